@@ -1,0 +1,18 @@
+"""rnnzoo: recurrent networks for Keras 3, trained, tested and ready to use.
+
+Importing the package registers its layers and models with Keras, so that `.keras` files load.
+"""
+
+from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
+from rnnzoo.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LanguageModel",
+    "Seq2Seq",
+    "Vocabulary",
+    "char_lstm",
+    "gru_seq2seq",
+    "word_lm",
+]

@@ -1,0 +1,182 @@
+"""Corpora by name, or the user's own files: `corpora.load("tiny_shakespeare").text`.
+
+A named corpus is looked for in this order, and what was used is printed: the folder given as
+`data_dir`; the folder the environment variable `RNNZOO_DATA_DIR` names; the caches of
+tensorflow-datasets and Keras on disk; an installed data package (for the reviews, the extra
+`rnnzoo[corpora]`: whoever installed it asked for it, and it needs no network); a download.
+"""
+
+import inspect
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rnnzoo.data.corpus import Corpus, Splits, say
+from rnnzoo.data.spelled_numbers import spelled_numbers
+from rnnzoo.data.public_texts import alice, multi30k_en_de, spa_eng, tiny_shakespeare
+from rnnzoo.data.reading import jsonl_fields, read_jsonl, read_pieces, read_text, text_files
+from rnnzoo.data.reviews import imdb_reviews, keras_imdb_word_index
+from rnnzoo.data.splitting import connected_keys, hold_out
+from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+
+__all__ = ["Corpus", "keras_imdb_word_index", "load", "names"]
+
+_LOADERS = {
+    "alice": alice,
+    "imdb_reviews": imdb_reviews,
+    "multi30k_en_de": multi30k_en_de,
+    "spa_eng": spa_eng,
+    "spelled_numbers": spelled_numbers,
+    "tiny_shakespeare": tiny_shakespeare,
+}
+_OWN_TERMS = "The user's own; not known here."
+
+
+def names() -> list[str]:
+    """Lists the corpora that `load` knows by name."""
+    return sorted(_LOADERS)
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    **options,
+) -> Corpus:
+    """Loads a corpus by name, or a file or folder of the user's own, and prints what was used.
+
+    A text file (gzipped or not) is one text. A `.jsonl` file is documents (a field "text" in
+    every line) or pairs ("source" and "target"). A folder is documents, one for each `.txt`
+    file in it. A name always means the named corpus; write `./alice` for a file called so.
+
+    Args:
+        name_or_path: One of `names()`, or a path.
+        data_dir: A folder that has the named corpus. Without it the places listed at the head
+            of this module are searched.
+        seed: The seed of the split into train and validation, or of generated data. It is its
+            own: leave it alone to train on the same split under every training seed.
+        limit: Keep only the first so many training documents or pairs (those of imdb_reviews
+            and spa_eng are in a shuffled order); the other splits stay whole.
+        **options: `clean=` (imdb_reviews); `min_digits=`, `max_digits=`, `samples=` and
+            `validation_samples=` (spelled_numbers); `validation_split=` (own documents and
+            pairs): the fraction held out as validation.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        InputError: If the name is unknown, the file missing, empty, binary or not UTF-8, an
+            option not one of this corpus, or the corpus nowhere to be found.
+
+    Example:
+        >>> corpus = load("spelled_numbers", min_digits=3, max_digits=3, samples=1000)
+        >>> corpus.kind, len(corpus.pairs)
+        ('pairs', 1000)
+    """
+    check_positive(limit=limit)
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
+        raise InputError(f"`seed` must be a whole number of at least 0, not {seed!r}.")
+    name = os.fspath(name_or_path)
+    if isinstance(name_or_path, str) and name in _LOADERS:
+        loader = _LOADERS[name]
+        allowed = set(inspect.signature(loader).parameters)
+        _check_options(name, options, allowed - {"data_dir", "seed"})
+        if "data_dir" in allowed:
+            options["data_dir"] = data_dir
+        corpus = loader(seed=seed, **options)
+    else:
+        corpus = _load_own(_own_path(name_or_path), seed, options)
+    if limit is not None:
+        corpus = _first(corpus, limit)
+    say(f"Corpus {corpus.name}: {corpus.source}")
+    for note in corpus.notes:
+        say(f"  note: {note}")
+    return corpus
+
+
+def _own_path(name_or_path):
+    path = Path(name_or_path).expanduser()
+    if path.exists() and name_or_path != "":  # an empty name is not the current folder
+        return path
+    if isinstance(name_or_path, Path) or path.suffix or len(path.parts) > 1:
+        raise InputError(
+            f"There is no file or folder {path} (the current folder is {Path.cwd()}); check the "
+            f"path, or name a corpus: {', '.join(names())}."
+        )
+    raise unknown_name("corpus", name_or_path, _LOADERS)
+
+
+def _load_own(path, seed, options):
+    if path.is_dir():
+        return _own_items(path, "documents", _read_folder(path), seed, options)
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        fields = jsonl_fields(path)
+        rows = list(read_jsonl(path, fields))
+        if fields == ("text",):
+            return _own_items(path, "documents", [text for (text,) in rows], seed, options)
+        return _own_items(path, "pairs", rows, seed, options)
+    _check_options(str(path), options, set())
+    next(read_pieces(path, 4096))  # a file that is missing, empty or binary is refused at once
+    return Corpus.of_text(
+        lambda size: read_pieces(path, size),
+        name=str(path),
+        source=f"The text file {path.resolve()}.",
+        terms=_OWN_TERMS,
+    )
+
+
+def _own_items(path, kind, items, seed, options):
+    """Makes a corpus of the user's documents or pairs; equal ones stay on one side."""
+    _check_options(str(path), options, {"validation_split"})
+    fraction = options.get("validation_split", 0.0)
+    check_fraction(validation_split=fraction)
+    splits, notes = {"train": items}, []
+    if fraction:
+        keys = items if kind == "documents" else connected_keys(items)
+        rest, held = hold_out(items, keys, round(len(items) * fraction), seed)
+        if not (rest and held):
+            raise InputError(
+                f"A `validation_split` of {fraction} of the {len(items)} {kind} in {path} leaves "
+                "one side empty; choose another fraction or give more of them."
+            )
+        splits = {"train": rest, "validation": held}
+    if copies := len(items) - len(set(items)):
+        notes.append(f"{copies:,} of the {len(items):,} {kind} are copies of another one.")
+    return Corpus(
+        name=str(path),
+        kind=kind,
+        source=f"{len(items):,} {kind} from {path.resolve()}.",
+        terms=_OWN_TERMS,
+        splits=splits,
+        notes=notes,
+    )
+
+
+def _first(corpus, limit):
+    if corpus.kind == "text":
+        raise InputError(f"`limit` caps documents or pairs, and {corpus.name!r} is one text.")
+    train = corpus.splits["train"]
+    if limit >= len(train):
+        return corpus
+    corpus.notes.append(f"{limit:,} of the {len(train):,} training {corpus.kind} kept (limit).")
+    loaders = {split: partial(corpus.splits.__getitem__, split) for split in corpus.splits}
+    return replace(corpus, splits=Splits(loaders | {"train": lambda: train[:limit]}))
+
+
+def _read_folder(folder):
+    paths = text_files(folder)
+    if not paths:
+        raise InputError(
+            f"The folder {folder} holds no .txt or .txt.gz file; put one document in each, or name "
+            "a single file."
+        )
+    return [read_text(path) for path in paths]
+
+
+def _check_options(name, options, allowed):
+    if unknown := sorted(set(options) - allowed):
+        takes = f"takes {', '.join(sorted(allowed))}" if allowed else "takes no options"
+        raise InputError(f"The corpus {name!r} has no option {unknown[0]!r}; it {takes}.")

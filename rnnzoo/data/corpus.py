@@ -1,0 +1,181 @@
+"""What a corpus is: named splits of text, documents or pairs, and where they came from."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from rnnzoo.errors import InputError, check_positive
+
+PIECE_SIZE = 1 << 20  # characters
+
+
+class Splits(Mapping):
+    """A mapping whose values are made on first use, so that an unused split costs nothing.
+
+    Args:
+        loaders: For each split name a function of no arguments that returns the split.
+
+    Example:
+        >>> splits = Splits({"train": lambda: ["a", "b"]})
+        >>> splits["train"], list(splits)
+        (['a', 'b'], ['train'])
+    """
+
+    def __init__(self, loaders: Mapping[str, Callable[[], Any]]):
+        self._loaders = dict(loaders)
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, split):
+        if split not in self._loaded:
+            self._loaded[split] = self._loaders[split]()
+        return self._loaded[split]
+
+    def __iter__(self):
+        return iter(self._loaders)
+
+    def __len__(self):
+        return len(self._loaders)
+
+    def __contains__(self, split):  # Mapping's own would load the split
+        return split in self._loaders
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A text, a list of documents or a list of pairs, in named splits.
+
+    Args:
+        name: The name or path it was asked for by.
+        kind: `"text"` (a split is one string), `"documents"` (a list of strings) or `"pairs"`
+            (a list of `(source, target)`).
+        source: One sentence that says where it was found.
+        terms: Its licence or terms, as far as known.
+        splits: Split name to split. `"train"` is always there; `"validation"`, `"test"` and
+            `"unsupervised"` where the corpus has them. Splits are read when first used.
+        notes: What else to know: duplicates found, rows left out, an unusual size. A split that
+            is read later adds its own.
+        reader: Text only: yields the text in strings of at most the given size.
+    """
+
+    name: str
+    kind: str
+    source: str
+    terms: str
+    splits: Mapping[str, Any] = field(repr=False)
+    notes: list[str] = field(default_factory=list)
+    reader: Callable[[int], Iterator[str]] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_text(cls, reader: Callable[[int], Iterator[str]], **fields) -> "Corpus":
+        """Makes a text corpus from a function that yields the text in pieces."""
+        splits = Splits({"train": lambda: "".join(reader(PIECE_SIZE))})
+        return cls(kind="text", splits=splits, reader=reader, **fields)
+
+    @property
+    def text(self) -> str:
+        """The whole training text; `pieces` reads it without holding it all."""
+        self._check_kind("text")
+        return self.splits["train"]
+
+    @property
+    def documents(self) -> list[str]:
+        """The training documents."""
+        self._check_kind("documents")
+        return self.splits["train"]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The training pairs, `(source, target)`."""
+        self._check_kind("pairs")
+        return self.splits["train"]
+
+    @property
+    def validation(self) -> Any:
+        """The validation split, or None."""
+        return self.splits.get("validation")
+
+    @property
+    def test(self) -> Any:
+        """The test split, or None."""
+        return self.splits.get("test")
+
+    def pieces(self, size: int = PIECE_SIZE) -> Iterator[str]:
+        """Yields the training text in strings of about `size` characters that break no word.
+
+        Args:
+            size: The characters read at a time.
+
+        Returns:
+            An iterator over strings that, joined, are `text`. Each ends with a blank or a line
+            end, but for the last (and but for a megabyte without a single blank).
+        """
+        check_positive(size=size)
+        self._check_kind("text")
+        return whole_words(self.reader(size))
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the content, the same from whichever source it came.
+
+        For a text: of its UTF-8 bytes (without a byte order mark, lines ended by one newline
+        character). For documents and pairs: of `train`, then `validation` if there is one, each
+        as its name on a line, then every item on a line as compact JSON with non-ASCII
+        characters kept.
+        """
+        digest = hashlib.sha256()
+        if self.kind == "text":
+            for piece in self.reader(PIECE_SIZE):
+                digest.update(piece.encode())
+            return digest.hexdigest()
+        for split in ("train", "validation"):
+            if split in self.splits:
+                lines = (json.dumps(item, ensure_ascii=False) for item in self.splits[split])
+                digest.update("\n".join([split, *lines, ""]).encode())
+        return digest.hexdigest()
+
+    def note(self, text: str) -> None:
+        """Adds a note, and says it."""
+        self.notes.append(text)
+        say(f"  note: {text}")
+
+    def _check_kind(self, kind):
+        if self.kind != kind:
+            given = self.kind if self.kind != "text" else "one text"
+            raise InputError(
+                f"The corpus {self.name!r} holds {given}; read `.{self.kind}`, not `.{kind}`."
+            )
+
+
+def whole_words(pieces: Iterable[str]) -> Iterator[str]:
+    """Cuts a text that comes in pieces anew, behind blanks and line ends only.
+
+    Args:
+        pieces: Strings that, joined, are the text. They may end anywhere.
+
+    Returns:
+        An iterator over strings that, joined, are the text too.
+
+    Example:
+        >>> list(whole_words(["to be o", "r n", "ot"]))
+        ['to be ', 'or ', 'not']
+    """
+    rest = ""
+    for piece in pieces:
+        text = rest + piece
+        cut = max(text.rfind(" "), text.rfind("\n")) + 1
+        if not cut and len(text) >= PIECE_SIZE:
+            cut = len(text)  # no word is that long: do not gather the whole text here
+        rest = text[cut:]
+        if cut:
+            yield text[:cut]
+    if rest:
+        yield rest
+
+
+def say(line: str) -> None:
+    """Prints a line about the data to stderr, so that stdout stays free for results."""
+    print(line, file=sys.stderr)

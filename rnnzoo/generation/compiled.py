@@ -1,0 +1,63 @@
+"""Compiles a function of a model's weights on whichever backend Keras runs."""
+
+import keras
+
+
+def compile_function(model, function):
+    """Compiles a function that reads a model's weights and some arrays.
+
+    TensorFlow traces it once for all shapes, so that a new prompt length costs nothing; JAX
+    compiles it once per shape; torch runs it as it is, without gradients.
+
+    Args:
+        model: The `keras.Model` whose weights the function reads.
+        function: Takes tensors and returns (a structure of) tensors.
+
+    Returns:
+        A function that takes NumPy arrays in place of the tensors.
+
+    Example:
+        >>> double = compile_function(model, lambda x: 2 * x)  # doctest: +SKIP
+    """
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        return _compile_tensorflow(function)
+    if backend == "jax":
+        return _compile_jax(model, function)
+    if backend == "torch":
+        import torch
+
+        def run(*arrays):
+            with torch.no_grad():
+                return function(*[keras.ops.convert_to_tensor(array) for array in arrays])
+
+        return run
+    return lambda *arrays: function(*[keras.ops.convert_to_tensor(array) for array in arrays])
+
+
+def _compile_tensorflow(function):
+    import tensorflow as tf
+
+    traced = {}
+
+    def run(*arrays):
+        # One trace for each set of ranks and dtypes; every dimension is left free.
+        specs = tuple(tf.TensorSpec([None] * array.ndim, array.dtype) for array in arrays)
+        if specs not in traced:
+            traced[specs] = tf.function(function, input_signature=specs, autograph=False)
+        return traced[specs](*arrays)
+
+    return run
+
+
+def _compile_jax(model, function):
+    import jax
+
+    variables = list(model.variables)
+
+    @jax.jit
+    def pure(values, *arrays):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(*arrays)
+
+    return lambda *arrays: pure([variable.value for variable in variables], *arrays)

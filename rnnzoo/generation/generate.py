@@ -1,0 +1,108 @@
+"""Text generation with a language model."""
+
+import numpy as np
+from keras import ops
+
+from rnnzoo.errors import InputError, check_positive
+from rnnzoo.generation.compiled import compile_function
+from rnnzoo.generation.loop import generation_loop, pad_rows
+from rnnzoo.generation.samplers import get_sampler
+
+LENGTH_STEP = 32  # prompts and outputs are padded to multiples of it: fewer compilations on JAX
+
+
+def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
+    """Continues prompts; `LanguageModel.generate` describes it."""
+    check_positive(max_new_tokens=max_new_tokens)
+    sampler = get_sampler(sampler, temperature)
+    rows, single = encode_prompts(model, prompts)
+    tokens, lengths = pad_rows(rows, LENGTH_STEP)
+    capacity = -(-max_new_tokens // LENGTH_STEP) * LENGTH_STEP
+    # Step-major, so that a longer text begins like a shorter one with the same seed.
+    uniforms = np.random.default_rng(seed).random((capacity, len(rows)), "float32")
+    function = _compiled_generation(model, sampler)
+    written = ops.convert_to_numpy(
+        function(tokens, lengths, uniforms, np.asarray(max_new_tokens, "int32"))
+    )
+    texts = [decode_continuation(model, row[:max_new_tokens]) for row in written]
+    return texts[0] if single else texts
+
+
+def encode_prompts(model, prompts):
+    """Turns prompts into rows of ids.
+
+    Args:
+        model: The language model.
+        prompts: A text or a list of texts; for a model without a vocabulary, a list of ids or a
+            list of such lists.
+
+    Returns:
+        The list of id arrays, and whether the prompt was a single one.
+
+    Raises:
+        InputError: If a prompt is empty or has symbols that the vocabulary lacks.
+    """
+    vocabulary = model.vocabulary
+    if vocabulary is None:
+        single = len(np.shape(prompts[0] if len(prompts) else prompts)) == 0
+        rows = [np.asarray(row, "int32") for row in ([prompts] if single else prompts)]
+        for row in rows:
+            if row.ndim == 1 and row.size and not 0 <= row.min() <= row.max() < model.vocabulary_size:
+                raise InputError(
+                    f"The prompt has the id {row.max() if row.min() >= 0 else row.min()}; this "
+                    f"model knows ids from 0 to {model.vocabulary_size - 1}."
+                )
+    else:
+        single = isinstance(prompts, str)
+        rows = []
+        for prompt in [prompts] if single else prompts:
+            if not isinstance(prompt, str):
+                raise InputError(f"A prompt must be a text, not {prompt!r}.")
+            ids = vocabulary.encode(prompt)
+            if vocabulary.start_id is not None:
+                ids = np.concatenate([[vocabulary.start_id], ids]).astype("int32")
+            rows.append(ids)
+    if not rows or any(row.size == 0 for row in rows):
+        raise InputError("The prompt is empty; give at least one symbol for the model to go on from.")
+    return rows, single
+
+
+def decode_continuation(model, ids):
+    """Turns what was written into text; a model without a vocabulary returns the ids."""
+    vocabulary = model.vocabulary
+    if vocabulary is None:
+        return ids
+    if vocabulary.end_id is not None and vocabulary.end_id in ids:
+        ids = ids[: int(np.argmax(ids == vocabulary.end_id))]
+    return vocabulary.decode(ids)
+
+
+def never_written(vocabulary, vocabulary_size):
+    """A row to add to logits that forbids padding, the start mark and the unknown token."""
+    row = np.zeros(vocabulary_size, "float32")
+    if vocabulary is not None:
+        banned = (vocabulary.pad_id, vocabulary.start_id, vocabulary.unknown_id)
+        row[[index for index in banned if index is not None]] = -1e9
+    return row
+
+
+def _compiled_generation(model, sampler):
+    """The compiled function of this model for this sampler, made once and kept on the model."""
+    key = ("generate", type(sampler).__name__, repr(sorted(sampler.get_config().items())))
+    if key not in model._compiled_functions:
+        vocabulary = model.vocabulary
+        banned = never_written(vocabulary, model.vocabulary_size)
+        end_id = None if vocabulary is None else vocabulary.end_id
+
+        def step(token, state):
+            logits, state = model.step(token, state)
+            return logits + banned, state
+
+        def run(tokens, lengths, uniforms, num_tokens):
+            logits, state = model.prefill(tokens, lengths)
+            return generation_loop(
+                step, sampler, logits + banned, state, uniforms, num_tokens, end_id
+            )
+
+        model._compiled_functions[key] = compile_function(model, run)
+    return model._compiled_functions[key]

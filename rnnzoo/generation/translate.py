@@ -1,0 +1,142 @@
+"""Translation with an encoder-decoder: greedy search."""
+
+import numpy as np
+from keras import ops
+
+from rnnzoo.errors import InputError, check_positive
+from rnnzoo.generation.compiled import compile_function
+from rnnzoo.generation.generate import LENGTH_STEP, decode_continuation
+from rnnzoo.generation.loop import pad_rows
+
+
+def translate(model, texts, max_new_tokens=None, return_attention=False):
+    """Translates texts; `Seq2Seq.translate` describes it."""
+    rows, single = encode_sources(model, texts)
+    if max_new_tokens is None:
+        max_new_tokens = 2 * max(len(row) for row in rows) + 10
+    check_positive(max_new_tokens=max_new_tokens)
+    source, lengths = pad_rows(rows, LENGTH_STEP)
+    capacity = -(-max_new_tokens // LENGTH_STEP) * LENGTH_STEP
+    room = np.zeros(capacity, "int32")  # its length is the most that can be written
+    written, weights = _compiled_search(model)(source, room, np.asarray(max_new_tokens, "int32"))
+    written, weights = ops.convert_to_numpy(written), ops.convert_to_numpy(weights)
+    ends = [_length(row[:max_new_tokens], end_of(model)) for row in written]
+    translations = [
+        decode_target(model, row[:end]) for row, end in zip(written, ends, strict=True)
+    ]
+    attention = [
+        weights[index, :end, : lengths[index]].astype("float32") for index, end in enumerate(ends)
+    ]
+    if single:
+        translations, attention = translations[0], attention[0]
+    return (translations, attention) if return_attention else translations
+
+
+def encode_sources(model, texts):
+    """Turns source texts into rows of ids, each with the end token if there is one.
+
+    Args:
+        model: The encoder-decoder.
+        texts: A text or a list of texts; without a vocabulary a list of ids or a list of such.
+
+    Returns:
+        The list of id arrays, and whether there was a single text.
+
+    Raises:
+        InputError: If a text is empty or has symbols that the vocabulary lacks.
+    """
+    vocabulary = model.source_vocabulary
+    if vocabulary is None:
+        single = len(np.shape(texts[0] if len(texts) else texts)) == 0
+        rows = [np.asarray(row, "int32") for row in ([texts] if single else texts)]
+    else:
+        single = isinstance(texts, str)
+        texts = [texts] if single else list(texts)
+        for text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"The text to translate is empty: {text!r}; give some text.")
+        end = vocabulary.end_id is not None
+        rows = vocabulary.encode_documents(texts, start=False, end=end)
+    if not rows or any(len(row) == 0 for row in rows):
+        raise InputError("A text to translate is empty; give at least one symbol.")
+    return rows, single
+
+
+def start_of(model):
+    """The id that begins a target: the vocabulary's, or 1 for a model of plain ids."""
+    return 1 if model.target_vocabulary is None else model.target_vocabulary.start_id
+
+
+def end_of(model):
+    """The id that ends a target: the vocabulary's, or 2 for a model of plain ids."""
+    return 2 if model.target_vocabulary is None else model.target_vocabulary.end_id
+
+
+def decode_target(model, ids):
+    """Turns target ids into text; a model without a vocabulary returns the ids."""
+    if model.target_vocabulary is None:
+        return ids
+    return decode_continuation(_Target(model.target_vocabulary), ids)
+
+
+class _Target:
+    def __init__(self, vocabulary):
+        self.vocabulary = vocabulary
+
+
+def _length(ids, end_id):
+    """Number of tokens up to and including the first end token."""
+    ends = np.flatnonzero(ids == end_id)
+    return int(ends[0]) + 1 if len(ends) else len(ids)
+
+
+def greedy_search(model, source, room, num_tokens):
+    """Writes the likeliest token at every step until every row has ended.
+
+    Args:
+        model: The encoder-decoder.
+        source: Token ids, int32 `(batch, source_length)`, right-padded with 0.
+        room: Any int32 vector; its length is the capacity of the output.
+        num_tokens: The most tokens to write, an integer tensor of at most the capacity.
+
+    Returns:
+        Tokens `(batch, capacity)`, int32, and the attention weights, float32
+        `(batch, capacity, source_length)`.
+    """
+    start_id, end_id = start_of(model), end_of(model)
+    memory, state = model.encode(source)
+    batch_size, source_length = ops.shape(source)[0], ops.shape(source)[1]
+    capacity = ops.shape(room)[0]
+    positions = ops.expand_dims(ops.arange(capacity, dtype="int32"), -1)  # (N, 1)
+    written = ops.zeros((capacity, batch_size), "int32")
+    looked = ops.zeros((capacity, batch_size, source_length), "float32")
+    ended = ops.zeros((batch_size,), "bool")
+    token = ops.full((batch_size,), start_id, "int32")
+
+    def more(position, written, looked, ended, token, *state):
+        unfinished = ops.logical_not(ops.all(ended))
+        return ops.logical_and(position < num_tokens, unfinished)
+
+    def write_one(position, written, looked, ended, token, *state):
+        logits, new_state, weights = model.step(token, list(state), memory)
+        likeliest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        token = ops.where(ended, end_id, likeliest)  # (B,)
+        ended = ops.logical_or(ended, ops.equal(token, end_id))
+        here = ops.equal(positions, position)  # (N, 1)
+        written = ops.where(here, token, written)
+        looked = ops.where(ops.expand_dims(here, -1), weights, looked)  # (N, B, S)
+        new_state = [ops.cast(new, old.dtype) for new, old in zip(new_state, state, strict=True)]
+        return (position + 1, written, looked, ended, token, *new_state)
+
+    first = ops.convert_to_tensor(0, "int32")
+    result = ops.while_loop(more, write_one, (first, written, looked, ended, token, *state))
+    return ops.transpose(result[1]), ops.transpose(result[2], (1, 0, 2))
+
+
+def _compiled_search(model):
+    key = "greedy_search"
+    if key not in model._compiled_functions:
+        model._compiled_functions[key] = compile_function(
+            model, lambda *arguments: greedy_search(model, *arguments)
+        )
+    return model._compiled_functions[key]

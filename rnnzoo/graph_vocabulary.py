@@ -1,0 +1,126 @@
+"""GraphVocabulary: a vocabulary out of stock TensorFlow operations, for exports."""
+
+import tensorflow as tf
+
+from rnnzoo import text_rules
+from rnnzoo.vocabulary import Vocabulary
+
+
+class GraphVocabulary(tf.Module):
+    """Encodes and decodes in a TensorFlow graph exactly as its `Vocabulary` does in Python.
+
+    Works in a `tf.function` without autograph, in `tf.data` and in a SavedModel, which then needs
+    neither rnnzoo nor Keras. Bytes that are no valid UTF-8 are read as U+FFFD.
+
+    Args:
+        vocabulary: The vocabulary to follow.
+
+    Attributes:
+        vocabulary: The same.
+        tables: The lookup tables, which `keras.export.ExportArchive.track` wants one by one; none
+            for characters.
+
+    Example:
+        >>> graph_vocabulary = GraphVocabulary(Vocabulary.from_text("to be or not to be"))
+        >>> graph_vocabulary.encode(tf.constant(["be", "not"])).to_list()
+        [[1, 2], [3, 4, 6]]
+        >>> graph_vocabulary.decode(tf.constant([[1, 2]])).numpy().tolist()
+        [b'be']
+    """
+
+    def __init__(self, vocabulary: Vocabulary):
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.tables = []
+        if vocabulary.level == "word":
+            tokens = tf.constant(vocabulary.tokens)
+            pairs = tf.lookup.KeyValueTensorInitializer(tokens, tf.range(len(vocabulary)))
+            unknown = -1 if vocabulary.unknown_id is None else vocabulary.unknown_id
+            self.tables.append(tf.lookup.StaticHashTable(pairs, unknown))
+
+    def encode(self, strings: tf.Tensor) -> tf.RaggedTensor:
+        """Turns texts into ids. No start or end is added.
+
+        Args:
+            strings: Texts in UTF-8, shape `(B,)`.
+
+        Returns:
+            int32 ids, ragged `(B, None)`.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If symbols are unknown and the vocabulary has no
+                `"<unk>"`; it names them. Raised when the graph runs.
+        """
+        points = tf.strings.unicode_decode(strings, "UTF-8", errors="replace")
+        if self.vocabulary.level == "character":
+            table = self.vocabulary.character_table
+            clipped = tf.minimum(points.flat_values, len(table) - 1)
+            ids = points.with_flat_values(tf.gather(tf.constant(table), clipped))
+            return self._check(ids, points.flat_values)
+        words = self._split(points)
+        ids = words.with_flat_values(self.tables[0].lookup(words.flat_values))
+        return self._check(ids, words.flat_values)
+
+    def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+        """Turns ids into readable texts, without pad, start and end.
+
+        Args:
+            ids: Integers, `(B, T)` or ragged `(B, None)`.
+
+        Returns:
+            Texts in UTF-8, shape `(B,)`.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If an id is not in the vocabulary.
+        """
+        v = self.vocabulary
+        if not isinstance(ids, tf.RaggedTensor):
+            ids = tf.RaggedTensor.from_tensor(ids)
+        kept = tf.ones_like(ids.flat_values, tf.bool)
+        for silent in (v.pad_id, v.start_id, v.end_id):
+            if silent is not None:
+                kept &= ids.flat_values != silent
+        ids = tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
+        tokens = ids.with_flat_values(tf.gather(tf.constant(v.tokens), ids.flat_values))
+        if v.level == "character":
+            return tf.strings.reduce_join(tokens, axis=-1)
+        text = tf.strings.reduce_join(tokens, axis=-1, separator=" ")
+        if v.punctuation == "strip":
+            return text
+        text = tf.strings.join([" ", text, " "])
+        for pattern, rewrite in text_rules.ATTACHMENTS:
+            text = tf.strings.regex_replace(text, pattern, rewrite)
+        return tf.strings.strip(text)
+
+    def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Cuts code points (B, None) into words (B, None)."""
+        if self.vocabulary.lowercase:
+            upper, lowered = map(tf.constant, text_rules.lower_pairs())
+            flat = points.flat_values
+            place = tf.minimum(tf.searchsorted(upper, flat), upper.shape[0] - 1)
+            changed = tf.gather(upper, place) == flat
+            points = points.with_flat_values(tf.where(changed, tf.gather(lowered, place), flat))
+        text = tf.strings.unicode_encode(points, "UTF-8")
+        rule = text_rules.WORD_RULES[self.vocabulary.punctuation]
+        text = tf.strings.regex_replace(text, rule.separator, " ")
+        text = tf.strings.regex_replace(text, rule.token, r"\0 ")  # there is no find-all
+        words = tf.strings.split(text, " ")
+        return tf.ragged.boolean_mask(words, words != "")
+
+    def _check(self, ids: tf.RaggedTensor, symbols: tf.Tensor) -> tf.RaggedTensor:
+        """Refuses unknown symbols where the vocabulary has no id for them."""
+        if self.vocabulary.unknown_id is not None:
+            return ids
+        unknown = tf.boolean_mask(symbols, ids.flat_values < 0)[:10]
+        if self.vocabulary.level == "character":
+            unknown = tf.strings.unicode_encode(unknown[:, tf.newaxis], "UTF-8")
+        message = tf.strings.join(
+            [
+                f"The text has {self.vocabulary.level}s that the vocabulary lacks; take them out, "
+                "or train a model whose vocabulary has <unk>: ",
+                tf.strings.reduce_join(unknown, separator=" "),
+            ]
+        )
+        known = tf.debugging.Assert(tf.size(unknown) == 0, [message])
+        with tf.control_dependencies([known]):
+            return ids.with_flat_values(tf.identity(ids.flat_values))

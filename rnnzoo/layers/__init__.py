@@ -1,0 +1,19 @@
+"""Serialisable Keras layers; none of them knows text."""
+
+from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.decoder import Decoder
+from rnnzoo.layers.encoder import Encoder
+from rnnzoo.layers.heads import TiedHead
+from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
+from rnnzoo.layers.stack import RecurrentStack
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "BahdanauAttention",
+    "Decoder",
+    "Encoder",
+    "RecurrentStack",
+    "SimpleRNN",
+    "TiedHead",
+]

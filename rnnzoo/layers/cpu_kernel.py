@@ -1,0 +1,344 @@
+"""The fast recurrent loop for TensorFlow on a CPU, with its gradient written by hand.
+
+What makes it faster than Keras's generic loop:
+
+- The input projection of all steps is done before the loop, by large matrix products.
+- The backward loop carries only the gradient of the state; the gradients of the weights are
+  large matrix products over all steps after it.
+- The gates stay separate tensors throughout: their products run side by side on the cores, and
+  nothing is split or concatenated inside the loop.
+- A short sequence of known length is unrolled into a plain graph, without control flow.
+
+Under mixed_bfloat16 the matrix products are in bfloat16; the gates, the carried state and the sums
+over time are in float32. Everything is made of stock operations, so a SavedModel with this loop
+loads without rnnzoo. This is the only module of the layers that needs TensorFlow: import it inside
+functions.
+
+Shapes are written with T steps, B rows, I inputs, U units and G gates. Time is the first axis.
+"""
+
+import tensorflow as tf
+
+# Longer sequences, and those whose length is unknown when traced, run in a `tf.while_loop`: an
+# unrolled step costs about 10 ms of tracing.
+UNROLL_STEPS = 128
+
+
+class LSTMEquations:
+    """One step of the LSTM (gates i, f, g, o), and its derivatives.
+
+    `forward` takes the gates' input parts and recurrent parts, each (B, U), and the state. It
+    returns the next state and what `backward` needs. `backward` takes the gradient of the next
+    state and returns those of the input parts and of the recurrent parts, and what flows to the
+    previous state directly (zeros where nothing does).
+    """
+
+    gates = 4
+    saved = 6  # tensors that `backward` needs
+    acts_on_recurrent = False  # whether the last gate multiplies its recurrent part
+
+    @staticmethod
+    def forward(inputs, recurrent, state):
+        _, c = state
+        i, f, g, o = (a + b for a, b in zip(inputs, recurrent, strict=True))
+        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+        c_next = f * c + i * g
+        squashed = tf.tanh(c_next)
+        return (o * squashed, c_next), (i, f, g, o, c, squashed)
+
+    @staticmethod
+    def backward(d_state, saved):
+        dh, dc = d_state
+        i, f, g, o, c, squashed = saved
+        dc += _d_tanh(squashed, dh * o)
+        d_gates = (
+            _d_sigmoid(i, dc * g),
+            _d_sigmoid(f, dc * c),
+            _d_tanh(g, dc * i),
+            _d_sigmoid(o, dh * squashed),
+        )
+        return d_gates, d_gates, (None, dc * f)
+
+
+class GRUEquations:
+    """One step of the GRU with `reset_after=True` (gates z, r, n); see `LSTMEquations`."""
+
+    gates = 3
+    saved = 5
+    acts_on_recurrent = True
+
+    @staticmethod
+    def forward(inputs, recurrent, state):
+        (h,) = state
+        z = tf.sigmoid(inputs[0] + recurrent[0])
+        r = tf.sigmoid(inputs[1] + recurrent[1])
+        n = tf.tanh(inputs[2] + r * recurrent[2])
+        change = h - n
+        return (n + z * change,), (z, r, n, recurrent[2], change)
+
+    @staticmethod
+    def backward(d_state, saved):
+        (dh,) = d_state
+        z, r, n, recurrent, change = saved
+        kept = dh * z
+        dz = _d_sigmoid(z, dh * change)
+        dn = _d_tanh(n, dh - kept)
+        dr = _d_sigmoid(r, dn * recurrent)
+        return (dz, dr, dn), (dz, dr, dn * r), (kept,)
+
+
+class SimpleRNNEquations:
+    """One step of the Elman network with tanh; see `LSTMEquations`."""
+
+    gates = 1
+    saved = 1
+    acts_on_recurrent = False
+
+    @staticmethod
+    def forward(inputs, recurrent, state):
+        h = tf.tanh(inputs[0] + recurrent[0])
+        return (h,), (h,)
+
+    @staticmethod
+    def backward(d_state, saved):
+        d_gate = (_d_tanh(saved[0], d_state[0]),)
+        return d_gate, d_gate, (None,)
+
+
+def _d_sigmoid(y, dy):
+    return tf.raw_ops.SigmoidGrad(y=y, dy=dy)  # dy * y * (1 - y)
+
+
+def _d_tanh(y, dy):
+    return tf.raw_ops.TanhGrad(y=y, dy=dy)  # dy * (1 - y * y)
+
+
+def run(equations, layer, sequences, initial_state, mask, training):
+    """Runs a recurrent layer over its sequences: what `inner_loop` of a Keras layer returns.
+
+    Args:
+        equations: `LSTMEquations`, `GRUEquations` or `SimpleRNNEquations`.
+        layer: The built Keras layer.
+        sequences: (B, T, I), in the layer's compute dtype.
+        initial_state: List of (B, U), one for each state of the cell.
+        mask: (B, T) booleans, true where a step counts; or None.
+        training: Whether dropout applies to the inputs.
+
+    Returns:
+        `(last output (B, U), outputs (B, T, U) or (B, 1, U), states)`, as Keras's generic loop.
+    """
+    cell = layer.cell
+    if training and layer.dropout:
+        sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
+
+    x = tf.transpose(sequences, (1, 0, 2))  # (T, B, I)
+    if mask is not None:
+        mask = tf.transpose(tf.cast(mask, "bool"))[:, :, None]  # (T, B, 1)
+    if layer.go_backwards:
+        x = tf.reverse(x, [0])
+        mask = None if mask is None else tf.reverse(mask, [0])
+
+    kernel, recurrent_kernel = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
+    bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
+    outputs, states = scan(equations, x, initial_state, kernel, recurrent_kernel, bias, mask)
+
+    # The output of a masked step is that of the step before it, and zeros before the first step
+    # that counts (where the state may have come from outside); or zeros if the layer asks so.
+    last = tf.cast(states[0], outputs.dtype)
+    if mask is not None:
+        zero = tf.zeros((), outputs.dtype)
+        counts = mask if layer.zero_output_for_mask else tf.cumsum(tf.cast(mask, "int32")) > 0
+        outputs, last = tf.where(counts, outputs, zero), tf.where(counts[-1], last, zero)
+    if not layer.return_sequences:
+        return last, last[:, None, :], states
+    return last, tf.transpose(outputs, (1, 0, 2)), states
+
+
+def scan(equations, x, initial_state, kernel, recurrent_kernel, bias=None, mask=None):
+    """Runs the equations of a cell over time, differentiable once.
+
+    Gradients reach `x`, the initial state and the weights. The gradient of a gradient raises
+    `LookupError` rather than be silently wrong: the stock Keras layers have it.
+
+    Args:
+        equations: `LSTMEquations`, `GRUEquations` or `SimpleRNNEquations`.
+        x: (T, B, I), float32 or bfloat16.
+        initial_state: One (B, U) for each state of the cell, h first.
+        kernel: (I, G * U), in the dtype of `x` like all weights.
+        recurrent_kernel: (U, G * U).
+        bias: (G * U,), or (2, G * U) with the recurrent bias in the second row, or None.
+        mask: (T, B, 1) booleans, or None. Where false the state stays as it is.
+
+    Returns:
+        The hidden states (T, B, U) in the dtype of `x`, and the list of the final states (B, U)
+        in float32.
+    """
+    if bias is None:
+        bias = tf.zeros((kernel.shape[1],), x.dtype)
+
+    @tf.custom_gradient
+    def run_once(*inputs):
+        results, backward = _forward(equations, mask, *inputs)
+
+        def gradient(*upstream):
+            # `inputs` are arguments here to let an outer tape see that the result depends on
+            # them: it would take what `_forward` saved for constants.
+            @tf.custom_gradient
+            def first_order(*tensors):
+                return backward(*tensors[len(inputs) :]), _no_second_order
+
+            return first_order(*inputs, *upstream)
+
+        return results, gradient
+
+    state = [tf.cast(s, "float32") for s in initial_state]
+    outputs, *state = run_once(x, kernel, recurrent_kernel, bias, *state)
+    return outputs, state
+
+
+def _no_second_order(*_):
+    raise LookupError(
+        "rnnzoo's CPU loop has no second-order gradient: use the layer of the same name of "
+        "keras.layers, which takes the same weights."
+    )
+
+
+def _forward(equations, mask, x, kernel, recurrent_kernel, bias, *state):
+    """The forward pass: returns its results and the function of their gradient."""
+    dtype, units, gates = x.dtype, recurrent_kernel.shape[0], equations.gates
+    steps, batch = (tf.shape(x)[k] if x.shape[k] is None else x.shape[k] for k in (0, 1))
+    unroll = x.shape[0] is not None and steps <= UNROLL_STEPS
+
+    input_weights = tf.split(kernel, gates, axis=1)  # G times (I, U)
+    recurrent_weights = tf.split(recurrent_kernel, gates, axis=1)  # G times (U, U)
+    # The recurrent bias joins the input bias, except where a gate multiplies the recurrent part.
+    bias_rows = tf.reshape(bias, (-1, gates, units))
+    input_biases = tf.unstack(tf.reduce_sum(bias_rows, 0))  # G times (U,)
+    inner_bias = None
+    if equations.acts_on_recurrent and len(bias.shape) == 2:
+        input_biases[-1], inner_bias = bias_rows[0, -1], tf.cast(bias_rows[1, -1], "float32")
+
+    rows = tf.reshape(x, (steps * batch, x.shape[2]))
+    projected = [
+        tf.reshape(tf.nn.bias_add(rows @ w, b), (steps, batch, units))
+        for w, b in zip(input_weights, input_biases, strict=True)
+    ]
+
+    def forward_step(inputs, state):
+        h = tf.cast(state[0], dtype)
+        recurrent = [tf.cast(h @ w, "float32") for w in recurrent_weights]
+        if inner_bias is not None:
+            recurrent[-1] += inner_bias
+        new, saved = equations.forward(
+            [tf.cast(v, "float32") for v in inputs[:gates]], recurrent, state
+        )
+        if mask is not None:
+            new = [tf.where(inputs[-1], n, s) for n, s in zip(new, state, strict=True)]
+        return new, (h, tf.cast(new[0], dtype), *saved)
+
+    masks = [] if mask is None else [_unstack(mask, unroll)]
+    dtypes = [dtype, dtype] + ["float32"] * equations.saved
+    inputs = [_unstack(p, unroll) for p in projected]
+    final, (previous, outputs, *saved) = _loop(forward_step, inputs + masks, state, dtypes, steps)
+
+    def backward(d_outputs, *d_state):
+        transposed = [tf.transpose(w) for w in recurrent_weights]
+
+        def backward_step(inputs, d_state):
+            d_state = [d_state[0] + tf.cast(inputs[0], "float32"), *d_state[1:]]
+            if mask is not None:  # a masked step hands the gradient on and takes none of it
+                zero = tf.zeros(())
+                passed = [tf.where(inputs[-1], zero, d) for d in d_state]
+                d_state = [tf.where(inputs[-1], d, zero) for d in d_state]
+            d_inputs, d_recurrent, direct = equations.backward(
+                d_state, inputs[1 : 1 + equations.saved]
+            )
+            d_recurrent = [tf.cast(d, dtype) for d in d_recurrent]
+            d_inputs = [*d_recurrent[:-1], tf.cast(d_inputs[-1], dtype)]
+            terms = [[tf.cast(d @ w, "float32") for d, w in zip(d_recurrent, transposed)]]
+            terms += [[] for _ in d_state[1:]]
+            for term, d in zip(terms, direct, strict=True):
+                term += [] if d is None else [d]
+            if mask is not None:
+                for term, d in zip(terms, passed, strict=True):
+                    term.append(d)
+            stored = [*d_inputs, d_recurrent[-1]] if equations.acts_on_recurrent else d_inputs
+            return [tf.add_n(term) for term in terms], stored
+
+        inputs = [_unstack(d_outputs, unroll), *saved, *masks]
+        dtypes = [dtype] * (gates + equations.acts_on_recurrent)
+        d_initial, d_gates = _loop(backward_step, inputs, d_state, dtypes, steps, reverse=True)
+
+        d_gates = [tf.reshape(_stack(d), (steps * batch, units)) for d in d_gates]
+        d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]
+        h = tf.reshape(_stack(previous), (steps * batch, units))
+        dx = tf.add_n([d @ tf.transpose(w) for d, w in zip(d_inputs, input_weights)])
+        d_kernel = tf.concat([tf.matmul(rows, d, transpose_a=True) for d in d_inputs], 1)
+        d_recurrent_kernel = tf.concat([tf.matmul(h, d, transpose_a=True) for d in d_recurrent], 1)
+        d_bias = [
+            tf.concat([_sum(d) for d in part], 0) for part in (d_inputs, d_recurrent)
+        ]  # (G * U,) each
+        d_bias = tf.stack(d_bias) if len(bias.shape) == 2 else d_bias[0]
+        return (tf.reshape(dx, tf.shape(x)), d_kernel, d_recurrent_kernel, d_bias, *d_initial)
+
+    return (_stack(outputs), *final), backward
+
+
+def _sum(x):
+    """Sums a (N, U) tensor over its rows; in float32, which the matrix product does."""
+    return tf.reshape(tf.matmul(tf.ones((1, tf.shape(x)[0]), x.dtype), x), (-1,))
+
+
+# The steps of a tensor are a list where the loop is unrolled, else a `tf.TensorArray`.
+
+
+def _unstack(x, unroll):
+    if unroll:
+        return tf.unstack(x)
+    return tf.TensorArray(x.dtype, tf.shape(x)[0], clear_after_read=False).unstack(x)
+
+
+def _stack(steps):
+    return tf.stack(steps) if isinstance(steps, list) else steps.stack()
+
+
+def _loop(body, inputs, state, dtypes, steps, reverse=False):
+    """Runs `body(inputs of the step, state) -> (state, results)` over time.
+
+    Args:
+        body: The function of one step.
+        inputs: The inputs, each as its steps.
+        state: The tensors carried from step to step.
+        dtypes: The dtypes of the results, which have the shape of the first state.
+        steps: The number of steps.
+        reverse: Whether to go from the last step to the first.
+
+    Returns:
+        The last state, and the results as their steps, in the order of time.
+    """
+    state = list(state)
+    if isinstance(inputs[0], list):
+        results = [[None] * steps for _ in dtypes]
+        for t in reversed(range(steps)) if reverse else range(steps):
+            state, stored = body([i[t] for i in inputs], state)
+            for result, value in zip(results, stored, strict=True):
+                result[t] = value
+        return state, results
+
+    shape = state[0].shape
+
+    def step(n, state, results):
+        t = steps - 1 - n if reverse else n
+        new, stored = body([i.read(t) for i in inputs], state)
+        for before, after in zip(state, new, strict=True):
+            after.set_shape(before.shape)
+        return n + 1, list(new), [r.write(t, v) for r, v in zip(results, stored, strict=True)]
+
+    results = [
+        tf.TensorArray(dtype, steps, element_shape=shape, clear_after_read=False)
+        for dtype in dtypes
+    ]
+    _, state, results = tf.while_loop(
+        lambda n, *_: n < steps, step, (0, state, results), maximum_iterations=steps
+    )
+    return state, results

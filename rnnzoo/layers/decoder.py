@@ -1,0 +1,182 @@
+"""The decoder: writes a target sequence while attending over the source."""
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import unknown_name
+from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.stack import RecurrentStack
+
+CELLS = {
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+    "simple_rnn": keras.layers.SimpleRNNCell,
+}
+ATTENTION_POSITIONS = ("before_cell", "after_cell")
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class Decoder(keras.layers.Layer):
+    """Recurrent layers that write a target, with additive attention before or after the first cell.
+
+    With `attention_position="before_cell"` the state of the first cell asks, and the context goes
+    into that cell together with the token (Bahdanau et al. 2015): one step needs the one before,
+    so training loops. With `"after_cell"` the recurrent layers run over the whole target first and
+    their outputs ask, which needs no loop of ours.
+
+    Either way the logits come from what the top layer says, the context and the token's embedding,
+    through one tanh layer (the paper's deep output, with tanh for maxout).
+
+    Args:
+        vocabulary_size: Number of target tokens; id 0 is padding.
+        units: Size of the recurrent state and of the attention's space.
+        num_layers: Number of recurrent layers.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a token's embedding.
+        attention_position: `"before_cell"`, `"after_cell"`, or `None` for no attention.
+        dropout: Rate of the dropout on the embeddings and on each layer's output.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Call arguments:
+        target: Token ids, int32 `(batch, target_length)`, beginning with the start token.
+        state: Initial state, a flat list of `(batch, units)` tensors.
+        memory: What `read` made of the encoder's outputs.
+        training: Whether dropout is on.
+
+    Returns:
+        Logits `(batch, target_length, vocabulary_size)`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        units,
+        num_layers=1,
+        cell="gru",
+        embedding_dim=None,
+        attention_position="before_cell",
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if attention_position is not None and attention_position not in ATTENTION_POSITIONS:
+            raise unknown_name("attention position", attention_position, ATTENTION_POSITIONS)
+        self.config = {
+            "vocabulary_size": vocabulary_size,
+            "units": units,
+            "num_layers": num_layers,
+            "cell": cell,
+            "embedding_dim": embedding_dim or units,
+            "attention_position": attention_position,
+            "dropout": dropout,
+        }
+        dtype = self.dtype_policy
+        self.units, self.attention_position = units, attention_position
+        self.embedding_dim = embedding_dim or units
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.attention = self.attending_cell = self.recurrent = None
+        if attention_position is not None:
+            self.attention = BahdanauAttention(units, dtype=dtype, name="attention")
+        stacked = num_layers
+        if attention_position == "before_cell":
+            self.attending_cell = CELLS[cell](units, dtype=dtype, name="attending_cell")
+            stacked -= 1
+        if stacked:
+            self.recurrent = RecurrentStack(
+                units, stacked, cell, dropout, dtype=dtype, name="recurrent"
+            )
+        self.readout = keras.layers.Dense(
+            self.embedding_dim, activation="tanh", dtype=dtype, name="readout"
+        )
+        self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
+
+    def build(self, target_shape, memory_dim):
+        """Creates the weights for a memory of vectors of this length."""
+        self.embedding.build(target_shape)
+        inputs = self.embedding_dim
+        said = self.units + self.embedding_dim
+        if self.attention is not None:
+            self.attention.build((None, None, self.units), (None, None, memory_dim))
+            said += memory_dim
+        if self.attending_cell is not None:
+            self.attending_cell.build((None, inputs + memory_dim))
+            inputs = self.units
+        if self.recurrent is not None:
+            self.recurrent.build((None, None, inputs))
+        self.readout.build((None, None, said))
+        self.head.build((None, None, self.embedding_dim))
+        self.built = True
+
+    def read(self, values, mask):
+        """Makes the memory `[values, keys, mask]` that every step looks back at."""
+        keys = values if self.attention is None else self.attention.project(values)
+        return [values, keys, mask]
+
+    def call(self, target, state, memory, training=False):
+        """Returns the logits of whole sequences; see the class."""
+        values, keys, mask = memory
+        embedded = self.dropout(self.embedding(target), training=training)  # (B, T, E)
+        hidden, context = embedded, None
+        if self.attending_cell is not None:
+            own = self._num_cell_states()
+            hidden, context = self._attend_and_run(embedded, state[:own], memory, training)
+            state = state[own:]
+        if self.recurrent is not None:
+            hidden, _ = self.recurrent(hidden, initial_state=state, training=training)
+        if self.attention_position == "after_cell":
+            context, _ = self.attention(hidden, values, keys, mask)  # (B, T, V)
+        return self._logits(hidden, context, embedded, training)
+
+    def _attend_and_run(self, embedded, state, memory, training):
+        """The loop of the paper: ask with the last state, feed what was found to the cell."""
+        values, keys, mask = memory
+        no_context = ops.zeros_like(values[:, 0])  # (B, V)
+
+        def one_step(carry, token):
+            *state, _ = carry
+            context, _ = self.attention(state[0], values, keys, mask)
+            _, state = self.attending_cell(ops.concatenate([token, context], axis=-1), state)
+            carry = [*state, context] if isinstance(state, list | tuple) else [state, context]
+            return carry, carry
+
+        tokens = ops.transpose(embedded, (1, 0, 2))  # (T, B, E)
+        _, steps = ops.scan(one_step, [*state, no_context], tokens)
+        hidden = ops.transpose(steps[0], (1, 0, 2))  # (B, T, units)
+        context = ops.transpose(steps[-1], (1, 0, 2))  # (B, T, V)
+        return self.dropout(hidden, training=training), context
+
+    def step(self, tokens, state, memory):
+        """Reads one token per row: logits of the next, new state, attention weights."""
+        values, keys, mask = memory
+        embedded = self.embedding(tokens)  # (B, E)
+        hidden, context, new_state = embedded, None, []
+        weights = ops.zeros(ops.shape(mask), "float32")  # (B, S)
+        state = list(state)
+        if self.attending_cell is not None:
+            own = self._num_cell_states()
+            context, weights = self.attention(state[0], values, keys, mask)
+            inputs = ops.concatenate([embedded, context], axis=-1)
+            hidden, cell_state = self.attending_cell(inputs, state[:own])
+            new_state += cell_state if isinstance(cell_state, list | tuple) else [cell_state]
+            state = state[own:]
+        if self.recurrent is not None:
+            hidden, upper_state = self.recurrent.step(hidden, state)
+            new_state += upper_state
+        if self.attention_position == "after_cell":
+            context, weights = self.attention(hidden, values, keys, mask)
+        return self._logits(hidden, context, embedded, training=False), new_state, weights
+
+    def _num_cell_states(self):
+        return 2 if self.config["cell"] == "lstm" else 1
+
+    def _logits(self, hidden, context, embedded, training):
+        said = [hidden, embedded] if context is None else [hidden, context, embedded]
+        readout = self.readout(ops.concatenate(said, axis=-1))
+        return self.head(self.dropout(readout, training=training))
+
+    def get_config(self):
+        """The arguments that remake the decoder."""
+        return {**super().get_config(), **self.config}

@@ -1,0 +1,70 @@
+"""The last layer of a language model: from a hidden vector to one logit per token."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class TiedHead(keras.layers.Layer):
+    """Scores every token by the product of the hidden vector and that token's own embedding.
+
+    Ties the output weights to the input embedding (Press and Wolf 2017), which saves
+    `vocabulary_size x embedding_dim` parameters; only a bias per token is its own. The embedding
+    matrix comes with each call, since it belongs to the embedding layer.
+
+    Args:
+        vocabulary_size: Number of tokens.
+        embedding_dim: Length of a token's embedding. A hidden vector of another length is first
+            projected to it.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Call arguments:
+        inputs: Hidden vectors, `(..., units)`.
+        embeddings: The embedding matrix, `(vocabulary_size, embedding_dim)`.
+
+    Returns:
+        Logits, `(..., vocabulary_size)`.
+
+    Example:
+        >>> import numpy as np
+        >>> head = TiedHead(vocabulary_size=10, embedding_dim=4)
+        >>> head(np.ones((2, 3, 6), "float32"), np.ones((10, 4), "float32")).shape == (2, 3, 10)
+        True
+
+    Reference:
+        Press and Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017.
+    """
+
+    def __init__(self, vocabulary_size, embedding_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.projection = None
+
+    def build(self, input_shape, embeddings_shape=None):
+        """Creates the bias, and the projection where the lengths differ."""
+        if input_shape[-1] != self.embedding_dim:
+            self.projection = keras.layers.Dense(
+                self.embedding_dim, name="projection", dtype=self.dtype_policy
+            )
+            self.projection.build(input_shape)
+        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+
+    def call(self, inputs, embeddings):
+        """Returns the logits; see the class."""
+        if self.projection is not None:
+            inputs = self.projection(inputs)
+        embeddings = ops.cast(embeddings, inputs.dtype)
+        return ops.matmul(inputs, ops.transpose(embeddings)) + self.bias
+
+    def compute_output_shape(self, input_shape, embeddings_shape=None):
+        """Shape of the logits."""
+        return (*input_shape[:-1], self.vocabulary_size)
+
+    def get_config(self):
+        """The arguments that remake the layer."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+        }

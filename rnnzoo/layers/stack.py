@@ -1,0 +1,163 @@
+"""Recurrent layers one above the other, with their state in the open."""
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
+
+CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
+
+
+def recurrent_layer(cell, units, **kwargs):
+    """Makes one recurrent layer that returns its whole sequence and its final state.
+
+    Args:
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        units: Size of the state.
+        **kwargs: Passed on to the layer.
+
+    Returns:
+        The layer: an `rnnzoo.layers.LSTM`, `GRU` or `SimpleRNN`.
+
+    Raises:
+        InputError: If no cell has that name.
+
+    Example:
+        >>> recurrent_layer("gru", 8).units
+        8
+    """
+    if cell not in CELLS:
+        raise unknown_name("cell", cell, CELLS)
+    return CELLS[cell](units, return_sequences=True, return_state=True, **kwargs)
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class RecurrentStack(keras.layers.Layer):
+    """Runs recurrent layers one above the other, with dropout after each.
+
+    The state goes in and comes out as one flat list of tensors, `(batch, units)` each: for an LSTM
+    the output and the cell state of the first layer, then those of the second, and so on. Nothing
+    is kept between calls.
+
+    Args:
+        units: Size of the state, one number for all layers or one per layer.
+        num_layers: Number of layers; may be left out when `units` is a list.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        dropout: Rate of the dropout on each layer's output (Zaremba et al. 2014), the last
+            included. It leaves the recurrent connections alone, so cuDNN stays in use.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Call arguments:
+        inputs: Float tensor `(batch, time, features)`.
+        initial_state: The flat list; zeros when left out.
+        mask: Boolean `(batch, time)`; a masked step leaves the state as it was.
+        training: Whether dropout is on.
+
+    Returns:
+        The outputs of the last layer, `(batch, time, units)`, and the final state.
+
+    Raises:
+        InputError: If a size is not positive, `dropout` is not a fraction or the cell is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> stack = RecurrentStack(units=8, num_layers=2, cell="gru")
+        >>> outputs, state = stack(np.ones((4, 5, 3), "float32"))
+        >>> outputs.shape == (4, 5, 8) and len(state) == 2
+        True
+    """
+
+    def __init__(self, units, num_layers=None, cell="lstm", dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        check_fraction(dropout=dropout)
+        if isinstance(units, list | tuple):
+            if num_layers not in (None, len(units)):
+                raise InputError(
+                    f"`units` lists {len(units)} layers but `num_layers` is {num_layers}; "
+                    "leave one of them out."
+                )
+            sizes = list(units)
+        else:
+            check_positive(num_layers=1 if num_layers is None else num_layers)
+            sizes = [units] * (num_layers or 1)
+        for size in sizes:
+            check_positive(units=size)
+        check_positive(num_layers=len(sizes))
+        self.units = sizes
+        self.cell = cell
+        self.dropout = dropout
+        dtype = self.dtype_policy
+        self.recurrent_layers = [
+            recurrent_layer(cell, size, dtype=dtype, name=f"{cell}_{index}")
+            for index, size in enumerate(sizes)
+        ]
+        self.dropouts = [
+            keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{index}")
+            for index in range(len(sizes))
+        ]
+
+    def build(self, input_shape, **_):
+        """Creates the weights of every layer."""
+        shape = tuple(input_shape)
+        for layer in self.recurrent_layers:
+            layer.build(shape)
+            shape = (*shape[:-1], layer.units)
+
+    @property
+    def state_sizes(self):
+        """The size of each tensor of the state, in order."""
+        return [size for layer in self.recurrent_layers for size in layer.state_size]
+
+    def get_initial_state(self, batch_size):
+        """Zeros for `batch_size` rows, a list of `(batch, units)` tensors."""
+        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_sizes]
+
+    def split_state(self, state):
+        """Cuts the flat list into one list per layer."""
+        state, parts = list(state), []
+        for layer in self.recurrent_layers:
+            parts.append(state[: len(layer.state_size)])
+            state = state[len(layer.state_size) :]
+        return parts
+
+    def call(self, inputs, initial_state=None, mask=None, training=False):
+        """Runs whole sequences; see the class."""
+        if initial_state is None:
+            initial_state = self.get_initial_state(ops.shape(inputs)[0])
+        final_state = []
+        for layer, drop, state in zip(
+            self.recurrent_layers, self.dropouts, self.split_state(initial_state), strict=True
+        ):
+            inputs, *state = layer(inputs, initial_state=state, mask=mask, training=training)
+            final_state += state
+            inputs = drop(inputs, training=training)  # (B, T, units)
+        return inputs, final_state
+
+    def step(self, inputs, state):
+        """Runs one time step through the cells alone, as generation does.
+
+        Args:
+            inputs: Float tensor `(batch, features)`.
+            state: The flat list.
+
+        Returns:
+            The output `(batch, units)` and the new state.
+        """
+        new_state = []
+        for layer, part in zip(self.recurrent_layers, self.split_state(state), strict=True):
+            inputs, part = layer.cell(inputs, part, training=False)
+            new_state += part if isinstance(part, list | tuple) else [part]
+        return inputs, new_state
+
+    def compute_output_shape(self, input_shape, **_):
+        """Shapes of the outputs and of the state."""
+        return (
+            (*input_shape[:-1], self.units[-1]),
+            [(input_shape[0], size) for size in self.state_sizes],
+        )
+
+    def get_config(self):
+        """The arguments that remake the stack."""
+        config = {"units": self.units, "cell": self.cell, "dropout": self.dropout}
+        return {**super().get_config(), **config}

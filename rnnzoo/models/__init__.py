@@ -1,0 +1,6 @@
+"""The models and the builders that make them."""
+
+from rnnzoo.models.language_model import LanguageModel, char_lstm, word_lm
+from rnnzoo.models.seq2seq import Seq2Seq, gru_seq2seq
+
+__all__ = ["LanguageModel", "Seq2Seq", "char_lstm", "gru_seq2seq", "word_lm"]

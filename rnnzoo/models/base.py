@@ -1,0 +1,190 @@
+"""What every model of rnnzoo shares: how it compiles, what it saves, what it keeps to itself."""
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import InputError
+from rnnzoo.vocabulary import Vocabulary
+
+FILE_FORMAT = 1  # raised when the configuration of a model changes so that older code cannot read it
+
+
+class ZooModel(keras.Model):
+    """A Keras model that saves its vocabularies and compiles with good defaults.
+
+    Subclasses give `default_metric`, the metric that `compile` adds, and save their arguments.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Compiled generation loops. No part of the model: keep Keras from tracking the dictionary.
+        object.__setattr__(self, "_compiled_functions", {})
+
+    def default_metric(self):
+        """The metric that fits the model's tokens."""
+        raise NotImplementedError
+
+    def compile(self, optimizer=None, loss=None, metrics=None, weighted_metrics=None, **kwargs):
+        """Compiles the model: `keras.Model.compile` with defaults that fit it.
+
+        Args:
+            optimizer: As for Keras; Adam at a rate of 1e-3 with gradients clipped to a total norm
+                of 1 when left out.
+            loss: As for Keras; when left out, the cross-entropy in nats per token, averaged over
+                the tokens whose weight is not zero.
+            metrics: As for Keras.
+            weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
+            **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA was
+                slower in every measurement of a recurrent network on a CPU and has no cuDNN kernel.
+
+        Example:
+            >>> model.compile(optimizer="adam")  # doctest: +SKIP
+        """
+        if optimizer is None:
+            optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=1.0)
+        if loss is None:
+            loss = keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+        if weighted_metrics is None:
+            weighted_metrics = [self.default_metric()]
+        if keras.config.backend() == "tensorflow":
+            kwargs.setdefault("jit_compile", False)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
+        )
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)  # so that its state saves and loads
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        r"""Exports the model, as a SavedModel with text in and text out where it has vocabularies.
+
+        `tf.saved_model.load` alone runs the SavedModel, without rnnzoo or Keras. It computes in
+        float32 and holds no cuDNN kernel, so that it runs on any machine. Its endpoints:
+
+        - `generate(prompt, max_new_tokens=100, temperature=1.0, seed=0)` of a language model:
+          strings `(batch,)` to their continuations, strings `(batch,)`. Temperature 0 always takes
+          the likeliest token. A seed repeats its draws; they differ from `LanguageModel.generate`.
+        - `translate(text)` of an encoder-decoder: strings `(batch,)` to strings `(batch,)`.
+        - `score(text)`, or `score(source, target)`: `{"nats", "tokens"}`, the summed surprise of
+          each text, float32 `(batch,)`, and how many tokens it has, int32 `(batch,)`; the
+          perplexity is `exp(sum(nats) / sum(tokens))`. A text is read from the zero state, after
+          the start token and up to the end token, where the vocabulary has these; without a start
+          token the first symbol is given, not foretold.
+        - `serve(tokens)`, or `serve({"source", "target"})`: ids to logits, as Keras exports it.
+
+        Each is a signature too. The default signature is `generate` with its defaults, or
+        `translate`, and takes the texts alone.
+
+        Args:
+            filepath: The folder to write; a SavedModel that is there already is replaced.
+            format: As for `keras.Model.export`. Other formats than `"tf_saved_model"`, and models
+                without vocabularies, go to Keras and give ids to logits.
+            verbose: Whether to print what was written; `True` when left out.
+            input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
+                left out.
+            **kwargs: `use_cudnn=True` lets cuDNN into the graph where this machine has a GPU: the
+                export then runs on GPUs only. The rest goes to `keras.Model.export`.
+
+        Raises:
+            InputError: If something other than a SavedModel is at `filepath`, it cannot be
+                written, or Keras does not run on TensorFlow, which the text endpoints need.
+
+        Example:
+            ```python
+            model.export("romeo")
+
+            # In another process, without rnnzoo:
+            romeo = tf.saved_model.load("romeo")
+            romeo.generate(tf.constant(["ROMEO:", "JULIET:"]), max_new_tokens=300, temperature=0.8)
+            ```
+            On the command line:
+            ```
+            saved_model_cli show --all --dir romeo
+            saved_model_cli run --dir romeo --tag_set serve --signature_def serving_default \
+                --input_exprs 'prompt=["ROMEO:"]'
+            saved_model_cli run --dir romeo --tag_set serve --signature_def generate \
+                --input_exprs 'prompt=["ROMEO:"];max_new_tokens=300;temperature=0.8;seed=1'
+            ```
+        """
+        from rnnzoo.export import export  # imports the models
+
+        export(self, filepath, format, verbose, input_signature, **kwargs)
+
+    def get_config(self):
+        """The format of the file; subclasses add the arguments that remake the model."""
+        return {**super().get_config(), "file_format": FILE_FORMAT}
+
+    @classmethod
+    def from_config(cls, config):
+        """Remakes a model from its configuration.
+
+        Raises:
+            InputError: If the configuration was written by a newer rnnzoo.
+        """
+        config = dict(config)
+        file_format = config.pop("file_format", None)
+        if file_format is None or file_format > FILE_FORMAT:
+            raise InputError(
+                f"The model has file format {file_format}, and this rnnzoo reads formats up to "
+                f"{FILE_FORMAT}; upgrade it with `pip install -U rnnzoo`."
+            )
+        for name, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[name] = keras.saving.deserialize_keras_object(value)
+        return cls(**config)
+
+    def build_from_config(self, config):
+        """Does nothing: the constructor has built the model."""
+
+
+def vocabulary_and_size(vocabulary):
+    """Reads the first argument of a builder: a `Vocabulary`, or a number of ids.
+
+    Returns:
+        The vocabulary, or `None`, and the number of ids.
+
+    Raises:
+        InputError: If it is neither, or fewer than two ids.
+    """
+    if isinstance(vocabulary, Vocabulary):
+        return vocabulary, len(vocabulary)
+    whole = hasattr(vocabulary, "__index__") and not isinstance(vocabulary, bool)
+    if not whole or vocabulary < 2:
+        raise InputError(
+            "The vocabulary must be an rnnzoo.Vocabulary or a number of ids of at least 2, not "
+            f"{vocabulary!r}."
+        )
+    return None, int(vocabulary)
+
+
+def last_of_each_row(sequences, lengths):
+    """Picks each row's vector at its last real step.
+
+    Args:
+        sequences: `(batch, time, features)`, right-padded.
+        lengths: Integer `(batch,)`, at least 1.
+
+    Returns:
+        `(batch, features)`.
+    """
+    at_last = ops.equal(
+        ops.expand_dims(ops.arange(ops.shape(sequences)[1]), 0),
+        ops.expand_dims(ops.cast(lengths, "int32") - 1, -1),
+    )  # (B, T)
+    return ops.sum(sequences * ops.cast(ops.expand_dims(at_last, -1), sequences.dtype), axis=1)
+
+
+def padding_mask(length, lengths):
+    """`True` at the real steps of right-padded rows: boolean `(batch, length)`."""
+    return ops.arange(length) < ops.expand_dims(ops.cast(lengths, "int32"), -1)

@@ -1,0 +1,200 @@
+"""Recurrent state that stays from one batch of a stream to the next, under plain `fit`."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import InputError
+
+
+class CarriedState(keras.layers.Layer):
+    """Keeps the recurrent state of a stream's rows between two batches.
+
+    Truncated back-propagation through time reads a long text in short pieces. Each row of a batch
+    goes on where the same row of the batch before stopped, so its state must be kept. The data say
+    where a row starts anew, by a flag; nothing needs to be reset by hand.
+
+    The state is non-trainable float32 variables, since that is what Keras threads through a
+    compiled step on every backend. It is neither a weight nor part of a saved model.
+
+    Args:
+        sizes: Size of each tensor of the state.
+        **kwargs: What every `keras.layers.Layer` takes.
+    """
+
+    def __init__(self, sizes, **kwargs):
+        super().__init__(**kwargs)
+        self.sizes = sizes
+        self.rows = None
+        self.built = True
+
+    def prepare(self, rows):
+        """Makes room for this many rows; returns whether the variables are new.
+
+        A layer that is built accepts no new variables, by design of Keras, which offers layers
+        only its own unlocked tracker for the exception; Keras quantises and adds LoRA this way.
+        """
+        if rows == self.rows:
+            return False
+        self._tracker.unlock()
+        for variable in list(self._non_trainable_variables):
+            self._untrack_variable(variable)
+        self._tracker.unlock()
+        self.state = [
+            self.add_weight(
+                shape=(rows, size), initializer="zeros", trainable=False, dtype="float32",
+                name=f"state_{index}", aggregation="none", autocast=False,
+            )
+            for index, size in enumerate(self.sizes)
+        ]  # fmt: skip
+        self._tracker.lock()
+        self.rows = rows
+        return True
+
+    def read(self, reset):
+        """The state to start from: the kept one, or zeros in the rows that start anew.
+
+        Args:
+            reset: Integer tensor `(rows,)`, 1 where a row starts anew and 0 where it goes on.
+        """
+        keep = ops.expand_dims(1.0 - ops.cast(reset, "float32"), -1)  # (B, 1)
+        return [variable * keep for variable in self.state]
+
+    def write(self, state):
+        """Keeps the state for the next batch, without its gradient."""
+        for variable, value in zip(self.state, state, strict=True):
+            variable.assign(ops.stop_gradient(ops.cast(value, "float32")))
+
+    @property
+    def weights(self):
+        """No weights: the state is not part of the model."""
+        return []
+
+    def save_own_variables(self, store):
+        """Saves nothing."""
+
+    def load_own_variables(self, store):
+        """Loads nothing."""
+
+
+class StatefulStreams:
+    """Lets `fit` and `evaluate` of a model read streams, whose rows carry their state.
+
+    A mix-in for a `keras.Model` that calls `_make_carriers` in its constructor and reads
+    `_carrier` in its `call`. Training and evaluation each carry their own state, so that the
+    validation inside `fit` leaves the training rows alone.
+    """
+
+    def _make_carriers(self, sizes):
+        self._training_state = CarriedState(sizes, name="training_state")
+        self._evaluation_state = CarriedState(sizes, name="evaluation_state")
+        self._carrier = None
+
+    @contextlib.contextmanager
+    def _carry(self, carrier, rows):
+        before = self._carrier
+        object.__setattr__(self, "_carrier", carrier if rows else None)
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "_carrier", before)
+
+    def fit(self, x=None, *args, shuffle=True, **kwargs):
+        """Trains the model: `keras.Model.fit`, which also takes the streams of `stream_batches`.
+
+        On a stream the state of every row is carried from batch to batch and starts at zero where
+        the batch's `"reset"` flag is 1.
+
+        Args:
+            x: What `keras.Model.fit` takes, or a stream.
+            *args: As for `keras.Model.fit`.
+            shuffle: As for `keras.Model.fit`; must be `False` for a stream in a
+                `keras.utils.PyDataset`, which Keras would otherwise shuffle.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            The `keras.callbacks.History`.
+
+        Raises:
+            InputError: If a stream is shuffled or its batches do not all have the same rows.
+        """
+        rows = stream_rows(x)
+        if rows:
+            refuse_shuffled(x, shuffle)
+            if self._training_state.prepare(rows):
+                self.train_function = None  # the compiled step holds the old variables
+        with self._carry(self._training_state, rows):
+            return super().fit(x, *args, shuffle=shuffle, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Evaluates the model: `keras.Model.evaluate`, which also takes streams.
+
+        Args:
+            x: What `keras.Model.evaluate` takes, or a stream of `stream_batches`.
+            *args: As for `keras.Model.evaluate`.
+            **kwargs: As for `keras.Model.evaluate`.
+
+        Returns:
+            The loss and metrics.
+
+        Raises:
+            InputError: If a stream is shuffled or its batches do not all have the same rows.
+        """
+        rows = stream_rows(x)
+        if rows:
+            refuse_shuffled(x, shuffle=False)
+            if self._evaluation_state.prepare(rows):
+                self.test_function = None
+        with self._carry(self._evaluation_state, rows):
+            return super().evaluate(x, *args, **kwargs)
+
+    def _carried(self, reset, rows):
+        """The carrier and the state it holds for this batch."""
+        if self._carrier is None:
+            raise InputError(
+                "Batches with a 'reset' flag carry state and work with fit and evaluate alone; "
+                "call the model on the tokens and give it `initial_state`."
+            )
+        if rows is not None and rows != self._carrier.rows:
+            raise InputError(
+                f"A batch of {rows} rows does not fit the carried state of {self._carrier.rows} "
+                "rows; every batch of a stream must have the same rows (drop a partial last batch)."
+            )
+        return self._carrier, self._carrier.read(reset)
+
+
+def stream_rows(data):
+    """The number of rows of a stream, or `None` when the data are no stream."""
+    if isinstance(data, keras.utils.PyDataset):
+        first = data[0][0]
+        is_stream = isinstance(first, dict) and "reset" in first
+        return int(first["reset"].shape[0]) if is_stream else None
+    spec = getattr(data, "element_spec", None)
+    inputs = spec[0] if isinstance(spec, tuple) else spec
+    if not isinstance(inputs, dict) or "reset" not in inputs:
+        return None
+    rows = inputs["reset"].shape[0]
+    if rows is None:
+        raise InputError(
+            "The stream's batches have no fixed number of rows, which carried state needs; "
+            "batch with drop_remainder=True or use stream_batches."
+        )
+    return int(rows)
+
+
+def refuse_shuffled(data, shuffle):
+    """Raises an `InputError` when a stream would be read out of order."""
+    if isinstance(data, keras.utils.PyDataset):
+        shuffled = shuffle
+    else:
+        inputs, shuffled = [data], False
+        while inputs:
+            dataset = inputs.pop()
+            shuffled = shuffled or "Shuffle" in type(dataset).__name__
+            inputs += dataset._inputs() if hasattr(dataset, "_inputs") else []
+    if shuffled:
+        raise InputError(
+            "A stream must be read in order, since each batch goes on where the last one stopped; "
+            "leave out the shuffling (for a PyDataset: fit(..., shuffle=False))."
+        )

@@ -1,0 +1,299 @@
+"""Recurrent language models: given the text so far, how likely is each next token?"""
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import check_positive
+from rnnzoo.generation.generate import generate
+from rnnzoo.layers.heads import TiedHead
+from rnnzoo.layers.stack import RecurrentStack
+from rnnzoo.models.base import ZooModel, last_of_each_row, padding_mask, vocabulary_and_size
+from rnnzoo.models.carried_state import StatefulStreams
+from rnnzoo.training.metrics import BitsPerCharacter, Perplexity
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class LanguageModel(StatefulStreams, ZooModel):
+    """Embedding, recurrent layers, and a softmax over the next token at every step.
+
+    Args:
+        vocabulary: A `Vocabulary`, which then travels inside the model and lets it read and write
+            text, or a number of ids.
+        units: Size of the recurrent state, one number or one per layer.
+        num_layers: Number of recurrent layers.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
+        dropout: Rate of the dropout on the output of each recurrent layer.
+        tie_embedding_weights: Whether the output scores tokens by their input embeddings.
+        **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Token ids, int32 `(batch, time)`, or a stream's
+            `{"tokens": (batch, time), "reset": (batch,)}`.
+        initial_state: The state to go on from, as `return_state` gives it; zeros when left out.
+        return_state: Whether to return the final state too.
+
+    Returns:
+        Logits of the next token at every step, float32 `(batch, time, vocabulary_size)`; with
+        `return_state` also a flat list of `(batch, units)` tensors.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> import numpy as np
+        >>> model = LanguageModel(vocabulary=65, units=16, num_layers=2)
+        >>> model(np.zeros((4, 10), "int32")).shape == (4, 10, 65)
+        True
+
+    Reference:
+        Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.
+    """
+
+    def __init__(
+        self,
+        vocabulary,
+        units,
+        num_layers=None,
+        cell="lstm",
+        embedding_dim=None,
+        dropout=0.0,
+        tie_embedding_weights=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary, self.vocabulary_size = vocabulary_and_size(vocabulary)
+        dtype = self.dtype_policy
+        check_positive(embedding_dim=embedding_dim)
+        self.embedding_dim = embedding_dim or (units if isinstance(units, int) else units[0])
+        self.tie_embedding_weights = tie_embedding_weights
+        self.embedding = keras.layers.Embedding(
+            self.vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
+        )
+        self.recurrent = RecurrentStack(
+            units, num_layers, cell, dropout, dtype=dtype, name="recurrent"
+        )
+        if tie_embedding_weights:
+            self.head = TiedHead(
+                self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head"
+            )
+        else:
+            self.head = keras.layers.Dense(self.vocabulary_size, dtype=dtype, name="head")
+        self._make_carriers(self.recurrent.state_sizes)
+        self.build((None, None))
+
+    def build(self, _):
+        """Creates all weights; the constructor calls it."""
+        self.embedding.build((None, None))
+        self.recurrent.build((None, None, self.embedding_dim))
+        self.head.build((None, None, self.recurrent.units[-1]))
+        self.built = True
+
+    def default_metric(self):
+        """Bits per character for characters, perplexity for everything else."""
+        level = "word" if self.vocabulary is None else self.vocabulary.level
+        return BitsPerCharacter() if level == "character" else Perplexity()
+
+    def get_initial_state(self, batch_size):
+        """The state before any token: a flat list of zeros, `(batch_size, units)` each."""
+        return self.recurrent.get_initial_state(batch_size)
+
+    def call(self, inputs, initial_state=None, return_state=False, training=False):
+        """Returns the logits of whole sequences; see the class."""
+        carrier = None
+        if isinstance(inputs, dict):
+            inputs, reset = inputs["tokens"], inputs["reset"]
+            carrier, initial_state = self._carried(reset, inputs.shape[0])
+        hidden = self.embedding(inputs)  # (B, T, E)
+        hidden, state = self.recurrent(hidden, initial_state=initial_state, training=training)
+        if carrier is not None:
+            carrier.write(state)
+        logits = self._logits(hidden)  # (B, T, V)
+        return (logits, state) if return_state else logits
+
+    def _logits(self, hidden):
+        if self.tie_embedding_weights:
+            logits = self.head(hidden, self.embedding.embeddings)
+        else:
+            logits = self.head(hidden)
+        return ops.cast(logits, "float32")  # a softmax over a vocabulary needs the digits
+
+    def step(self, tokens, state):
+        """Reads one token per row.
+
+        Args:
+            tokens: Token ids, int32 `(batch,)`.
+            state: The flat list of `(batch, units)` tensors.
+
+        Returns:
+            The logits of the next token, float32 `(batch, vocabulary_size)`, and the new state.
+
+        Example:
+            >>> model = LanguageModel(vocabulary=65, units=16)
+            >>> logits, state = model.step(np.array([3]), model.get_initial_state(1))
+            >>> logits.shape == (1, 65)
+            True
+        """
+        hidden, state = self.recurrent.step(self.embedding(tokens), state)
+        return self._logits(hidden), state
+
+    def prefill(self, tokens, lengths):
+        """Reads prompts of different lengths at once.
+
+        Args:
+            tokens: Token ids, int32 `(batch, time)`, right-padded.
+            lengths: Real length of each row, `(batch,)`, at least 1.
+
+        Returns:
+            The logits after each row's last token, float32 `(batch, vocabulary_size)`, and the
+            state there.
+        """
+        mask = padding_mask(ops.shape(tokens)[1], lengths)
+        hidden, state = self.recurrent(self.embedding(tokens), mask=mask)
+        return self._logits(last_of_each_row(hidden, lengths)), state
+
+    def generate(self, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
+        """Writes on from prompts, one token after the other, in a compiled loop.
+
+        The padding, start and unknown tokens are never written. A row stops at the end token, if
+        the vocabulary has one.
+
+        Args:
+            prompts: A text or a list of texts. Without a vocabulary: ids or a list of lists of ids.
+            max_new_tokens: The most tokens to write.
+            sampler: `"greedy"`, `"temperature"`, or a sampler object; drawing from the model's own
+                distribution when left out.
+            temperature: Below 1 plays safe, above 1 takes risks; 1 when left out.
+            seed: A whole number that makes the draws repeatable.
+
+        Returns:
+            The continuation without the prompt, a text or a list of texts (arrays of ids without
+            a vocabulary).
+
+        Raises:
+            InputError: If a prompt is empty or has unseen symbols, or an argument is not valid.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, char_lstm
+            >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
+            >>> len(model.generate("to ", max_new_tokens=5, temperature=0.8, seed=1))
+            5
+        """
+        return generate(self, prompts, max_new_tokens, sampler, temperature, seed)
+
+    def get_config(self):
+        """The arguments that remake the model."""
+        vocabulary = self.vocabulary
+        return {
+            **super().get_config(),
+            "vocabulary": self.vocabulary_size
+            if vocabulary is None
+            else keras.saving.serialize_keras_object(vocabulary),
+            "units": self.recurrent.units,
+            "cell": self.recurrent.cell,
+            "embedding_dim": self.embedding_dim,
+            "dropout": self.recurrent.dropout,
+            "tie_embedding_weights": self.tie_embedding_weights,
+        }
+
+
+def char_lstm(
+    vocabulary,
+    units=512,
+    num_layers=2,
+    cell="lstm",
+    embedding_dim=None,
+    dropout=0.0,
+    tie_embedding_weights=False,
+    name="char_lstm",
+    **kwargs,
+):
+    """Builds a character language model: it writes text one character at a time.
+
+    Args:
+        vocabulary: A `Vocabulary` of characters, or a number of ids.
+        units: Size of the recurrent state, one number or one per layer.
+        num_layers: Number of recurrent layers; 2 or 3 are usual.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a character's embedding; at most 128 when left out, since there
+            are few characters.
+        dropout: Rate of the dropout on the output of each recurrent layer; 0.5 suits a text of a
+            megabyte.
+        tie_embedding_weights: Whether the output scores characters by their input embeddings.
+        name: Name of the model.
+        **kwargs: What every `keras.Model` takes, such as `dtype`.
+
+    Returns:
+        A `LanguageModel`, built but not compiled.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> from rnnzoo import Vocabulary, char_lstm
+        >>> vocabulary = Vocabulary.from_text("to be or not to be")
+        >>> char_lstm(vocabulary, units=16).vocabulary_size
+        7
+        >>> char_lstm(vocabulary, units=16, num_layers=1, cell="gru").count_params()
+        1719
+
+    Reference:
+        Graves, "Generating Sequences With Recurrent Neural Networks", arXiv:1308.0850; Karpathy,
+        "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015.
+    """
+    if isinstance(units, list | tuple):
+        num_layers = None
+    if embedding_dim is None and not isinstance(units, list | tuple):
+        check_positive(units=units)
+        embedding_dim = min(units, 128)
+    return LanguageModel(
+        vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
+        name=name, **kwargs,
+    )  # fmt: skip
+
+
+def word_lm(
+    vocabulary,
+    units=512,
+    num_layers=1,
+    cell="lstm",
+    embedding_dim=256,
+    dropout=0.0,
+    tie_embedding_weights=True,
+    name="word_lm",
+    **kwargs,
+):
+    """Builds a word language model.
+
+    Args:
+        vocabulary: A `Vocabulary` of words, or a number of ids.
+        units: Size of the recurrent state, one number or one per layer.
+        num_layers: Number of recurrent layers.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a word's embedding.
+        dropout: Rate of the dropout on the output of each recurrent layer.
+        tie_embedding_weights: Whether the output scores words by their input embeddings, which
+            halves the parameters and helps (Press and Wolf 2017).
+        name: Name of the model.
+        **kwargs: What every `keras.Model` takes, such as `dtype`.
+
+    Returns:
+        A `LanguageModel`, built but not compiled.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> word_lm(10_000, units=64, embedding_dim=32).count_params()
+        357280
+
+    Reference:
+        Zaremba, Sutskever and Vinyals, "Recurrent Neural Network Regularization",
+        arXiv:1409.2329.
+    """
+    if isinstance(units, list | tuple):
+        num_layers = None
+    return LanguageModel(
+        vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
+        name=name, **kwargs,
+    )  # fmt: skip

@@ -1,0 +1,251 @@
+"""Encoder-decoder: reads a source sequence, then writes a target sequence while looking back."""
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+from rnnzoo.generation.translate import translate
+from rnnzoo.layers.decoder import Decoder
+from rnnzoo.layers.encoder import Encoder
+from rnnzoo.models.base import ZooModel, vocabulary_and_size
+from rnnzoo.training.metrics import Perplexity
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class Seq2Seq(ZooModel):
+    """A recurrent encoder and a recurrent decoder with additive attention between them.
+
+    Args:
+        source_vocabulary: A `Vocabulary`, or a number of ids; id 0 is padding.
+        target_vocabulary: The same for the target.
+        units: Size of the recurrent states, and of the attention's space.
+        num_layers: Number of recurrent layers on each side.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a token's embedding; `units` when left out.
+        attention: `"bahdanau"`, or `None` for a decoder that only gets the encoder's final state.
+        attention_position: `"before_cell"`, as in the paper: the previous state asks, and what it
+            finds goes into the cell. Or `"after_cell"`: the recurrent layers run over the whole
+            target at once (on a GPU in cuDNN), and their outputs ask.
+        bidirectional: `"concat"`, `"sum"` or `"mul"` for how the encoder's two directions are
+            merged (`True` is `"concat"`), or `False` for an encoder that reads forwards only.
+        dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
+        **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: `{"source": int32 (batch, source_length), "target": int32 (batch, target_length)}`,
+            both right-padded with 0; the target begins with the start token (teacher forcing).
+
+    Returns:
+        Logits of the next target token at every step, float32
+        `(batch, target_length, target_vocabulary_size)`.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> import numpy as np
+        >>> model = Seq2Seq(20, 12, units=8)
+        >>> ids = np.ones((2, 5), "int32")
+        >>> model({"source": ids, "target": ids}).shape == (2, 5, 12)
+        True
+
+    Reference:
+        Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and
+        Translate", ICLR 2015; Cho et al., "Learning Phrase Representations using RNN
+        Encoder-Decoder", EMNLP 2014.
+    """
+
+    def __init__(
+        self,
+        source_vocabulary,
+        target_vocabulary,
+        units=256,
+        num_layers=1,
+        cell="gru",
+        embedding_dim=None,
+        attention="bahdanau",
+        attention_position="before_cell",
+        bidirectional=True,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_positive(units=units, num_layers=num_layers, embedding_dim=embedding_dim)
+        check_fraction(dropout=dropout)
+        if attention not in ("bahdanau", None):
+            raise unknown_name("attention", attention, ["bahdanau", "None"])
+        self.source_vocabulary, self.source_vocabulary_size = vocabulary_and_size(source_vocabulary)
+        self.target_vocabulary, self.target_vocabulary_size = vocabulary_and_size(target_vocabulary)
+        self.config = {
+            "units": units,
+            "num_layers": num_layers,
+            "cell": cell,
+            "embedding_dim": embedding_dim or units,
+            "attention": attention,
+            "attention_position": attention_position,
+            "bidirectional": "concat" if bidirectional is True else bidirectional,
+            "dropout": dropout,
+        }
+        parts = {
+            "units": units,
+            "num_layers": num_layers,
+            "cell": cell,
+            "embedding_dim": embedding_dim or units,
+            "dropout": dropout,
+            "dtype": self.dtype_policy,
+        }
+        self.encoder = Encoder(
+            self.source_vocabulary_size,
+            merge_mode=self.config["bidirectional"] or None,
+            name="encoder",
+            **parts,
+        )
+        self.decoder = Decoder(
+            self.target_vocabulary_size,
+            attention_position=attention_position if attention else None,
+            name="decoder",
+            **parts,
+        )
+        self.build(None)
+
+    def build(self, _):
+        """Creates all weights; the constructor calls it."""
+        self.encoder.build((None, None))
+        self.decoder.build((None, None), self.encoder.output_dim)
+        self.built = True
+
+    def default_metric(self):
+        """Perplexity, per target token."""
+        return Perplexity()
+
+    def encode(self, source, training=False):
+        """Reads the source.
+
+        Args:
+            source: Token ids, int32 `(batch, source_length)`, right-padded with 0.
+            training: Whether dropout is on.
+
+        Returns:
+            The memory that the decoder looks back at, a list of `values` (batch, source_length,
+            dim), their attention `keys` and the boolean `mask` (batch, source_length); and the
+            decoder's initial state, a flat list of `(batch, units)` tensors.
+        """
+        values, final_states, mask = self.encoder(source, training=training)
+        return self.decoder.read(values, mask), final_states
+
+    def call(self, inputs, training=False):
+        """Returns the logits of whole target sequences; see the class."""
+        if not isinstance(inputs, dict) or not {"source", "target"} <= set(inputs):
+            raise InputError(
+                'A Seq2Seq is called on {"source": ids, "target": ids}, as pair_batches makes them.'
+            )
+        memory, state = self.encode(inputs["source"], training)
+        return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
+
+    def step(self, tokens, state, memory):
+        """Writes one target token per row.
+
+        Args:
+            tokens: The tokens written last, int32 `(batch,)`.
+            state: The decoder's state, as `encode` or the step before returned it.
+            memory: The memory, as `encode` returned it.
+
+        Returns:
+            Logits of the next token, float32 `(batch, target_vocabulary_size)`; the new state; the
+            attention weights, float32 `(batch, source_length)` (zeros without attention).
+        """
+        logits, state, weights = self.decoder.step(tokens, state, memory)
+        return ops.cast(logits, "float32"), state, weights
+
+    def translate(self, texts, max_new_tokens=None, return_attention=False):
+        """Translates: writes the likeliest token at every step, feeding it back (greedy search).
+
+        Args:
+            texts: A text or a list of texts (without vocabularies: lists of ids, without padding).
+            max_new_tokens: The most tokens to write per text; twice the longest source and ten
+                when left out.
+            return_attention: Whether to return where the decoder looked, too.
+
+        Returns:
+            A text or a list of texts; with `return_attention` also the attention weights, one
+            float32 array `(written tokens, source tokens)` per text, the end token included.
+
+        Raises:
+            InputError: If a text is empty or has unseen symbols.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, gru_seq2seq
+            >>> marks = ("<pad>", "<start>", "<end>")
+            >>> source = Vocabulary.from_text("one two", special_tokens=marks)
+            >>> target = Vocabulary.from_text("12", special_tokens=marks)
+            >>> model = gru_seq2seq(source, target, units=8)
+            >>> text, weights = model.translate("one two", return_attention=True)
+            >>> weights.shape[1]
+            8
+        """
+        return translate(self, texts, max_new_tokens, return_attention)
+
+    def get_config(self):
+        """The arguments that remake the model."""
+
+        def saved(vocabulary, size):
+            return keras.saving.serialize_keras_object(vocabulary) if vocabulary else size
+
+        return {
+            **super().get_config(),
+            "source_vocabulary": saved(self.source_vocabulary, self.source_vocabulary_size),
+            "target_vocabulary": saved(self.target_vocabulary, self.target_vocabulary_size),
+            **self.config,
+        }
+
+
+def gru_seq2seq(
+    source_vocabulary,
+    target_vocabulary,
+    units=256,
+    num_layers=1,
+    cell="gru",
+    embedding_dim=None,
+    attention="bahdanau",
+    attention_position="before_cell",
+    bidirectional=True,
+    dropout=0.0,
+    name="gru_seq2seq",
+    **kwargs,
+):
+    """Builds a GRU encoder-decoder with Bahdanau attention, for instance to translate.
+
+    Args:
+        source_vocabulary: A `Vocabulary` with padding, or a number of ids.
+        target_vocabulary: A `Vocabulary` with padding, start and end, or a number of ids.
+        units: Size of the recurrent states, and of the attention's space.
+        num_layers: Number of recurrent layers on each side.
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        embedding_dim: Length of a token's embedding; `units` when left out.
+        attention: `"bahdanau"` or `None`.
+        attention_position: `"before_cell"` (Bahdanau et al. 2015, a loop) or `"after_cell"` (the
+            decoder's GRU runs at once, in cuDNN on a GPU).
+        bidirectional: `True`, `False`, or how to merge: `"concat"`, `"sum"`, `"mul"`.
+        dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
+        name: Name of the model.
+        **kwargs: What every `keras.Model` takes, such as `dtype`.
+
+    Returns:
+        A `Seq2Seq`, built but not compiled.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> gru_seq2seq(20, 12, units=8).decoder.attention_position
+        'before_cell'
+        >>> gru_seq2seq(20, 12, units=8, attention=None, cell="lstm").decoder.attention is None
+        True
+
+    Reference:
+        Bahdanau, Cho and Bengio, ICLR 2015 (arXiv:1409.0473).
+    """
+    return Seq2Seq(
+        source_vocabulary, target_vocabulary, units, num_layers, cell, embedding_dim,
+        attention, attention_position, bidirectional, dropout, name=name, **kwargs,
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""What a recipe is: one whole way from a corpus to a trained model, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnzoo.errors import InputError, unknown_name
+
+TASKS = ("language_model", "translation")
+BATCHES = ("streams", "windows", "documents", "pairs")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A corpus, a vocabulary, batches, a model, an optimizer and a budget.
+
+    `rnnzoo.training.train.train` walks it. A variant is `dataclasses.replace(recipe, units=...)`.
+
+    Args:
+        name: The name, also of the folder that the training leaves.
+        description: One sentence for cards and lists.
+        task: `"language_model"` or `"translation"`.
+        corpus: A name of `rnnzoo.data.corpora`.
+        builder: A name of `rnnzoo.models`, such as `"char_lstm"`.
+        builder_options: Arguments of the builder beside the vocabularies.
+        corpus_options: Arguments of `corpora.load`.
+        vocabulary: Arguments of `Vocabulary.from_text`; for a translation, of the source side.
+        target_vocabulary: The same for the target side of a translation.
+        batches: `"streams"` (contiguous, the state is carried), `"windows"`, `"documents"` (padded)
+            or `"pairs"`.
+        batch_size: Rows of a batch.
+        sequence_length: Tokens of a row in one batch: of a stream or a window; the most tokens of a
+            document or of either side of a pair (`None`: all).
+        stride: From one window's start to the next; its length when left out.
+        validation_split: The share of a text's end, or of documents or pairs that come without a
+            validation split, that is held out.
+        validation_limit: Use only so many documents or pairs of the validation split.
+        validation_batch_size: Rows of a validation batch. Few rows of a text start fewer times
+            from an empty state; `batch_size` when left out.
+        epochs: The most passes over the training data.
+        max_minutes: The most minutes of training; the schedule is then fitted to them.
+        patience: Epochs without a better validation loss after which training stops early.
+        learning_rate: Peak rate of Adam.
+        warmup_steps: Batches over which the rate rises linearly from zero.
+        final_fraction: The last rate as a fraction of the peak; between lies a half cosine.
+        weight_decay: Decoupled weight decay, AdamW (Loshchilov and Hutter 2019); 0 for none.
+        clipnorm: The most that the norm of all gradients together may be.
+        dtype: `"float32"`, `"mixed_bfloat16"` or `"auto"`, which takes the second where the device
+            is fast at it.
+        seed: Of weights, dropout and the order of the data.
+        prompts: What the samples go on from, or texts to translate (validation texts if none).
+        temperature: Of the samples.
+        sample_length: The most tokens of a sample.
+        sample_every_batches: How often to show a sample, beside the end of every epoch.
+        ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
+        expected: What it reaches, and in what time on which machine.
+    """
+
+    name: str
+    description: str
+    task: str
+    corpus: str
+    builder: str
+    builder_options: Mapping[str, Any] = field(default_factory=dict)
+    corpus_options: Mapping[str, Any] = field(default_factory=dict)
+    vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    target_vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    batches: str = "streams"
+    batch_size: int = 64
+    sequence_length: int | None = 64
+    stride: int | None = None
+    validation_split: float = 0.1
+    validation_limit: int | None = None
+    validation_batch_size: int | None = None
+    epochs: int = 10
+    max_minutes: float | None = None
+    patience: int | None = None
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    final_fraction: float = 0.01
+    weight_decay: float = 0.0
+    clipnorm: float = 1.0
+    dtype: str = "auto"
+    seed: int = 0
+    prompts: tuple[str, ...] = ()
+    temperature: float = 0.8
+    sample_length: int = 300
+    sample_every_batches: int | None = None
+    ngram_orders: tuple[int, ...] = ()
+    expected: str = ""
+
+    def __post_init__(self):
+        for kind, value, known in (
+            ("task", self.task, TASKS),
+            ("kind of batches", self.batches, BATCHES),
+            ("dtype", self.dtype, ("float32", "mixed_bfloat16", "auto")),
+        ):
+            if value not in known:
+                raise unknown_name(kind, value, known)
+        if (self.batches == "pairs") != (self.task == "translation"):
+            raise InputError(
+                f"The recipe {self.name!r} has the task {self.task!r} and the batches "
+                f"{self.batches!r}; translation goes with pairs, a language model with the others."
+            )
+
+
+_RECIPES: dict[str, Recipe] = {}
+
+
+def register(recipe: Recipe) -> Recipe:
+    """Adds a recipe to those that `get` knows; a name can be taken once."""
+    if _RECIPES.setdefault(recipe.name, recipe) != recipe:
+        raise InputError(f"There is a recipe called {recipe.name!r} already; take another name.")
+    return recipe
+
+
+def get(name: str) -> Recipe:
+    """Gives the recipe of a name.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: If no recipe has that name; it suggests the nearest.
+
+    Example:
+        >>> from rnnzoo import recipes
+        >>> recipes.get("char_lstm_shakespeare").corpus
+        'tiny_shakespeare'
+    """
+    if name not in _RECIPES:
+        raise unknown_name("recipe", name, _RECIPES)
+    return _RECIPES[name]
+
+
+def names(task: str | None = None) -> list[str]:
+    """Lists the recipes, of one task or all.
+
+    Args:
+        task: `"language_model"`, `"translation"` or `None`.
+
+    Returns:
+        Their names, sorted.
+    """
+    return sorted(name for name, recipe in _RECIPES.items() if task in (None, recipe.task))

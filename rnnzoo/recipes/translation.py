@@ -1,0 +1,101 @@
+"""Encoder-decoders: spelled-out numbers, and sentences by words."""
+
+from dataclasses import replace
+
+from rnnzoo.recipes.recipe import Recipe, register
+
+SPELLED_NUMBERS = register(
+    Recipe(
+        name="spelled_numbers",
+        description='Reads "one two five", writes "125": 20 digits, additive attention.',
+        task="translation",
+        corpus="spelled_numbers",
+        vocabulary={"special_tokens": ("<pad>", "<end>")},
+        target_vocabulary={"special_tokens": ("<pad>", "<start>", "<end>")},
+        builder="gru_seq2seq",
+        builder_options={"units": 64, "embedding_dim": 32, "attention_position": "before_cell"},
+        batches="pairs",
+        batch_size=100,
+        sequence_length=None,
+        epochs=1,
+        max_minutes=5.0,
+        learning_rate=5e-3,
+        final_fraction=0.02,
+        sample_length=40,
+        sample_every_batches=250,
+        expected="Over 99 % of the digits right, free-running, after 5 minutes on two cores.",
+    )
+)
+
+register(
+    replace(
+        SPELLED_NUMBERS,
+        name="spelled_numbers_tiny",
+        description="Spelled-out numbers of 1 to 3 digits, in seconds, to try things out.",
+        corpus_options={
+            "min_digits": 1, "max_digits": 3, "samples": 320, "validation_samples": 40,
+        },
+        builder_options={"units": 16, "embedding_dim": 8},
+        batch_size=16,
+        epochs=2,
+        max_minutes=None,
+        warmup_steps=5,
+        sample_every_batches=None,
+        expected="",
+    )
+)  # fmt: skip
+
+_WORDS = {"level": "word", "lowercase": True, "punctuation": "split", "size": 10_000}
+
+MULTI30K_EN_DE = register(
+    Recipe(
+        name="multi30k_en_de",
+        description="English image captions to German, by words (Multi30k task 1).",
+        task="translation",
+        corpus="multi30k_en_de",
+        vocabulary=_WORDS,
+        target_vocabulary=_WORDS,
+        builder="gru_seq2seq",
+        builder_options={"units": 256, "embedding_dim": 128, "dropout": 0.4},
+        batches="pairs",
+        batch_size=64,
+        sequence_length=50,
+        epochs=15,
+        patience=3,
+        learning_rate=2e-3,
+        sample_length=50,
+        sample_every_batches=200,
+    )
+)
+
+register(
+    replace(
+        MULTI30K_EN_DE,
+        name="spa_eng",
+        description="English sentences to Spanish, by words (Tatoeba).",
+        corpus="spa_eng",
+        builder_options={"units": 256, "embedding_dim": 128, "dropout": 0.3},
+        sequence_length=40,
+        epochs=10,
+        sample_every_batches=500,
+    )
+)
+
+register(
+    replace(
+        MULTI30K_EN_DE,
+        name="multi30k_en_de_tiny",
+        description="Captions by words, in seconds, to try things out.",
+        vocabulary={**_WORDS, "size": 200},
+        target_vocabulary={**_WORDS, "size": 200},
+        corpus_options={"limit": 200},
+        validation_limit=40,
+        builder_options={"units": 16, "embedding_dim": 8},
+        batch_size=16,
+        sequence_length=20,
+        epochs=2,
+        patience=None,
+        warmup_steps=5,
+        sample_every_batches=None,
+    )
+)

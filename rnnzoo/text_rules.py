@@ -1,0 +1,277 @@
+r"""How text becomes words and words become text, once for Python and for TensorFlow graphs.
+
+Every rule is a regular expression that Python's `re` and RE2 (the engine of TensorFlow's string
+operations) read alike: explicit character classes and groups, no `\w`, no `$`, no look-around.
+Lower-casing maps single code points, so that a graph can do it with a table.
+"""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnzoo.errors import InputError
+
+# What `str.isspace` calls white space.
+_SPACE = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# Punctuation marks and symbols: ASCII, Latin-1, general punctuation, currency signs, arrows to
+# dingbats, CJK, full width. Every other character belongs to words (so do \xaa \xb2 \xb5 \xba).
+_MARKS = (
+    "!-/:-@\\[-`{-~"
+    "\xa1-\xa9\xab\xac\xae-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7"
+    "\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2190-\u2bff"
+    "\u3001-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+_JOINERS = "'\u2019\\-\u2010\u2011"  # apostrophes and hyphens: inside a word they stay
+_KERAS_FILTERS = "!-&(-/:-@\\[-`{-~\t\n"  # of keras.preprocessing.text.Tokenizer: all but '
+
+# One stretch of a word: letters, or a number such as 10,000 or 3.14 or 2:30.
+_STRETCH = f"(?:[^{_SPACE}{_MARKS}0-9]+|[0-9]+(?:[.,:][0-9]+)*)+"
+
+
+class WordRule(NamedTuple):
+    """How a text is cut into words.
+
+    Attributes:
+        separator: Matches one character that ends a word and is dropped.
+        token: Matches the next word or mark; what it leaves out are separators and spaces.
+    """
+
+    separator: str
+    token: str
+
+
+WORD_RULES = {
+    # Words and punctuation marks are tokens of their own; so are "...", "--", "p.m."
+    # and "<unk>".
+    "split": WordRule(
+        separator=f"[{_SPACE}]",
+        token="<unk>|(?:[A-Za-z]\\.){2,}"
+        f"|{_STRETCH}(?:[{_JOINERS}]{_STRETCH})*|\\.\\.+|--+|[{_MARKS}]",
+    ),
+    # The rule of the Keras `Tokenizer`: every filter character is a space, words lie between.
+    "strip": WordRule(separator=f"[{_KERAS_FILTERS}]", token=f"[^ {_KERAS_FILTERS}]+"),
+}
+
+_CJK = "\u3001\u3002\u3008-\u3011\uff01\uff0c\uff1a\uff1b\uff1f"  # marks set without spaces
+
+# Applied in this order to the tokens of the "split" rule joined by spaces, with a space before
+# the first and after the last. A word never starts or ends with an apostrophe, so "' " and " '"
+# always belong to an apostrophe that is a token of its own.
+ATTACHMENTS = (
+    ("' ([^ '][^ ]*(?: [^ '][^ ]*)*) '", r"'\1'"),  # a pair of quotes: inner spaces go
+    ('" ([^"]*) "', r'"\1"'),
+    ("\u201e ([^\u201e\u201c]*) \u201c", "\u201e\\1\u201c"),  # German: low quote ... high quote
+    (" ' ", "' "),  # an apostrophe without its pair: dogs'
+    (' " ', ' "'),  # a quote without its pair opens, its end is still to come
+    (" \u201c ", " \u201c"),
+    (f" ([,;:!?%)\\]}}\xb0\xbb\u2019\u201d\u2026\u203a{_CJK}]|\\.+)", r"\1"),
+    (f"([(\\[{{#$\xa1\xa3\xab\xbf\u2018\u201a\u201e\u2039{_CJK}]) ", r"\1"),
+    (" ([/\u2014]) ", r"\1"),  # 8/10, and the dash between two words
+)
+ASCII_SPACE = " \t\n\v\f\r"  # what tf.strings.strip strips
+
+_TOKENS = {name: re.compile(rule.token) for name, rule in WORD_RULES.items()}
+_ATTACHMENTS = tuple((re.compile(pattern), rewrite) for pattern, rewrite in ATTACHMENTS)
+_BREAK = re.compile("[ \t\n]")  # ends a word under every rule
+
+
+def lower(text: str) -> str:
+    """Lower-cases a text code point by code point.
+
+    This is Unicode's simple case mapping: unlike `str.lower` it looks at no neighbour (a capital
+    sigma is always \u03c3) and never changes the length (\u0130 becomes a plain i).
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text, of the same length, in lower case.
+
+    Example:
+        >>> lower("ROMEO and JULIET")
+        'romeo and juliet'
+    """
+    return text.replace("\u0130", "i").replace("\u03a3", "\u03c3").lower()
+
+
+@functools.cache
+def lower_pairs() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the table behind `lower`: the code points it changes, and what they become.
+
+    Returns:
+        Two int32 arrays of equal length, the first ascending.
+
+    Example:
+        >>> upper, lowered = lower_pairs()
+        >>> chr(upper[0]), chr(lowered[0])
+        ('A', 'a')
+    """
+    points = np.arange(0x110000, dtype="<u4")
+    lowered = code_points(lower(points.tobytes().decode("utf-32-le", "surrogatepass")))
+    changed = np.flatnonzero(points != lowered)
+    return changed.astype(np.int32), lowered[changed].astype(np.int32)
+
+
+def code_points(text: str) -> np.ndarray:
+    """Returns the code points of a text as an array of unsigned 32-bit integers.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Shape `(len(text),)`.
+
+    Example:
+        >>> code_points("abc").tolist()
+        [97, 98, 99]
+    """
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def character_table(ids: dict[int, int], unknown: int, lowercase: bool) -> np.ndarray:
+    """Makes the array that turns code points into ids.
+
+    Args:
+        ids: Code point -> id.
+        unknown: The id of all others.
+        lowercase: Whether a code point stands for its lower case.
+
+    Returns:
+        int32 ids by code point, as short as can be: the last entry is unknown and stands for every
+        code point beyond.
+
+    Example:
+        >>> table = character_table({97: 5}, unknown=-1, lowercase=True)
+        >>> table[[65, 97, 98]], len(table)
+        (array([ 5,  5, -1], dtype=int32), 99)
+    """
+    table = np.full(0x110001, unknown, np.int32)
+    table[list(ids)] = list(ids.values())
+    if lowercase:
+        upper, lowered = lower_pairs()
+        table[upper] = table[lowered]
+    known = np.flatnonzero(table != unknown)
+    return table[: known[-1] + 2].copy() if known.size else table[-1:].copy()
+
+
+def split_words(text: str, punctuation: str) -> list[str]:
+    """Cuts a text into words.
+
+    Args:
+        text: Any text.
+        punctuation: The name of a rule in `WORD_RULES`.
+
+    Returns:
+        The words, and under "split" the punctuation marks, in their order.
+
+    Example:
+        >>> split_words("It's a well-known film: 8/10...", "split")
+        ["It's", 'a', 'well-known', 'film', ':', '8', '/', '10', '...']
+        >>> split_words("It's a well-known film: 8/10...", "strip")
+        ["It's", 'a', 'well', 'known', 'film', '8', '10']
+    """
+    return _TOKENS[punctuation].findall(text)
+
+
+def join_words(words: Iterable[str], punctuation: str) -> str:
+    """Puts words together to a readable text.
+
+    Args:
+        words: Words and marks as `split_words` gives them.
+        punctuation: The rule they came from; under "split" marks are attached to their words.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> join_words(["he", "said", ",", '"', "no", ".", '"'], "split")
+        'he said, "no."'
+    """
+    if punctuation == "strip":
+        return " ".join(words)
+    text = f" {' '.join(words)} "
+    for pattern, rewrite in _ATTACHMENTS:
+        text = pattern.sub(rewrite, text)
+    return text.strip(ASCII_SPACE)
+
+
+def blocks(text: str, size: int = 1 << 20) -> Iterator[str]:
+    """Cuts a long text into blocks that break no word, to work through it in little memory.
+
+    Args:
+        text: Any text.
+        size: The characters after which a block ends at the next white space.
+
+    Yields:
+        The blocks, at least one; joined they are the text.
+
+    Example:
+        >>> list(blocks("to be or not", size=4))
+        ['to be ', 'or not']
+    """
+    start = 0
+    while start + size < len(text) and (found := _BREAK.search(text, start + size)):
+        yield text[start : found.end()]
+        start = found.end()
+    yield text[start:]
+
+
+def check_text(text: str) -> None:
+    """Checks that a text is a `str`.
+
+    Raises:
+        InputError: If it is something else, such as `bytes`.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"A text must be a str, not {type(text).__name__}; decode or join it.")
+
+
+def count_characters(pieces: Iterable[str], lowercase: bool) -> dict[str, int]:
+    """Counts the characters of texts.
+
+    Args:
+        pieces: The texts; one at a time is held.
+        lowercase: Whether they are lower-cased first.
+
+    Returns:
+        Character -> count, in the order of code points.
+
+    Example:
+        >>> count_characters(["To", "be"], lowercase=True)
+        {'b': 1, 'e': 1, 'o': 1, 't': 1}
+    """
+    counts = np.zeros(0x110000, np.int64)
+    for piece in pieces:
+        check_text(piece)
+        for start in range(0, len(piece), 1 << 18):  # blocks that stay in the CPU's cache
+            block = piece[start : start + (1 << 18)]
+            found = np.bincount(code_points(lower(block) if lowercase else block))
+            counts[: len(found)] += found
+    return {chr(point): int(counts[point]) for point in np.flatnonzero(counts)}
+
+
+def count_words(pieces: Iterable[str], lowercase: bool, punctuation: str) -> dict[str, int]:
+    """Counts the words of texts.
+
+    Args:
+        pieces: The texts; one at a time is held.
+        lowercase: Whether they are lower-cased first.
+        punctuation: The name of a rule in `WORD_RULES`.
+
+    Returns:
+        Word -> count, in the order of first sight.
+
+    Example:
+        >>> dict(count_words(["to be", "or not", "to be"], False, "split"))
+        {'to': 2, 'be': 2, 'or': 1, 'not': 1}
+    """
+    counts = Counter()
+    for piece in pieces:
+        check_text(piece)
+        for block in blocks(piece):
+            counts.update(split_words(lower(block) if lowercase else block, punctuation))
+    return counts

@@ -1,0 +1,122 @@
+"""Callbacks for any training: samples as it goes."""
+
+from pathlib import Path
+
+import keras
+
+from rnnzoo.errors import InputError, check_positive
+
+
+class SampleText(keras.callbacks.Callback):
+    """Shows what the model writes, while it is trained.
+
+    A language model goes on from the prompts; an encoder-decoder translates them.
+
+    Args:
+        prompt: A text or a list of texts.
+        max_new_tokens: The most tokens to write.
+        sampler: As for `LanguageModel.generate`. Translation is greedy.
+        temperature: As for `LanguageModel.generate`; 0.8 when there is no sampler.
+        every_batches: Sample after so many batches, or never within an epoch.
+        every_epochs: Sample after so many epochs, or never at their end (`None`).
+        path: A file that the samples are added to.
+        log_dir: A TensorBoard folder that the samples are added to.
+        seed: Makes the samples repeatable.
+        references: What the translations should be, a text for each prompt.
+
+    Raises:
+        InputError: If a number is not positive.
+
+    Example:
+        ```python
+        model.fit(train, epochs=20, callbacks=[SampleText("ROMEO:", every_batches=500)])
+        ```
+    """
+
+    def __init__(
+        self,
+        prompt,
+        max_new_tokens=200,
+        sampler=None,
+        temperature=None,
+        every_batches=None,
+        every_epochs=1,
+        path=None,
+        log_dir=None,
+        seed=0,
+        references=None,
+    ):
+        super().__init__()
+        check_positive(
+            max_new_tokens=max_new_tokens, every_batches=every_batches, every_epochs=every_epochs
+        )
+        self.prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not self.prompts or not all(self.prompts):
+            raise InputError(f"The prompt of SampleText is empty: {prompt!r}; give some text.")
+        self.references = [references] if isinstance(references, str) else references
+        self.max_new_tokens = max_new_tokens
+        self.sampler = sampler
+        self.temperature = 0.8 if sampler is None and temperature is None else temperature
+        self.every_batches, self.every_epochs = every_batches, every_epochs
+        self.path = None if path is None else Path(path)
+        self.log_dir, self.seed = log_dir, seed
+        self._epoch = self._batches = 0
+        self._writer = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Samples within an epoch."""
+        self._batches += 1
+        if self.every_batches and self._batches % self.every_batches == 0:
+            self._sample(f"epoch {self._epoch + 1}, batch {batch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Samples after an epoch."""
+        if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
+            self._sample(f"after epoch {epoch + 1}")
+
+    def _sample(self, when):
+        if hasattr(self.model, "translate"):
+            text = self._translations()
+        else:
+            text = self._continuations()
+        block = f"--- sample, {when} ---\n{text}\n"
+        print(f"\n{block}", flush=True)
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(f"{block}\n")
+        if self.log_dir is not None:
+            self._to_tensorboard(text)
+
+    def _continuations(self):
+        from rnnzoo.generation.text import joined
+
+        written = self.model.generate(
+            self.prompts, self.max_new_tokens, self.sampler, self.temperature, self.seed
+        )
+        vocabulary = self.model.vocabulary
+        return "\n\n".join(
+            joined(vocabulary, *pair) for pair in zip(self.prompts, written, strict=True)
+        )
+
+    def _translations(self):
+        written = self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
+        lines = []
+        for index, (prompt, translation) in enumerate(zip(self.prompts, written, strict=True)):
+            lines += [prompt, f"  -> {translation}"]
+            if self.references is not None:
+                lines.append(f"     (reference: {self.references[index]})")
+        return "\n".join(lines)
+
+    def _to_tensorboard(self, text):
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.log_dir))
+        with self._writer.as_default():
+            tf.summary.text("sample", f"```\n{text}\n```", step=self._batches)
+            self._writer.flush()

@@ -1,0 +1,202 @@
+"""What a training keeps on disk while it runs, so that it can be resumed."""
+
+import csv
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import keras
+
+from rnnzoo.errors import InputError
+from rnnzoo.training.files import write_atomically
+
+SAVE_EVERY = 8 * 60  # seconds between checkpoints in a long epoch
+
+
+class Checkpoint:
+    """The folder with a training's last and best state, and its progress.
+
+    `last.keras` is the model with its optimizer, `best.weights.h5` the weights with the lowest
+    validation loss, `progress.json` says how far it is, `log.csv` and `samples.txt` grow with it.
+
+    Args:
+        folder: The folder.
+
+    Attributes:
+        progress: The content of progress.json; empty for a training that has saved nothing.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.progress = {}
+        path = self.folder / "progress.json"
+        if path.is_file():
+            try:
+                self.progress = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                raise InputError(
+                    f"{path} is damaged; delete the folder {self.folder} and train anew."
+                ) from None
+
+    @property
+    def last(self):
+        """Path of the last model, with its optimizer."""
+        return self.folder / "last.keras"
+
+    @property
+    def best(self):
+        """Path of the best weights."""
+        return self.folder / "best.weights.h5"
+
+    @property
+    def log(self):
+        """Path of the log."""
+        return self.folder / "log.csv"
+
+    @property
+    def samples(self):
+        """Path of the samples."""
+        return self.folder / "samples.txt"
+
+    def start(self):
+        """Begins a new training in the folder.
+
+        Raises:
+            InputError: If an unfinished one is there, which would be lost.
+        """
+        if self.progress and not self.progress["finished"]:
+            raise InputError(
+                f"{self.folder} holds a training that stopped unfinished after "
+                f"{self.progress['minutes']:.0f} minutes; go on with it by --resume, give another "
+                "--out, or delete that folder."
+            )
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.progress = {}
+
+    def resume(self, **identity):
+        """Goes on with the training in the folder.
+
+        Args:
+            **identity: What must be as it was, such as `recipe="imdb_lm"`.
+
+        Raises:
+            InputError: If there is none, or it is of something else.
+        """
+        if not self.progress or not self.last.is_file():
+            raise InputError(
+                f"There is no training to resume in {self.folder}; leave out --resume to start one."
+            )
+        for name, value in identity.items():
+            if self.progress[name] != value:
+                raise InputError(
+                    f"The training in {self.folder} has another {name} ({self.progress[name]}, not "
+                    f"{value}); give the same arguments to resume it, or another --out."
+                )
+
+    def note(self, **changes):
+        """Changes the progress and writes it."""
+        self.progress |= changes
+        text = json.dumps(self.progress, indent=2) + "\n"
+        write_atomically(self.folder / "progress.json", text)
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Keeps the best weights by validation, and the last model with its optimizer.
+
+    The last model is saved after every epoch, and every 8 minutes within one. A training resumed
+    from within an epoch repeats that epoch from its start (with the weights as they were saved).
+
+    Args:
+        checkpoint: The `Checkpoint`.
+        clock: The `TrainingClock`.
+        monitor: Name of the validation metric, the lower the better.
+    """
+
+    def __init__(self, checkpoint, clock, monitor):
+        super().__init__()
+        self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
+
+    def on_train_begin(self, logs=None):
+        """Starts waiting for the next save."""
+        self.saved_at = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves within a long epoch."""
+        if time.monotonic() - self.saved_at > SAVE_EVERY:
+            self._save_last()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves the last model, and the weights if they are the best yet."""
+        value, best = logs[self.monitor], self.checkpoint.progress.get("best")
+        if best is None or value < best:
+            unfinished = self.checkpoint.folder / "unfinished.weights.h5"
+            self.model.save_weights(unfinished)
+            os.replace(unfinished, self.checkpoint.best)
+            where = {"best": float(value), "best_step": self.clock.step}
+            self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))
+        self._save_last()
+
+    def _epochs(self):
+        return self.clock.step / self.clock.steps_per_epoch
+
+    def _save_last(self):
+        unfinished = self.checkpoint.folder / "unfinished.keras"
+        self.model.save(unfinished)
+        os.replace(unfinished, self.checkpoint.last)
+        self.checkpoint.note(
+            epoch=int(self._epochs()), step=self.clock.step, minutes=self.clock.minutes
+        )
+        self.saved_at = time.monotonic()
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """Writes a table: twenty times an epoch the training loss, after it the validation too.
+
+    Args:
+        path: The CSV file; rows are added to one that exists.
+        clock: The `TrainingClock`.
+    """
+
+    COLUMNS = ("epoch", "step", "minutes", "learning_rate", "loss", "metric", "val_loss")
+
+    def __init__(self, path, clock):
+        super().__init__()
+        self.path, self.clock = Path(path), clock
+        self.every = max(1, clock.steps_per_epoch // 20)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the means anew, as Keras does."""
+        self.epoch, self.seen, self.total = epoch, 0, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Adds a row with the mean loss since the last one."""
+        if (batch + 1) % self.every == 0:
+            # Keras gives the mean over the epoch so far; take out what was seen before.
+            total = logs["loss"] * (batch + 1)
+            self._write(loss=(total - self.total) / (batch + 1 - self.seen))
+            self.seen, self.total = batch + 1, total
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds the row of the epoch."""
+        self._write(**{name: value for name, value in logs.items() if name != "learning_rate"})
+
+    def _write(self, **values):
+        metric = self.model.default_metric().name
+        columns = ["epoch", "step", "minutes", "learning_rate", "loss", metric]
+        columns += ["val_loss", f"val_{metric}"]
+        row = {
+            "epoch": self.epoch + 1,
+            "step": self.clock.step,
+            "minutes": round(self.clock.minutes, 3),
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+        }
+        row |= {name: round(float(value), 5) for name, value in values.items() if name in columns}
+        new = not self.path.exists()
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)

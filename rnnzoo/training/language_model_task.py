@@ -1,0 +1,220 @@
+"""What a recipe of a language model reads, how it is validated and what it is compared with."""
+
+import itertools
+import math
+
+import numpy as np
+
+from rnnzoo import models
+from rnnzoo.data import document_batches, stream_batches, window_batches
+from rnnzoo.data.encoded import encode_corpus
+from rnnzoo.data.sequences import split
+from rnnzoo.data.sources import keras_home
+from rnnzoo.errors import InputError
+from rnnzoo.training.splits import check_symbols, train_and_validation
+from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+MEMORY_LIMIT = 100_000_000  # characters; a longer text is encoded to a file
+
+
+class LanguageModelTask:
+    """The data of a language model, its figures and its samples.
+
+    A text is one stream whose end is held out. Documents are joined, each from start to end, in a
+    seeded order, to one stream for training; for validation every document starts from an empty
+    state, so that figures are comparable with those of an n-gram model.
+
+    Args:
+        recipe: A `Recipe` with the task `"language_model"`.
+        corpus: A `Corpus` of a text or of documents.
+        seed: Of the order of the data.
+        model: A trained model to go on with, whose vocabulary is then used.
+
+    Attributes:
+        vocabularies: The vocabulary, in a tuple.
+        train: Training batches.
+        validation: Validation batches.
+        split: A sentence that says what is held out.
+
+    Raises:
+        InputError: If the text is too short or has symbols that the model's vocabulary lacks.
+    """
+
+    def __init__(self, recipe, corpus, seed=0, model=None):
+        self.recipe, self.corpus, self.texts = recipe, corpus, None
+        if corpus.kind == "documents":
+            *self.texts, self.split = train_and_validation(corpus, recipe)
+        self.vocabulary = self._make_vocabulary() if model is None else self._adopt(model)
+        self.vocabularies = (self.vocabulary,)
+        if self.texts is None:
+            self._read_text()
+        else:
+            self._read_documents(seed)
+
+    def _make_vocabulary(self):
+        options = dict(self.recipe.vocabulary)
+        if self.texts is None:
+            return Vocabulary.from_text(self.corpus.pieces(), **options)
+        options.setdefault("special_tokens", SPECIAL_TOKENS)
+        return Vocabulary.from_text(self.texts[0], **options)
+
+    def _adopt(self, model):
+        """Takes the vocabulary of a trained model, if it fits the corpus."""
+        vocabulary, name = model.vocabulary, self.corpus.name
+        if self.texts is None:
+            check_symbols(vocabulary, self.corpus.pieces(), name)
+            return vocabulary
+        if vocabulary.start_id is None or vocabulary.end_id is None:
+            raise InputError(
+                f"The model's vocabulary has no start and end of a document, but {name} holds "
+                "documents; join them to one text file, or train without --from."
+            )
+        check_symbols(vocabulary, itertools.chain(*self.texts), name)
+        return vocabulary
+
+    def _read_text(self):
+        recipe, characters = self.recipe, sum(map(len, self.corpus.pieces()))
+        if characters > MEMORY_LIMIT:
+            ids = encode_corpus(self.corpus, self.vocabulary)
+        else:
+            ids = self.vocabulary.encode(self.corpus.text)
+        train, held = split(ids, recipe.validation_split)
+        self.train = _batches(train, None, recipe, seed=0)
+        rows = recipe.validation_batch_size or recipe.batch_size
+        self.validation = stream_batches(held, rows, recipe.sequence_length)
+        self.held, self.documents = held, None
+        units = f"{self.vocabulary.level}s"
+        self.split = (
+            f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
+            f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
+        )
+
+    def _read_documents(self, seed):
+        recipe, vocabulary = self.recipe, self.vocabulary
+        train, held = (vocabulary.encode_documents(texts) for texts in self.texts)
+        self.documents = train, held
+        order = np.random.default_rng(seed).permutation(len(train))
+        flat = np.concatenate([train[index] for index in order])
+        self.train = _without_starts(_batches(flat, train, recipe, seed), vocabulary.start_id)
+        rows = min(recipe.validation_batch_size or recipe.batch_size, len(held))
+        self.validation = stream_batches(held, rows, recipe.sequence_length)
+        self.held = np.concatenate(held)
+        self.split += ", every document from an empty state, its end included"
+
+    def build(self, dtype):
+        """Builds the recipe's model."""
+        builder = getattr(models, self.recipe.builder)
+        return builder(self.vocabulary, dtype=dtype, **self.recipe.builder_options)
+
+    def baselines(self):
+        """Figures of the recipe's n-gram models on the same tokens, by name."""
+        if self.documents is None:
+            return {}
+        from rnnzoo.evaluation import cached_perplexity
+
+        figures, vocabulary = {}, self.vocabulary
+        for order in self.recipe.ngram_orders:
+            found = cached_perplexity(
+                order, *self.documents, len(vocabulary), keras_home() / "rnnzoo",
+                pad_id=vocabulary.pad_id, start_id=vocabulary.start_id, end_id=vocabulary.end_id,
+            )  # fmt: skip
+            figures[f"kneser_ney_{order}gram_perplexity"] = found["perplexity"]
+        return figures
+
+    def evaluate(self, model):
+        """Measures a compiled model on the validation data.
+
+        Returns:
+            A dictionary of figures; the first is the one to quote.
+        """
+        nats = _nats(model, self.validation)
+        if self.documents is None:
+            targets = len(self.held) - 1
+            bits = nats / math.log(2)
+            if self.vocabulary.level == "character":
+                return {"nats_per_character": nats, "bits_per_character": bits}
+            return {"perplexity": math.exp(nats), "nats_per_token": nats, "tokens": targets}
+        vocabulary, targets = self.vocabulary, self.held[self.held != self.vocabulary.start_id]
+        # What the model reads of the text: words with one space or end after each, or characters.
+        pieces = [vocabulary.split(text) for text in self.texts[1]]
+        if vocabulary.level == "word":
+            characters = sum(len(word) + 1 for words in pieces for word in words)
+        else:
+            characters = sum(len(text) + 1 for text in pieces)
+        figures = {
+            "perplexity": math.exp(nats),
+            "nats_per_token": nats,
+            "bits_per_character": nats * len(targets) / math.log(2) / characters,
+            "tokens": len(targets),
+        }
+        if vocabulary.unknown_id is not None:
+            figures["unknown_rate"] = float(np.mean(targets == vocabulary.unknown_id))
+        rows = min(self.recipe.batch_size, max(1, len(self.held) // 200))
+        stream = stream_batches(self.held, rows, min(64, (len(self.held) - 1) // rows))
+        stream = _without_starts(stream, vocabulary.start_id)
+        figures["perplexity_with_carried_state"] = math.exp(_nats(model, stream))
+        return figures
+
+    def prompts(self):
+        """The recipe's prompts as far as the vocabulary has them, else the text's first words."""
+        vocabulary = self.vocabulary
+        if vocabulary.unknown_id is not None:
+            known = self.recipe.prompts
+        else:
+            known = [text for text in self.recipe.prompts if not vocabulary.unknown_symbols(text)]
+        if not known:
+            text = next(iter(self.corpus.pieces(200))) if self.documents is None else "the"
+            known = [" ".join(text.split()[:2]) or text[:1]]
+        return list(known)
+
+    def sample(self, model, seed):
+        """Writes one sample: the prompt and what the model makes of it."""
+        prompts = self.prompts()
+        prompt = prompts[seed % len(prompts)]
+        continuation = model.generate(
+            prompt,
+            max_new_tokens=self.recipe.sample_length,
+            temperature=self.recipe.temperature,
+            seed=seed,
+        )
+        return joined(self.vocabulary, prompt, continuation)
+
+
+def joined(vocabulary, prompt, continuation):
+    """Puts a prompt and its continuation together, with a space between words."""
+    words = vocabulary is not None and vocabulary.level == "word"
+    return f"{prompt}{' ' if words else ''}{continuation}"
+
+
+def _batches(flat, documents, recipe, seed):
+    size, length = recipe.batch_size, recipe.sequence_length
+    if recipe.batches == "windows":
+        return window_batches(flat, size, length, stride=recipe.stride or length, seed=seed)
+    if recipe.batches == "documents":
+        if documents is None:
+            raise InputError(
+                f"The recipe {recipe.name!r} needs documents, a folder of .txt files or a .jsonl "
+                "file, but got one text."
+            )
+        return document_batches(documents, size, max_length=length, seed=seed)
+    return stream_batches(flat, size, length)
+
+
+def _without_starts(batches, start_id):
+    """Gives the start of the next document, which nobody has to guess, the weight 0."""
+    import tensorflow as tf
+
+    if len(batches.element_spec) == 3:  # padded documents, which have weights
+        return batches
+
+    def weigh(inputs, targets):
+        return inputs, targets, tf.cast(targets != start_id, tf.float32)
+
+    return batches.map(weigh).prefetch(tf.data.AUTOTUNE)
+
+
+def _nats(model, batches):
+    """Exact mean nats per token, out of the summed metric."""
+    metric = model.default_metric().name
+    value = model.evaluate(batches, verbose=0, return_dict=True)[metric]
+    return value * math.log(2) if metric == "bits_per_character" else math.log(value)

@@ -1,0 +1,208 @@
+"""Time: the learning rate over it, and when to stop."""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+
+import keras
+
+from rnnzoo.errors import check_positive
+
+
+def learning_rate_at(progress, step, peak, warmup_steps=0, final_fraction=0.0):
+    """The learning rate: a linear warm-up by steps, times half a cosine by progress.
+
+    Args:
+        progress: The part of the training that is over, from 0 to 1.
+        step: Batches before this one.
+        peak: The highest rate.
+        warmup_steps: Batches over which the rate rises from zero.
+        final_fraction: The rate at progress 1, as a fraction of the peak.
+
+    Returns:
+        The rate.
+
+    Example:
+        >>> learning_rate_at(0.0, step=0, peak=1.0, warmup_steps=4)
+        0.25
+        >>> round(learning_rate_at(0.5, step=50, peak=1.0, final_fraction=0.1), 3)
+        0.55
+
+    Reference:
+        Loshchilov and Hutter, "SGDR", ICLR 2017 (arXiv:1608.03983), without restarts.
+    """
+    warm = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+    cosine = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+    return peak * warm * (final_fraction + (1 - final_fraction) * cosine)
+
+
+class TrainingClock(keras.callbacks.Callback):
+    """Knows how far the training is, and ends it when its minutes are over.
+
+    Put it first among the callbacks: the others read it. The minutes count from the start of `fit`
+    and include validation; a resumed training goes on counting. It ends at a batch, early enough
+    for the validation that follows.
+
+    Args:
+        epochs: The most epochs.
+        steps_per_epoch: Batches of an epoch.
+        validation_steps: Batches of a validation.
+        max_minutes: The most minutes, or `None`.
+        minutes_before: Minutes that were spent before this `fit`.
+        now: The clock, in seconds.
+
+    Attributes:
+        step: Batches trained so far, since the first epoch.
+        minutes: Minutes spent so far.
+        progress: The part of the training that is over, by steps or by minutes, from 0 to 1.
+        stopped_by: `"budget"` or `"interrupt"` when the training was ended early, else `None`.
+
+    Raises:
+        InputError: If a size is not positive.
+    """
+
+    def __init__(
+        self,
+        epochs,
+        steps_per_epoch,
+        validation_steps=1,
+        max_minutes=None,
+        minutes_before=0.0,
+        now=time.monotonic,
+    ):
+        super().__init__()
+        check_positive(epochs=epochs, steps_per_epoch=steps_per_epoch)
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = epochs * steps_per_epoch
+        self.validation_steps = validation_steps
+        self.max_seconds = None if max_minutes is None else 60 * max_minutes
+        self.seconds_before = 60 * minutes_before
+        self.now = now
+        self.start = None
+        self.step = 0
+        self.stopped_by = None
+        self.interrupted = threading.Event()
+        self._step_seconds = self._validation_seconds = None
+
+    @property
+    def seconds(self):
+        """Seconds of training so far."""
+        return self.seconds_before + (0.0 if self.start is None else self.now() - self.start)
+
+    @property
+    def minutes(self):
+        """Minutes of training so far."""
+        return self.seconds / 60
+
+    @property
+    def reserve(self):
+        """Seconds to keep for the last validation."""
+        if self._validation_seconds is not None:
+            return self._validation_seconds
+        # Not measured yet: a validation batch costs less than a training batch; add its tracing.
+        return 2.0 + 0.6 * self.validation_steps * (self._step_seconds or 0.0)
+
+    @property
+    def progress(self):
+        """The part of the training that is over, by steps or by minutes, whichever is more."""
+        by_steps = self.step / self.total_steps
+        if self.max_seconds is None:
+            return min(1.0, by_steps)
+        room = max(self.max_seconds - self.reserve, 1e-9)
+        return min(1.0, max(by_steps, self.seconds / room))
+
+    def on_train_begin(self, logs=None):
+        """Starts the clock."""
+        self.start = self.now()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Counts the steps of the epochs before."""
+        self.step = epoch * self.steps_per_epoch
+        self._epoch_start, self._first = self.step, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts the batch and stops when there is no more time."""
+        self.step = self._epoch_start + batch + 1
+        now = self.now()
+        if self._first is None:
+            self._first = (now, batch)  # after the first batch, whose time is mostly tracing
+        else:
+            self._step_seconds = (now - self._first[0]) / (batch - self._first[1])
+        next_step = self._step_seconds or 0.0
+        if self.interrupted.is_set():
+            self._stop("interrupt")
+        elif self.max_seconds and self.seconds + next_step + self.reserve >= self.max_seconds:
+            self._stop("budget")
+
+    def on_test_begin(self, logs=None):
+        """Measures validation."""
+        self._test_start = self.now()
+
+    def on_test_end(self, logs=None):
+        """Measures validation."""
+        self._validation_seconds = self.now() - self._test_start
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stops after an epoch when asked to."""
+        if self.interrupted.is_set():
+            self._stop("interrupt")
+        elif (
+            self.max_seconds
+            and self.step < self.total_steps
+            and self.seconds + (self._step_seconds or 0.0) + self.reserve >= self.max_seconds
+        ):
+            self._stop("budget")
+
+    def _stop(self, reason):
+        if self.step < self.total_steps:
+            self.stopped_by = self.stopped_by or reason
+        self.model.stop_training = True
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Sets the optimizer's learning rate before each batch, by `learning_rate_at`.
+
+    Args:
+        clock: The `TrainingClock`.
+        peak: The highest rate.
+        warmup_steps: Batches over which the rate rises from zero.
+        final_fraction: The last rate as a fraction of the peak.
+    """
+
+    def __init__(self, clock, peak, warmup_steps=0, final_fraction=0.0):
+        super().__init__()
+        self.clock, self.peak = clock, peak
+        self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Sets the rate of this batch."""
+        clock = self.clock
+        self.model.optimizer.learning_rate = learning_rate_at(
+            clock.progress, clock.step, self.peak, self.warmup_steps, self.final_fraction
+        )
+
+
+@contextlib.contextmanager
+def stop_on_interrupt(clock):
+    """Lets the first Ctrl-C end a training cleanly; the second one aborts it.
+
+    Args:
+        clock: The `TrainingClock` of the training. Outside the main thread nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number, frame):
+        if clock.interrupted.is_set():
+            raise KeyboardInterrupt
+        clock.interrupted.set()
+        print("\nStopping after this batch, then validating and saving; Ctrl-C again aborts.")
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,97 @@
+"""The training and validation part of a recipe's corpus."""
+
+from pathlib import Path
+
+from rnnzoo.data import corpora
+from rnnzoo.data.splitting import connected_keys, hold_out
+from rnnzoo.errors import InputError
+
+KINDS = {"language_model": ("text", "documents"), "translation": ("pairs",)}
+
+
+def load_corpus(recipe, data_dir=None, text_file=None):
+    """Loads the corpus of a recipe, or the user's own text in its stead.
+
+    Args:
+        recipe: A `Recipe`.
+        data_dir: A folder that has the named corpus.
+        text_file: A file or folder to train on instead.
+
+    Returns:
+        A `Corpus`.
+
+    Raises:
+        InputError: If it is not found, or not of a kind that the recipe's task can use.
+    """
+    if text_file is None:
+        corpus = corpora.load(recipe.corpus, data_dir=data_dir, **recipe.corpus_options)
+    else:
+        corpus = corpora.load(Path(text_file))
+    wanted = KINDS[recipe.task]
+    if corpus.kind not in wanted:
+        ways = {
+            "language_model": "a text file, a folder of .txt files or a .jsonl file with a field "
+            '"text" in every line',
+            "translation": 'a .jsonl file with the fields "source" and "target" in every line',
+        }
+        raise InputError(
+            f"The recipe {recipe.name!r} needs {ways[recipe.task]}, but {corpus.name} holds "
+            f"{'one text' if corpus.kind == 'text' else corpus.kind}; give another --text-file, "
+            "or another --recipe."
+        )
+    return corpus
+
+
+def train_and_validation(corpus, recipe):
+    """Splits documents or pairs, by the corpus's own split where it has one.
+
+    Args:
+        corpus: A `Corpus` of documents or pairs.
+        recipe: A `Recipe`, which gives the share to hold out of a corpus without a split.
+
+    Returns:
+        The training items, the validation items, and a sentence that says what was held out.
+
+    Raises:
+        InputError: If there are too few items to hold any out.
+    """
+    train, validation = corpus.splits["train"], corpus.validation
+    how = f"the {corpus.name} validation split"
+    if validation is None:
+        keys = train if corpus.kind == "documents" else connected_keys(train)
+        count = max(1, round(len(train) * recipe.validation_split))
+        train, validation = hold_out(train, keys, count, seed=0)
+        how = f"held out by content, {recipe.validation_split:.0%} of the {corpus.kind}"
+        if not train or not validation:
+            raise InputError(
+                f"{corpus.name} has too few different {corpus.kind} to hold any out for "
+                "validation; give more of them."
+            )
+    if recipe.validation_limit is not None and recipe.validation_limit < len(validation):
+        validation = validation[: recipe.validation_limit]
+        how += f" (its first {recipe.validation_limit:,})"
+    what = f"{len(validation):,} {corpus.kind}: {how}; trained on {len(train):,}"
+    return train, validation, what
+
+
+def check_symbols(vocabulary, texts, name):
+    """Refuses texts with symbols that the vocabulary of a trained model lacks.
+
+    Args:
+        vocabulary: The model's `Vocabulary`; one with an unknown token takes any text.
+        texts: The texts to go on with.
+        name: What they are called in the error.
+
+    Raises:
+        InputError: If there are such symbols; it lists them.
+    """
+    if vocabulary.unknown_id is not None:
+        return
+    missing = sorted(set().union(*map(vocabulary.unknown_symbols, texts)))
+    if missing:
+        more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
+        raise InputError(
+            f"{name} has {len(missing)} {vocabulary.level}s that the vocabulary of the model to "
+            f"start --from lacks: {', '.join(map(repr, missing[:20]))}{more}; take them out of the "
+            "text, or train without --from."
+        )

@@ -1,0 +1,157 @@
+"""What a recipe of an encoder-decoder reads, and how its free-running translations are counted."""
+
+import math
+
+import numpy as np
+
+from rnnzoo import models
+from rnnzoo.data import pair_batches
+from rnnzoo.training.splits import check_symbols, train_and_validation
+from rnnzoo.vocabulary import Vocabulary
+
+TRANSLATED = 5000  # validation pairs that are translated, at most
+BATCH = 250
+
+
+class TranslationTask:
+    """The data of a translator, its figures and its samples.
+
+    Args:
+        recipe: A `Recipe` with the task `"translation"`.
+        corpus: A `Corpus` of pairs.
+        seed: Of the order of the data.
+        model: A trained model to go on with, whose vocabularies are then used.
+
+    Attributes:
+        vocabularies: Those of source and target.
+        train: Training batches.
+        validation: Validation batches.
+        split: A sentence that says what is held out.
+
+    Raises:
+        InputError: If there are too few pairs, or they have symbols that the model's vocabularies
+            lack.
+    """
+
+    def __init__(self, recipe, corpus, seed=0, model=None):
+        self.recipe, self.corpus = recipe, corpus
+        train, self.held, self.split = train_and_validation(corpus, recipe)
+        if model is None:
+            sides = zip(*train, strict=True)  # all sources, all targets
+            options = recipe.vocabulary, recipe.target_vocabulary
+            self.vocabularies = tuple(
+                Vocabulary.from_text(texts, **chosen)
+                for texts, chosen in zip(sides, options, strict=True)
+            )
+        else:
+            self.vocabularies = model.source_vocabulary, model.target_vocabulary
+            sides = zip(*train, *self.held, strict=True)  # all sources, all targets
+            for vocabulary, texts in zip(self.vocabularies, sides, strict=True):
+                check_symbols(vocabulary, texts, corpus.name)
+        size = recipe.batch_size
+        self.train = self._batches(train, size, shuffle=True, seed=seed)
+        self.validation = self._batches(
+            self.held, recipe.validation_batch_size or size, shuffle=False, seed=seed
+        )
+
+    def _batches(self, pairs, batch_size, shuffle, seed):
+        source, target = self.vocabularies
+        sources, targets = zip(*pairs, strict=True)
+        return pair_batches(
+            source.encode_documents(sources, start=False, end=source.end_id is not None),
+            target.encode_documents(targets, start=False, end=False),
+            batch_size,
+            start_id=target.start_id,
+            end_id=target.end_id,
+            max_length=self.recipe.sequence_length,
+            shuffle=shuffle,
+            seed=seed,
+        )
+
+    def build(self, dtype):
+        """Builds the recipe's model."""
+        builder = getattr(models, self.recipe.builder)
+        return builder(*self.vocabularies, dtype=dtype, **self.recipe.builder_options)
+
+    def baselines(self):
+        """None."""
+        return {}
+
+    def evaluate(self, model):
+        """Measures a compiled model on the validation pairs, running free and teacher-forced.
+
+        Returns:
+            A dictionary of figures; the first is the one to quote.
+        """
+        pairs = self.held[:TRANSLATED]
+        split = self.vocabularies[1].split
+        references = [split(target) for _, target in pairs]
+        longest = max(map(len, references)) + 5
+        written = [split(text) for text in translate_all(model, pairs, longest)]
+        figures = accuracy(written, references)
+        by_position = figures.pop("by_position")
+        teacher_forced = model.evaluate(self.validation, verbose=0, return_dict=True)
+        return {
+            **figures,
+            "perplexity_teacher_forced": teacher_forced[model.default_metric().name],
+            "translated_pairs": len(pairs),
+            "symbols_right_by_position": by_position,
+        }
+
+    def prompts(self):
+        """The recipe's texts to translate, else the first validation texts."""
+        return list(self.recipe.prompts) or [source for source, _ in self.held[:3]]
+
+    def references(self):
+        """What the prompts should become, or `None` where nobody knows."""
+        return None if self.recipe.prompts else [target for _, target in self.held[:3]]
+
+    def sample(self, model, seed):
+        """Translates one validation text, the one of this number."""
+        source, target = self.held[seed % len(self.held)]
+        return f"{source}\n-> {model.translate(source)}\n   (reference: {target})"
+
+
+def translate_all(model, pairs, max_new_tokens):
+    """Translates the sources of pairs in batches of similar length; returns them in order."""
+    order = np.argsort([len(source) for source, _ in pairs], kind="stable")
+    translations = [""] * len(pairs)
+    for first in range(0, len(pairs), BATCH):
+        rows = order[first : first + BATCH]
+        sources = [pairs[row][0] for row in rows]
+        # A short last batch would compile anew on some backends: fill it up.
+        sources += sources[:1] * (min(BATCH, len(pairs)) - len(sources))
+        texts = model.translate(sources, max_new_tokens=max_new_tokens)
+        for row, text in zip(rows, texts, strict=False):
+            translations[row] = text
+    return translations
+
+
+def accuracy(written, references):
+    """Compares what was written with what should have been, symbol by symbol.
+
+    Args:
+        written: One list of symbols per text.
+        references: The same, as it should be.
+
+    Returns:
+        A dictionary: `symbols_right`, the share of the reference symbols that stand at their
+        position in what was written; `sequences_right`, the share of texts that are equal;
+        `by_position`, the first of these for each position.
+
+    Example:
+        >>> accuracy(["125", "9"], ["124", "97"])["by_position"]
+        [1.0, 0.5, 0.0]
+    """
+    longest = max(map(len, references))
+    right, present = np.zeros(longest), np.zeros(longest)
+    for one, reference in zip(written, references, strict=True):
+        present[: len(reference)] += 1
+        for position, (symbol, wanted) in enumerate(zip(one, reference, strict=False)):
+            right[position] += symbol == wanted
+    equal = [list(one) == list(ref) for one, ref in zip(written, references, strict=True)]
+    return {
+        "symbols_right": float(right.sum() / present.sum()),
+        "sequences_right": float(np.mean(equal)),
+        "by_position": [round(float(share), 4) for share in right / present],
+    }

@@ -1,0 +1,401 @@
+"""Vocabulary: characters or words and their ids."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rnnzoo import text_rules
+from rnnzoo.errors import InputError, check_positive, unknown_name
+
+SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
+LEVELS = ("character", "word")
+_FORMAT, _VERSION = "rnnzoo vocabulary", 1
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class Vocabulary:
+    """The symbols a model knows, and the rule that cuts a text into them.
+
+    The tokens `"<pad>"`, `"<start>"`, `"<unk>"` and `"<end>"` are special, known by their names.
+    Typed into a text they are ordinary text: characters, or words and marks. The one exception is
+    a literal `<unk>` under `punctuation="split"`: it is the unknown word, as in WikiText, so that
+    a decoded text encodes back. A vocabulary never changes.
+
+    Args:
+        tokens: The tokens in the order of their ids, usually special ones first.
+        level: What a token is, `"character"` or `"word"`.
+        lowercase: Whether texts are lower-cased first, code point by code point (Unicode's simple
+            mapping, which a TensorFlow graph can follow).
+        punctuation: For words. `"split"`: punctuation marks are tokens of their own, apostrophes
+            and hyphens inside a word stay, white space is left out. `"strip"`: the rule of the
+            Keras `Tokenizer`, whose filter characters all count as spaces.
+
+    Attributes:
+        pad_id: The id of `"<pad>"` or None; likewise `start_id`, `unknown_id` and `end_id`.
+
+    Raises:
+        InputError: If tokens do not suit the level or repeat, or a name does not exist.
+
+    Example:
+        >>> vocabulary = Vocabulary.from_text("to be or not to be")
+        >>> vocabulary.encode("be not").tolist()
+        [1, 2, 0, 3, 4, 6]
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        level: str = "character",
+        *,
+        lowercase: bool = False,
+        punctuation: str = "split",
+    ):
+        _check_rule(level, punctuation)
+        self.tokens = tuple(tokens)
+        self.level = level
+        self.lowercase = bool(lowercase)
+        self.punctuation = punctuation
+        _check_tokens(self.tokens, level)
+        self._ids = {token: i for i, token in enumerate(self.tokens)}
+        self.pad_id = self._ids.get("<pad>")
+        self.start_id = self._ids.get("<start>")
+        self.unknown_id = self._ids.get("<unk>")
+        self.end_id = self._ids.get("<end>")
+        self._unknown = -1 if self.unknown_id is None else self.unknown_id
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str | Iterable[str],
+        level: str = "character",
+        *,
+        size: int | None = None,
+        special_tokens: Sequence[str] | None = None,
+        lowercase: bool = False,
+        punctuation: str = "split",
+    ) -> "Vocabulary":
+        """Makes the vocabulary of a text.
+
+        Characters come by code point, words by falling count (ties: the one seen first).
+
+        Args:
+            text: A text, or an iterable of texts, which are counted one by one: documents, or
+                pieces of a text too long for memory (for words cut at white space).
+            level: `"character"` or `"word"`.
+            size: The number of ids with the special tokens, like `num_words` in Keras: the most
+                frequent symbols are kept. By default all.
+            special_tokens: By default none for characters, and `("<pad>", "<start>", "<unk>",
+                "<end>")`, ids 0 to 3, for words.
+            lowercase: As in the class.
+            punctuation: As in the class.
+
+        Raises:
+            InputError: If the text, or `size`, has fewer than 2 symbols beside special tokens.
+
+        Example:
+            >>> Vocabulary.from_text(["No, no.", "No?"], level="word", lowercase=True).tokens
+            ('<pad>', '<start>', '<unk>', '<end>', 'no', ',', '.', '?')
+        """
+        _check_rule(level, punctuation)
+        if special_tokens is None:
+            special_tokens = SPECIAL_TOKENS if level == "word" else ()
+        for token in special_tokens:
+            if token not in SPECIAL_TOKENS:
+                raise unknown_name("special token", token, SPECIAL_TOKENS)
+        room = _room_for_symbols(size, special_tokens)
+        pieces = [text] if isinstance(text, str) else text
+        if level == "character":
+            counts = text_rules.count_characters(pieces, lowercase)
+        else:
+            counts = text_rules.count_words(pieces, lowercase, punctuation)
+        for token in special_tokens:
+            counts.pop(token, None)
+        symbols = sorted(counts, key=counts.get, reverse=True)  # stable: ties keep their order
+        if len(symbols) < 2:
+            raise InputError(
+                f"The text has {len(symbols)} different {level}s {symbols}; a vocabulary needs at "
+                "least 2, so give a longer text."
+            )
+        symbols = symbols[:room]
+        if level == "character":
+            symbols.sort()
+        return cls((*special_tokens, *symbols), level, lowercase=lowercase, punctuation=punctuation)
+
+    @classmethod
+    def from_word_index(
+        cls, word_index: Mapping[str, int], size: int | None = None
+    ) -> "Vocabulary":
+        """Makes the vocabulary whose ids are exactly those of `keras.datasets.imdb`.
+
+        That is 0 pad, 1 start, 2 unknown, then each word's rank + 3; id 3, which Keras leaves
+        unused, is `"<end>"`. Texts are lower-cased and stripped of punctuation. In Keras's own ids
+        the line breaks `<br />` of the reviews count as the word `br`: leave them in to get those.
+
+        Args:
+            word_index: Words and their ranks from 1, as `keras.datasets.imdb.get_word_index` has
+                them.
+            size: The number of ids, Keras's `num_words`: words beyond become 2. By default all.
+
+        Raises:
+            InputError: If the ranks are not 1, 2, 3, ... or `size` is too small.
+
+        Example:
+            >>> v = Vocabulary.from_word_index({"the": 1, "film": 2, "great": 3})
+            >>> v.encode("The film: great, great!").tolist()
+            [4, 5, 6, 6]
+        """
+        room = _room_for_symbols(size, SPECIAL_TOKENS)
+        words = sorted(word_index, key=word_index.__getitem__)
+        if [word_index[word] for word in words] != list(range(1, len(words) + 1)) or not words:
+            raise InputError(
+                f"The {len(words)} words of the index must have the ranks 1, 2, 3, ...; give one "
+                "such as `keras.datasets.imdb.get_word_index()` returns."
+            )
+        tokens = (*SPECIAL_TOKENS, *words[:room])
+        return cls(tokens, "word", lowercase=True, punctuation="strip")
+
+    def split(self, text: str) -> list[str]:
+        """Cuts a text into the strings that have ids: characters, or words and marks.
+
+        Example:
+            >>> Vocabulary(["yes", "no"], "word").split("No, it isn't.")
+            ['No', ',', 'it', "isn't", '.']
+        """
+        text_rules.check_text(text)
+        if self.lowercase:
+            text = text_rules.lower(text)
+        if self.level == "character":
+            return list(text)
+        return text_rules.split_words(text, self.punctuation)
+
+    @functools.cached_property
+    def character_table(self) -> np.ndarray:
+        """int32 ids by code point, -1 where none is; the last entry stands for all beyond."""
+        ids = {ord(token): i for token, i in self._ids.items() if len(token) == 1}
+        return text_rules.character_table(ids, self._unknown, self.lowercase)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Turns a text into ids. No start or end is added.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            int32 ids, shape `(symbols,)`. Symbols that the vocabulary lacks get `unknown_id`.
+
+        Raises:
+            InputError: If symbols are unknown and the vocabulary has no `"<unk>"`.
+
+        Example:
+            >>> Vocabulary(["<unk>", "a", "b"]).encode("abc").tolist()
+            [1, 2, 0]
+        """
+        text_rules.check_text(text)
+        if self.level == "character":
+            ids = np.empty(len(text), np.int32)
+            for start in range(0, len(text), 1 << 18):  # blocks that stay in the CPU's cache
+                points = text_rules.code_points(text[start : start + (1 << 18)])
+                out = ids[start : start + len(points)]
+                np.take(self.character_table, points, mode="clip", out=out)
+        else:
+            get, unknown = self._ids.get, self._unknown
+            parts = map(self.split, text_rules.blocks(text))
+            ids = np.concatenate([np.array([get(w, unknown) for w in p], np.int32) for p in parts])
+        if self.unknown_id is None and ids.size and ids.min() < 0:
+            missing = self.unknown_symbols(text)
+            raise InputError(
+                f"{len(missing)} of the text's {self.level}s are not in the vocabulary, such as "
+                f"{str(missing[:10])[1:-1]}; take them out, or give the vocabulary a `<unk>`."
+            )
+        return ids
+
+    def encode_documents(
+        self, texts: Iterable[str], start: bool = True, end: bool = True
+    ) -> list[np.ndarray]:
+        """Turns documents into ids, each between a start and an end.
+
+        Args:
+            texts: The documents.
+            start: Whether `start_id` comes first.
+            end: Whether `end_id` comes last.
+
+        Returns:
+            One int32 array a document.
+
+        Raises:
+            InputError: If the vocabulary has no `"<start>"` or `"<end>"` to add.
+
+        Example:
+            >>> v = Vocabulary.from_text("yes no", level="word")
+            >>> [ids.tolist() for ids in v.encode_documents(["yes", "no no"])]
+            [[1, 4, 3], [1, 5, 5, 3]]
+        """
+        if isinstance(texts, str):
+            raise InputError("`texts` must be a list of texts, not one str; use `encode` for one.")
+        for name in ["start"] * start + ["end"] * end:
+            if f"<{name}>" not in self._ids:
+                raise InputError(f"The vocabulary has no <{name}> to add; pass `{name}=False`.")
+        before = np.array([self.start_id] if start else [], np.int32)
+        after = np.array([self.end_id] if end else [], np.int32)
+        return [np.concatenate([before, self.encode(text), after]) for text in texts]
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Turns ids into a readable text.
+
+        Pad, start and end are left out; unknown reads `<unk>`. Words are joined by spaces, but
+        under `punctuation="split"` marks are attached to their words.
+
+        Args:
+            ids: One row of ids: a list, an array or a tensor.
+
+        Returns:
+            The text.
+
+        Raises:
+            InputError: If an id is not in the vocabulary, or `ids` is not one row of integers.
+
+        Example:
+            >>> Vocabulary(["Well", ",", "no", "."], level="word").decode([0, 1, 2, 3])
+            'Well, no.'
+        """
+        ids = np.asarray(ids)
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise InputError(f"`ids` must be one row of integers, not {ids.dtype} {ids.shape}.")
+        if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
+            raise InputError(
+                f"The ids range from {ids.min()} to {ids.max()}, but the vocabulary has only 0 to "
+                f"{len(self) - 1}; decode with the model's own vocabulary."
+            )
+        silent = [i for i in (self.pad_id, self.start_id, self.end_id) if i is not None]
+        tokens = map(self.tokens.__getitem__, ids[~np.isin(ids, silent)].tolist())
+        if self.level == "character":
+            return "".join(tokens)
+        return text_rules.join_words(tokens, self.punctuation)
+
+    def unknown_symbols(self, text: str) -> list[str]:
+        """Lists the characters or words that a text has and the vocabulary lacks, sorted.
+
+        Example:
+            >>> Vocabulary(["a", "b"]).unknown_symbols("abacus")
+            ['c', 's', 'u']
+        """
+        found = (set(self.split(block)) for block in text_rules.blocks(text))
+        return sorted(set().union(*found).difference(self.tokens))
+
+    def get_config(self) -> dict:
+        """Returns the arguments that make this vocabulary again, fit for JSON."""
+        rule = {"level": self.level, "lowercase": self.lowercase, "punctuation": self.punctuation}
+        return rule | {"tokens": list(self.tokens)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Vocabulary":
+        """Makes the vocabulary of a `get_config`."""
+        return cls(**config)
+
+    @functools.cached_property
+    def _json(self) -> bytes:
+        content = {"format": _FORMAT, "version": _VERSION, **self.get_config()}
+        return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the JSON, which is also that of the file that `save` writes."""
+        return hashlib.sha256(self._json).hexdigest()
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the vocabulary to a JSON file, whole or not at all; replaces one that exists.
+
+        Raises:
+            InputError: If the file cannot be written.
+        """
+        path = Path(path)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            unfinished.write_bytes(self._json)
+            os.replace(unfinished, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise InputError(
+                f"{str(path)!r} cannot be written ({error.strerror}); give a file in a folder that "
+                "exists and may be written to."
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Reads a vocabulary that `save` wrote.
+
+        Raises:
+            InputError: If the file is missing, truncated, something else, or of a newer version.
+        """
+        fault = "holds no vocabulary, or a damaged one"
+        try:
+            content = json.loads(Path(path).read_bytes())
+            if content.pop("format") == _FORMAT:
+                version = content.pop("version")
+                if version == _VERSION:
+                    return cls.from_config(content)
+                fault = (
+                    f"has format version {version!r} and this rnnzoo reads {_VERSION}: update it"
+                )
+        except InputError:
+            raise
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror})"
+        except (ValueError, RecursionError):
+            fault = "is truncated or no JSON"
+        except (AttributeError, KeyError, TypeError):
+            pass
+        raise InputError(f"The file {str(path)!r} {fault}; give one that `Vocabulary.save` wrote.")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._json == other._json
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"<Vocabulary of {len(self)} {self.level}s>"
+
+
+def _check_rule(level: str, punctuation: str) -> None:
+    if level not in LEVELS:
+        raise unknown_name("level", level, LEVELS)
+    if punctuation not in tuple(text_rules.WORD_RULES):
+        raise unknown_name("punctuation rule", punctuation, text_rules.WORD_RULES)
+
+
+def _check_tokens(tokens: tuple[str, ...], level: str) -> None:
+    for token in tokens:
+        if not isinstance(token, str) or not token or re.search("[\ud800-\udfff]", token):
+            raise InputError(f"A token must be a str of valid Unicode, not empty; not {token!r}.")
+        if level == "character" and len(token) > 1 and token not in SPECIAL_TOKENS:
+            raise InputError(
+                f"Tokens of level 'character' are single characters or {', '.join(SPECIAL_TOKENS)},"
+                f' not {token!r}; words need `level="word"`.'
+            )
+    if len(set(tokens)) < len(tokens):
+        token, count = Counter(tokens).most_common(1)[0]
+        raise InputError(f"The token {token!r} occurs {count} times; each may occur once.")
+
+
+def _room_for_symbols(size: int | None, special_tokens: Sequence[str]) -> int | None:
+    check_positive(size=size)
+    least = len(special_tokens) + 2
+    if size is not None and size < least:
+        raise InputError(
+            f"`size` must be at least {least}, not {size}: {least - 2} special tokens, 2 symbols."
+        )
+    return None if size is None else size - len(special_tokens)
