@@ -45,8 +45,7 @@ class WordRule(NamedTuple):
 
 
 WORD_RULES = {
-    # Words and punctuation marks are tokens of their own; so are "...", "--", "p.m."
-    # and "<unk>".
+    # Words and punctuation marks are tokens of their own; so are "...", "--", "p.m.", "<unk>".
     "split": WordRule(
         separator=f"[{_SPACE}]",
         token="<unk>|(?:[A-Za-z]\\.){2,}"

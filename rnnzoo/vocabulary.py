@@ -179,7 +179,7 @@ class Vocabulary:
 
     @functools.cached_property
     def character_table(self) -> np.ndarray:
-        """int32 ids by code point, -1 where none is; the last entry stands for all beyond."""
+        """int32 ids by code point; the last entry stands for all beyond."""
         ids = {ord(token): i for token, i in self._ids.items() if len(token) == 1}
         return text_rules.character_table(ids, self._unknown, self.lowercase)
 
@@ -244,8 +244,8 @@ class Vocabulary:
         for name in ["start"] * start + ["end"] * end:
             if f"<{name}>" not in self._ids:
                 raise InputError(f"The vocabulary has no <{name}> to add; pass `{name}=False`.")
-        before = np.array([self.start_id] if start else [], np.int32)
-        after = np.array([self.end_id] if end else [], np.int32)
+        before = np.array([self.start_id] * start, np.int32)
+        after = np.array([self.end_id] * end, np.int32)
         return [np.concatenate([before, self.encode(text), after]) for text in texts]
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
@@ -344,9 +344,7 @@ class Vocabulary:
                 version = content.pop("version")
                 if version == _VERSION:
                     return cls.from_config(content)
-                fault = (
-                    f"has format version {version!r} and this rnnzoo reads {_VERSION}: update it"
-                )
+                fault = f"is of format version {version!r}, not {_VERSION}: update rnnzoo"
         except InputError:
             raise
         except OSError as error:

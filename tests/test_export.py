@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import shutil
@@ -42,10 +43,10 @@ def words(**kwargs):
     return shaken(word_lm(vocabulary, units=12, embedding_dim=8, cell="gru", **kwargs))
 
 
-def translator(**kwargs):
+def translator(seed=1, **kwargs):  # seeds that translate the SOURCES differently
     source = Vocabulary.from_text("one two three", special_tokens=MARKS)
     target = Vocabulary.from_text("123", special_tokens=MARKS)
-    return shaken(gru_seq2seq(source, target, units=8, **kwargs))
+    return shaken(gru_seq2seq(source, target, units=8, **kwargs), seed)
 
 
 def export(model, path, **kwargs):
@@ -142,16 +143,19 @@ def test_generation_stops_at_the_end_token(word_model, folder):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_draws_follow_the_temperature(character_model, character_export, temperature):
-    seed, steps = 7, 25
+    model, seed, steps = character_model, 7, 15
     uniforms = tf.random.stateless_uniform([steps, 3], [seed, 0], alg="philox").numpy()
     expected = []
     for row, prompt in enumerate(PROMPTS):
-        ids = list(character_model.vocabulary.encode(prompt))
+        ids, state = list(model.vocabulary.encode(prompt)), model.get_initial_state(1)
+        for token in ids:
+            logits, state = model.step(np.array([token]), state)
         for step in range(steps):
-            logits = np.asarray(character_model(np.array([ids]))[0, -1], "float64") / temperature
-            mass = np.cumsum(np.exp(logits - logits.max()))
+            scaled = np.asarray(logits[0], "float64") / temperature
+            mass = np.cumsum(np.exp(scaled - scaled.max()))
             ids.append(int(np.searchsorted(mass, uniforms[step, row] * mass[-1])))
-        expected.append(character_model.vocabulary.decode(ids[-steps:]))
+            logits, state = model.step(np.array(ids[-1:]), state)
+        expected.append(model.vocabulary.decode(ids[-steps:]))
     drawn = character_export.generate(
         PROMPTS, max_new_tokens=steps, temperature=temperature, seed=seed
     )
@@ -166,6 +170,8 @@ def test_defaults_and_seeds(character_export):
     assert draw(seed=2**40) == draw(seed=2**40) != draw(seed=1)
     assert draw(max_new_tokens=20) == draw()[:20]
     assert draw(temperature=1e-6) == draw(temperature=0)
+    by_default = character_export.signatures["serving_default"](prompt=tf.constant(["to "]))
+    assert decoded(by_default["text"]) == [draw()]
 
 
 @pytest.mark.parametrize("level", ["characters", "words"])
@@ -180,7 +186,7 @@ def test_score_equals_the_model(level, request):
         ids = v.encode_documents([text], level == "words", level == "words")[0]
         assert tokens == len(ids) - 1
         expected = nats_of(model(ids[None, :-1])[0], ids[1:])
-        assert nats == pytest.approx(expected, rel=1e-4)
+        assert float(nats) == pytest.approx(expected, rel=1e-4)
     if level == "words":  # an empty document is a start and an end
         assert loaded.score([""])["tokens"].numpy().tolist() == [1]
 
@@ -197,7 +203,7 @@ def test_serve_gives_logits(character_model, character_export):
     [
         ((["to", ""],), "A prompt is empty"),
         ((np.array([], object),), "A prompt is empty"),
-        ((["to", "xyz"],), r"lacks.*\[x y z\]"),
+        ((["to", "xyz"],), "lacks.*x y z"),
         ((["to"], 0), "`max_new_tokens` must be at least 1, not.*0"),
         ((["to"], 5, -0.5), "`temperature` must be 0 .*-0.5"),
         ((["to"], 5, float("nan")), "`temperature` must be 0 .*nan"),
@@ -220,27 +226,30 @@ def test_bad_requests_to_score(character_export):
 def check_translator(model, loaded):
     ours = model.translate(SOURCES)
     assert decoded(loaded.translate(tf.constant(SOURCES))) == ours
-    assert len(set("".join(ours))) > 1
+    assert len(set(ours)) > 1 and len(set("".join(ours))) > 1
     scores = loaded.score(tf.constant(SOURCES), tf.constant(TARGETS))
     for index, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         source_ids = model.source_vocabulary.encode_documents([source], start=False)[0]
         ids = model.target_vocabulary.encode_documents([target])[0]
         logits = model({"source": source_ids[None], "target": ids[None, :-1]})[0]
         assert scores["tokens"][index] == len(ids) - 1 == len(target) + 1
-        assert scores["nats"][index] == pytest.approx(nats_of(logits, ids[1:]), rel=1e-4)
+        expected = nats_of(logits, ids[1:])
+        assert float(scores["nats"][index]) == pytest.approx(expected, rel=1e-4)
     inputs = {"source": np.array([[3, 4, 2]], "int32"), "target": np.array([[1, 3]], "int32")}
     np.testing.assert_allclose(loaded.serve(inputs), model(inputs), atol=1e-5)
 
 
 def test_translation_equals_the_model(translator_model, translator_export):
     check_translator(translator_model, translator_export)
+    by_default = translator_export.signatures["serving_default"](text=tf.constant(SOURCES))
+    assert decoded(by_default["translation"]) == translator_model.translate(SOURCES)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"attention_position": "after_cell", "cell": "lstm", "bidirectional": "sum"},
-        {"attention": None, "bidirectional": False, "num_layers": 2},
+        {"seed": 3, "attention_position": "after_cell", "cell": "lstm", "bidirectional": "sum"},
+        {"seed": 6, "attention": None, "bidirectional": False, "num_layers": 2},
     ],
     ids=["after_cell", "no_attention"],
 )
@@ -260,44 +269,43 @@ def test_bad_requests_to_a_translator(translator_export):
 # ---- portability
 
 
-@pytest.mark.parametrize("make", [characters, translator])
-def test_mixed_precision_is_exported_in_float32(make, tmp_path):
-    mixed = make(dtype="mixed_bfloat16")
+def test_mixed_precision_is_exported_in_float32(character_model, tmp_path):
+    mixed = characters(dtype="mixed_bfloat16")
     loaded = export(mixed, tmp_path / "mixed")
     assert tf.bfloat16.as_datatype_enum not in {dtype for _, dtype in ops_in(tmp_path / "mixed")}
+    expected = character_model.generate(PROMPTS, max_new_tokens=20, sampler="greedy")
+    assert decoded(loaded.generate(PROMPTS, 20, 0.0)) == expected
     assert mixed.compute_dtype == "bfloat16"
-    plain = make()
-    if make is characters:
-        expected = plain.generate(PROMPTS, max_new_tokens=20, sampler="greedy")
-        assert decoded(loaded.generate(PROMPTS, 20, 0.0)) == expected
-    else:
-        assert decoded(loaded.translate(SOURCES)) == plain.translate(SOURCES)
+    copy = portable_copy(translator(dtype="mixed_bfloat16"))
+    assert {layer.compute_dtype for layer in copy._flatten_layers()} == {"float32"}
 
 
 def test_no_cudnn_unless_asked_for(tmp_path, monkeypatch):
-    gpu = "keras.src.backend.tensorflow.rnn._is_gpu_available"
-    monkeypatch.setattr(gpu, lambda: True)
-    for name, model in {"lm": characters(), "translator": translator()}.items():
+    keras_rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")
+    monkeypatch.setattr(keras_rnn, "_is_gpu_available", lambda: True)
+    lstm, gru = char_lstm(9, units=4), gru_seq2seq(9, 9, units=4, bidirectional=True)
+    for name, model in {"lstm": lstm, "gru": gru}.items():
         model.export(tmp_path / name, verbose=False)
         assert "CudnnRNNV3" not in {op for op, _ in ops_in(tmp_path / name)}
         model.export(tmp_path / name, verbose=False, use_cudnn=True)
         assert "CudnnRNNV3" in {op for op, _ in ops_in(tmp_path / name)}
 
 
-def test_training_leaves_no_trace(character_model, tmp_path):
+def test_training_leaves_no_trace(tmp_path):
     model = characters()
     model.compile()
     tokens = np.zeros((8, 5), "int32")
     inputs = {"tokens": tokens, "reset": np.ones(8, "int32")}
     stream = tf.data.Dataset.from_tensors((inputs, tokens)).repeat(2)
-    model.fit(stream, verbose=0)
+    model.fit(stream, shuffle=False, verbose=0)
     weights = [np.array(weight) for weight in model.get_weights()]
     export(model, tmp_path / "trained")
-    saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "trained" / "variables"))]
+    variables = tmp_path / "trained" / "variables" / "variables"
+    saved = [name for name, _ in tf.train.list_variables(str(variables))]
     assert len([name for name in saved if "CHECKPOINTABLE" not in name]) == len(model.weights)
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
-    model.fit(stream, verbose=0)  # still trains
+    model.fit(stream, shuffle=False, verbose=0)  # still trains
 
 
 def test_portable_copy_leaves_the_model_alone():
@@ -312,7 +320,7 @@ def test_portable_copy_leaves_the_model_alone():
 # ---- Keras's own export, and what can be wrong
 
 
-def test_a_model_of_ids_goes_to_keras(tmp_path, capfd):
+def test_a_model_of_ids_serves_ids(tmp_path):
     model = shaken(char_lstm(9, units=4))
     loaded = export(model, tmp_path / "ids")
     ids = np.array([[1, 2, 3]], "int32")
@@ -373,7 +381,7 @@ def test_other_things_are_not_replaced(character_model, tmp_path):
     for path, sentence in [(file, "is a file"), (full, "holds 'assets'"), (mine, "'model.keras'")]:
         with pytest.raises(InputError, match=sentence):
             character_model.export(path)
-        with pytest.raises(InputError, match="is a file|cannot be written"):
+        with pytest.raises(InputError, match=r"is a file|cannot be written"):
             character_model.export(file / "below")
     assert sorted(os.listdir(tmp_path)) == ["file", "full", "mine"]
 
@@ -450,15 +458,8 @@ def test_saved_model_cli(character_model, character_export, folder, tmp_path):
         assert f"signature_def['{name}']" in shown
     for name in ("prompt", "max_new_tokens", "temperature", "seed"):
         assert f"inputs['{name}']" in shown
-    common = ["run", "--dir", path, "--tag_set", "serve", "--signature_def"]
     given = "prompt=['to ','be'];max_new_tokens=8;temperature=0;seed=1"
-    written = run_process(cli, *common, "generate", "--input_exprs", given, cwd=tmp_path)
+    command = [cli, "run", "--dir", path, "--tag_set", "serve", "--signature_def", "generate"]
+    written = run_process(*command, "--input_exprs", given, cwd=tmp_path)
     expected = character_model.generate(["to ", "be"], max_new_tokens=8, sampler="greedy")
     assert str([text.encode() for text in expected]).replace(",", "") in written.replace(",", "")
-    outputs = tmp_path / "outputs"
-    given = "prompt=['to ']"
-    run_process(
-        cli, *common, "serving_default", "--input_exprs", given, "--outdir", outputs, cwd=tmp_path
-    )
-    by_default = np.load(outputs / "text.npy", allow_pickle=True)
-    assert by_default.tolist() == character_export.generate(["to "]).numpy().tolist()

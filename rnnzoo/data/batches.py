@@ -30,12 +30,13 @@ def stream_batches(
     The text is cut into `batch_size` rows of equal length, and batch k goes on in each row where
     batch k - 1 ended, so that a model can carry its state from batch to batch. Each id but the
     very first is a target exactly once in an epoch; only the last `(n - 1) % batch_size` of n ids
-    are left over. The last batch is shorter when the rows are no multiple of `sequence_length`.
+    are left over. The last batch is padded when the rows are no multiple of `sequence_length`:
+    every batch has the same shape, for which a training step is compiled once.
 
     Of a list of documents, each row reads its own share, one document after the other. A document
-    starts in a new batch, with `reset` 1; its last piece is padded with 0, and the padding has
-    weight 0, as has a row that has run out of documents before the others. The documents are
-    shared out so that the rows need about the same number of batches.
+    starts in a new batch, with `reset` 1, and its last piece is padded; a row that has run out of
+    documents before the others is all padding. The documents are shared out so that the rows need
+    about the same number of batches.
 
     The batches must be used in order: the pipeline does not shuffle, and a model that carries
     state refuses a pipeline that was shuffled afterwards.
@@ -51,9 +52,9 @@ def stream_batches(
 
     Returns:
         A data set whose elements are `({"tokens": (B, T) int32, "reset": (B,) int32}, targets
-        (B, T) int32)`, for documents with a third item, weights (B, T) float32. `reset` is 1 where
-        a row starts anew: everywhere in the first batch of a text, 0 after. With
-        `validation_split` the pair (training, validation).
+        (B, T) int32, weights (B, T) float32)`. `reset` is 1 where a row starts anew: everywhere in
+        the first batch of a text, 0 after. Padding is 0 and has weight 0. With `validation_split`
+        the pair (training, validation).
 
     Raises:
         InputError: If a size is not positive, the text has no full batch of that size, there are
@@ -61,51 +62,56 @@ def stream_batches(
 
     Example:
         >>> batches = stream_batches(range(12), batch_size=2, sequence_length=3)
-        >>> for inputs, targets in batches:
+        >>> for inputs, targets, weights in batches:
         ...     print(inputs["tokens"].numpy().tolist(), targets.numpy().tolist())
         [[0, 1, 2], [5, 6, 7]] [[1, 2, 3], [6, 7, 8]]
-        [[3, 4], [8, 9]] [[4, 5], [9, 10]]
+        [[3, 4, 0], [8, 9, 0]] [[4, 5, 0], [9, 10, 0]]
     """
-    stream = _document_stream if sequences.is_documents(ids) else _text_stream
     if validation_split is None:
-        return stream(ids, batch_size, sequence_length, "the text")
+        return _stream(ids, batch_size, sequence_length, "the text")
     ids = ids if sequences.is_documents(ids) else sequences.flat_ids(ids)
     train, valid = sequences.split(ids, validation_split)
     return (
-        stream(train, batch_size, sequence_length, "the training part"),
-        stream(valid, batch_size, sequence_length, "the validation part"),
+        _stream(train, batch_size, sequence_length, "the training part"),
+        _stream(valid, batch_size, sequence_length, "the validation part"),
     )
 
 
-def _text_stream(ids, batch_size, sequence_length, what):
+def _stream(ids, batch_size, sequence_length, what):
     import tensorflow as tf
 
-    ids = sequences.flat_ids(ids)
-    length = indexing.row_length(len(ids), batch_size, sequence_length, what)
+    if sequences.is_documents(ids):
+        pieces = sequences.lay_out(ids, "document", minimum=2)
+        ids = pieces.ids
+        rows = tf.data.Dataset.from_tensor_slices(
+            tuple(indexing.document_rows(pieces, batch_size, sequence_length, what))
+        )
+    else:
+        ids = sequences.flat_ids(ids)
+        rows = _text_rows(len(ids), batch_size, sequence_length, what)
     take = _taker(ids)
 
-    def batch(number):
-        chunk = take(indexing.stream_positions(number, length, batch_size, sequence_length))
-        reset = tf.fill([batch_size], tf.cast(number == 0, tf.int32))
-        return {"tokens": chunk[:, :-1], "reset": reset}, chunk[:, 1:]
-
-    batches = tf.data.Dataset.range(-(-length // sequence_length)).map(batch)
-    return batches.prefetch(tf.data.AUTOTUNE)
-
-
-def _document_stream(documents, batch_size, sequence_length, what):
-    import tensorflow as tf
-
-    pieces = sequences.lay_out(documents, "document", minimum=2)
-    rows = indexing.document_rows(pieces, batch_size, sequence_length, what)
-    take = _taker(pieces.ids)
-
     def batch(starts, counts, reset):
-        tokens, weights = _padded(take, starts, counts)
-        targets, _ = _padded(take, starts + 1, counts)
+        tokens, weights = _padded(take, starts, counts, sequence_length)
+        targets, _ = _padded(take, starts + 1, counts, sequence_length)
         return {"tokens": tokens, "reset": reset}, targets, weights
 
-    return tf.data.Dataset.from_tensor_slices(tuple(rows)).map(batch).prefetch(tf.data.AUTOTUNE)
+    return rows.map(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def _text_rows(num_ids, batch_size, sequence_length, what):
+    """The twin of `indexing.text_rows` for every batch, which takes no memory."""
+    import tensorflow as tf
+
+    length = indexing.row_length(num_ids, batch_size, sequence_length, what)
+
+    def rows(batch):
+        first = batch * sequence_length
+        starts = tf.range(batch_size, dtype=tf.int64) * length + first
+        counts = tf.fill([batch_size], tf.minimum(length - first, sequence_length))
+        return starts, counts, tf.fill([batch_size], tf.cast(batch == 0, tf.int32))
+
+    return tf.data.Dataset.range(-(-length // sequence_length)).map(rows)
 
 
 def window_batches(
@@ -305,11 +311,12 @@ def _taker(ids):
     return take
 
 
-def _padded(take, starts, counts):
+def _padded(take, starts, counts, width=None):
     """The twin of `indexing.take_padded` and `weights_of` on tensors."""
     import tensorflow as tf
 
-    steps = tf.range(tf.reduce_max(counts))  # (T,)
+    width = tf.reduce_max(counts) if width is None else tf.constant(width, counts.dtype)
+    steps = tf.range(width)  # (T,)
     inside = steps < counts[:, None]  # (B, T)
     ids = take(tf.where(inside, starts[:, None] + steps, 0))
     return tf.where(inside, ids, 0), tf.cast(inside, tf.float32)

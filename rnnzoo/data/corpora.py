@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data.corpus import Corpus, Splits, say
-from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.data.public_texts import alice, multi30k_en_de, spa_eng, tiny_shakespeare
 from rnnzoo.data.reading import jsonl_fields, read_jsonl, read_pieces, read_text, text_files
 from rnnzoo.data.reviews import imdb_reviews, keras_imdb_word_index
+from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.data.splitting import connected_keys, hold_out
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 

@@ -55,37 +55,41 @@ def take(ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return values
 
 
-def take_padded(ids: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def take_padded(
+    ids: np.ndarray, starts: np.ndarray, counts: np.ndarray, width: int | None = None
+) -> np.ndarray:
     """Reads pieces of different lengths into one array, padded on the right with 0.
 
     Args:
         ids: Flat ids, (N,) int32.
         starts: (B,) where each piece starts.
         counts: (B,) how many ids each has.
+        width: T, at least the largest count, which it is when left out.
 
     Returns:
-        (B, max(counts)) int32.
+        (B, T) int32.
 
     Example:
         >>> take_padded(np.array([5, 6, 7, 8], "int32"), np.array([0, 3]), np.array([3, 1]))
         array([[5, 6, 7],
                [8, 0, 0]], dtype=int32)
     """
-    steps = np.arange(counts.max())
+    steps = np.arange(width or counts.max())
     inside = steps < counts[:, None]  # (B, T)
-    return np.where(inside, ids[np.where(inside, starts[:, None] + steps, 0)], 0).astype(np.int32)
+    return np.where(inside, take(ids, np.where(inside, starts[:, None] + steps, 0)), 0)
 
 
-def weights_of(counts: np.ndarray) -> np.ndarray:
+def weights_of(counts: np.ndarray, width: int | None = None) -> np.ndarray:
     """Makes the weights that go with `take_padded`: 1 for an id, 0 for padding.
 
     Args:
         counts: (B,) how many ids each row has.
+        width: T, as for `take_padded`.
 
     Returns:
-        (B, max(counts)) float32.
+        (B, T) float32.
     """
-    return (np.arange(counts.max()) < counts[:, None]).astype(np.float32)
+    return (np.arange(width or counts.max()) < counts[:, None]).astype(np.float32)
 
 
 # --- Streams -----------------------------------------------------------------------------------
@@ -129,26 +133,28 @@ def row_length(num_ids: int, batch_size: int, sequence_length: int, what: str = 
     return (num_ids - 1) // batch_size
 
 
-def stream_positions(batch, length: int, batch_size: int, sequence_length: int):
-    """Says which ids one batch of a stream reads: its inputs and, one further, its targets.
+def text_rows(
+    batch: int, length: int, batch_size: int, sequence_length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Says what each row of a text's stream reads in one batch.
 
     Args:
-        batch: The number of the batch: a whole number or a TensorFlow int64 scalar.
+        batch: The number of the batch.
         length: `row_length(...)`.
         batch_size: The rows, B.
-        sequence_length: The targets of a row in one batch, T.
+        sequence_length: The most targets of a row in one batch; the last batch may have fewer.
 
     Returns:
-        (B, T + 1) int64 positions, an array or a tensor as `batch` is; fewer columns in the last
-        batch when `length` is no multiple of T.
+        One row of each table of `DocumentRows`: starts, counts and reset, (B,) each.
 
     Example:
-        >>> stream_positions(1, length=5, batch_size=2, sequence_length=3)
-        array([[ 3,  4,  5],
-               [ 8,  9, 10]])
+        >>> [part.tolist() for part in text_rows(1, length=5, batch_size=2, sequence_length=3)]
+        [[3, 8], [2, 2], [0, 0]]
     """
-    first = np.arange(batch_size)[:, None] * length + np.arange(sequence_length + 1)  # (B, T + 1)
-    return (first + batch * sequence_length)[:, : length - batch * sequence_length + 1]
+    first = batch * sequence_length
+    starts = np.arange(batch_size) * length + first
+    counts = np.full(batch_size, min(sequence_length, length - first))
+    return starts, counts, np.full(batch_size, batch == 0, np.int32)
 
 
 def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:

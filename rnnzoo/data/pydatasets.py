@@ -1,7 +1,6 @@
 """Streams and pairs without TensorFlow: the `keras.utils.PyDataset` twins of `batches.py`."""
 
 import keras
-import numpy as np
 
 from rnnzoo.data import indexing, sequences
 from rnnzoo.errors import check_positive
@@ -24,7 +23,7 @@ class StreamDataset(keras.utils.PyDataset):
         InputError: As `stream_batches`.
 
     Example:
-        >>> inputs, targets = StreamDataset(range(12), batch_size=2, sequence_length=3)[0]
+        >>> inputs, targets, _ = StreamDataset(range(12), batch_size=2, sequence_length=3)[0]
         >>> inputs["tokens"].tolist(), inputs["reset"].tolist(), targets.tolist()
         ([[0, 1, 2], [5, 6, 7]], [1, 1], [[1, 2, 3], [6, 7, 8]])
     """
@@ -54,15 +53,14 @@ class StreamDataset(keras.utils.PyDataset):
         """Makes batch number `index`, the element of `stream_batches` in NumPy arrays."""
         if self._rows is not None:
             starts, counts, reset = (table[index] for table in self._rows)
-            tokens = indexing.take_padded(self._ids, starts, counts)
-            targets = indexing.take_padded(self._ids, starts + 1, counts)
-            return {"tokens": tokens, "reset": reset}, targets, indexing.weights_of(counts)
-        positions = indexing.stream_positions(
-            index, self._length, self.batch_size, self.sequence_length
-        )
-        chunk = indexing.take(self._ids, positions)  # (B, T + 1)
-        reset = np.full(self.batch_size, index == 0, np.int32)
-        return {"tokens": chunk[:, :-1], "reset": reset}, chunk[:, 1:]
+        else:
+            starts, counts, reset = indexing.text_rows(
+                index, self._length, self.batch_size, self.sequence_length
+            )
+        tokens = indexing.take_padded(self._ids, starts, counts, self.sequence_length)
+        targets = indexing.take_padded(self._ids, starts + 1, counts, self.sequence_length)
+        weights = indexing.weights_of(counts, self.sequence_length)
+        return {"tokens": tokens, "reset": reset}, targets, weights
 
 
 class PairDataset(keras.utils.PyDataset):

@@ -6,6 +6,7 @@
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.layers.recurrent import FastLoop
 from rnnzoo.models.language_model import LanguageModel
 
 
@@ -33,32 +34,33 @@ def export(
         InputError: If text endpoints are asked for on another backend than TensorFlow, or the
             path is taken by something else or cannot be written.
     """
-    is_language_model = isinstance(model, LanguageModel)
-    if is_language_model:
-        vocabularies = [model.vocabulary]
-        ids = keras.InputSpec("int32", (None, None))
+    backend = keras.config.backend()
+    if isinstance(model, LanguageModel):
+        knows_text = model.vocabulary is not None
+        ids, endpoints_of = keras.InputSpec("int32", (None, None)), "language_model_endpoints"
     else:
-        vocabularies = [model.source_vocabulary, model.target_vocabulary]
+        knows_text = None not in (model.source_vocabulary, model.target_vocabulary)
         ids = {name: keras.InputSpec("int32", (None, None)) for name in ("source", "target")}
+        endpoints_of = "seq2seq_endpoints"
     input_signature = [ids] if input_signature is None else input_signature
-    if format != "tf_saved_model" or None in vocabularies:
+    if format != "tf_saved_model" or (backend != "tensorflow" and not knows_text):
         keras.Model.export(
             portable_copy(model, use_cudnn), filepath, format, verbose, input_signature, **kwargs
         )
         return
-    if keras.config.backend() != "tensorflow":
+    if backend != "tensorflow":
         raise InputError(
             f"A SavedModel that reads and writes text is exported on TensorFlow, but Keras runs on "
-            f"{keras.config.backend()}; save the model, load it in a process with the environment "
+            f"{backend}; save the model, load it in a process with the environment "
             "variable KERAS_BACKEND=tensorflow, and export it there."
         )
     if kwargs:
         raise TypeError(f"export got unexpected keyword arguments: {', '.join(kwargs)}.")
-    from rnnzoo.export.endpoints import language_model_endpoints, seq2seq_endpoints
+    from rnnzoo.export import endpoints
     from rnnzoo.export.writing import write_saved_model
 
-    endpoints = language_model_endpoints if is_language_model else seq2seq_endpoints
-    module, signatures = endpoints(portable_copy(model, use_cudnn), input_signature)
+    make = getattr(endpoints, endpoints_of if knows_text else "id_endpoints")
+    module, signatures = make(portable_copy(model, use_cudnn), input_signature)
     write_saved_model(module, signatures, filepath)
     if verbose is not False:
         print(
@@ -71,8 +73,9 @@ def portable_copy(model, use_cudnn=False):
     """Rebuilds a model so that its graph runs on any machine.
 
     The copy has the weights but nothing of the training, computes in float32 whatever the policy
-    of the model (bfloat16 is slow or absent on many CPUs), and uses no cuDNN kernel, which a CPU
-    could not load. The model itself stays as it is.
+    of the model (bfloat16 is slow or absent on many CPUs), and runs Keras's loop over time: cuDNN
+    would not load on a CPU, and Keras's exporters fail on the written-out gradient of our own CPU
+    loop. The model itself stays as it is.
 
     Args:
         model: A model of rnnzoo.
@@ -88,8 +91,9 @@ def portable_copy(model, use_cudnn=False):
     """
     copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
     copy.set_weights(model.get_weights())
-    if not use_cudnn:
-        for layer in copy._flatten_layers():  # those inside Bidirectional too
-            if hasattr(layer, "use_cudnn"):
-                layer.use_cudnn = False  # read at every call
+    for layer in copy._flatten_layers():  # those inside Bidirectional too
+        if isinstance(layer, FastLoop):
+            layer.inner_loop = super(FastLoop, layer).inner_loop
+        if hasattr(layer, "use_cudnn") and not use_cudnn:
+            layer.use_cudnn = False  # read at every call
     return copy

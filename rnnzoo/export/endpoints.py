@@ -13,6 +13,20 @@ TEXTS = tf.TensorSpec([None], tf.string)
 SMALLEST_TEMPERATURE = 1e-6  # as for TemperatureSampler
 
 
+def id_endpoints(model, serve_signature):
+    """Makes `serve` alone, of a model without vocabularies.
+
+    Args:
+        model: The model.
+        serve_signature: Shapes and dtypes of the inputs of `serve`.
+
+    Returns:
+        A `tf.Module` with the endpoint as a method, and the signatures for a SavedModel.
+    """
+    module = _module(model, serve_signature)
+    return module, {"serving_default": module.serve, "serve": module.serve}
+
+
 def language_model_endpoints(model, serve_signature):
     """Makes `generate`, `score` and `serve` of a language model.
 

@@ -88,8 +88,8 @@ class ZooModel(keras.Model):
 
         Args:
             filepath: The folder to write; a SavedModel that is there already is replaced.
-            format: As for `keras.Model.export`. Other formats than `"tf_saved_model"`, and models
-                without vocabularies, go to Keras and give ids to logits.
+            format: As for `keras.Model.export`. Other formats than `"tf_saved_model"` go to Keras
+                and, like models without vocabularies, turn ids into logits.
             verbose: Whether to print what was written; `True` when left out.
             input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
                 left out.

@@ -93,8 +93,6 @@ class SampleText(keras.callbacks.Callback):
             self._to_tensorboard(text)
 
     def _continuations(self):
-        from rnnzoo.generation.text import joined
-
         written = self.model.generate(
             self.prompts, self.max_new_tokens, self.sampler, self.temperature, self.seed
         )
@@ -120,3 +118,9 @@ class SampleText(keras.callbacks.Callback):
         with self._writer.as_default():
             tf.summary.text("sample", f"```\n{text}\n```", step=self._batches)
             self._writer.flush()
+
+
+def joined(vocabulary, prompt, continuation):
+    """Puts a prompt and its continuation together, with a space between words."""
+    words = vocabulary is not None and vocabulary.level == "word"
+    return f"{prompt}{' ' if words else ''}{continuation}"

@@ -60,35 +60,42 @@ class Checkpoint:
         """Path of the samples."""
         return self.folder / "samples.txt"
 
-    def start(self):
-        """Begins a new training in the folder.
-
-        Raises:
-            InputError: If an unfinished one is there, which would be lost.
-        """
-        if self.progress and not self.progress["finished"]:
-            raise InputError(
-                f"{self.folder} holds a training that stopped unfinished after "
-                f"{self.progress['minutes']:.0f} minutes; go on with it by --resume, give another "
-                "--out, or delete that folder."
-            )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self.progress = {}
-
-    def resume(self, **identity):
-        """Goes on with the training in the folder.
+    def check(self, resume):
+        """Checks, before anything is read, that a training can begin or go on here.
 
         Args:
-            **identity: What must be as it was, such as `recipe="imdb_lm"`.
+            resume: Whether to go on with the training in the folder.
 
         Raises:
-            InputError: If there is none, or it is of something else.
+            InputError: If there is none to resume, or an unfinished one that would be lost.
         """
-        if not self.progress or not self.last.is_file():
+        if resume and (not self.progress or not self.last.is_file()):
             raise InputError(
                 f"There is no training to resume in {self.folder}; leave out --resume to start one."
             )
+        if not resume and not self.progress.get("finished", True) and self.last.is_file():
+            raise InputError(
+                f"{self.folder} holds a training that was cut off after "
+                f"{self.progress['minutes']:.1f} minutes; go on with it by --resume, give another "
+                "--out, or delete that folder."
+            )
+
+    def begin(self, resume, **identity):
+        """Begins a training in the folder, or goes on with the one that is there.
+
+        Args:
+            resume: Whether to go on.
+            **identity: What must then be as it was, such as `recipe="imdb_lm"`.
+
+        Raises:
+            InputError: If the training in the folder is of something else.
+        """
+        if not resume:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            self.progress = {}
+            self.note(**identity, epoch=0, step=0, minutes=0.0, finished=False)
+            return
         for name, value in identity.items():
             if self.progress[name] != value:
                 raise InputError(
@@ -131,7 +138,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves the last model, and the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
-        if best is None or value < best:
+        if best is None or value < best or best != best:  # anything is better than NaN
             unfinished = self.checkpoint.folder / "unfinished.weights.h5"
             self.model.save_weights(unfinished)
             os.replace(unfinished, self.checkpoint.best)
@@ -159,8 +166,6 @@ class TrainingLog(keras.callbacks.Callback):
         path: The CSV file; rows are added to one that exists.
         clock: The `TrainingClock`.
     """
-
-    COLUMNS = ("epoch", "step", "minutes", "learning_rate", "loss", "metric", "val_loss")
 
     def __init__(self, path, clock):
         super().__init__()

@@ -11,6 +11,7 @@ from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError
+from rnnzoo.training.callbacks import joined
 from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -167,6 +168,10 @@ class LanguageModelTask:
             known = [" ".join(text.split()[:2]) or text[:1]]
         return list(known)
 
+    def references(self):
+        """None: nobody knows how a text should go on."""
+        return None
+
     def sample(self, model, seed):
         """Writes one sample: the prompt and what the model makes of it."""
         prompts = self.prompts()
@@ -178,12 +183,6 @@ class LanguageModelTask:
             seed=seed,
         )
         return joined(self.vocabulary, prompt, continuation)
-
-
-def joined(vocabulary, prompt, continuation):
-    """Puts a prompt and its continuation together, with a space between words."""
-    words = vocabulary is not None and vocabulary.level == "word"
-    return f"{prompt}{' ' if words else ''}{continuation}"
 
 
 def _batches(flat, documents, recipe, seed):

@@ -1,7 +1,5 @@
 """What a recipe of an encoder-decoder reads, and how its free-running translations are counted."""
 
-import math
-
 import numpy as np
 
 from rnnzoo import models

@@ -31,22 +31,32 @@ def equal(a, b):
 # --- Streams -----------------------------------------------------------------------------------
 
 
+STREAM_SPEC = (
+    {"tokens": tf.TensorSpec((2, 3), tf.int32), "reset": tf.TensorSpec((2,), tf.int32)},
+    tf.TensorSpec((2, 3), tf.int32),
+    tf.TensorSpec((2, 3), tf.float32),
+)
+
+
 def test_stream_exactly():
     batches = stream_batches(np.arange(16), batch_size=2, sequence_length=3)
-    assert batches.element_spec == (
-        {"tokens": tf.TensorSpec((2, None), tf.int32), "reset": tf.TensorSpec((2,), tf.int32)},
-        tf.TensorSpec((2, None), tf.int32),
-    )
+    assert batches.element_spec == STREAM_SPEC  # one shape: a step is compiled once
     assert batches.cardinality() == 3
     for _ in range(2):  # the second epoch is the first again, resets and all
         got = numpy(batches)
-        assert [i["tokens"].tolist() for i, _ in got] == [
+        assert [i["tokens"].tolist() for i, _, _ in got] == [
             [[0, 1, 2], [7, 8, 9]],
             [[3, 4, 5], [10, 11, 12]],
-            [[6], [13]],
+            [[6, 0, 0], [13, 0, 0]],
         ]
-        assert all((targets == inputs["tokens"] + 1).all() for inputs, targets in got)
-        assert [i["reset"].tolist() for i, _ in got] == [[1, 1], [0, 0], [0, 0]]
+        assert [weights.tolist() for _, _, weights in got] == [
+            [[1, 1, 1], [1, 1, 1]],
+            [[1, 1, 1], [1, 1, 1]],
+            [[1, 0, 0], [1, 0, 0]],
+        ]
+        for inputs, targets, weights in got:
+            assert (targets == (inputs["tokens"] + 1) * (weights > 0)).all()
+        assert [i["reset"].tolist() for i, _, _ in got] == [[1, 1], [0, 0], [0, 0]]
 
 
 def test_stream_has_no_shuffle():
@@ -61,8 +71,8 @@ def test_stream_has_no_shuffle():
 
 def test_stream_validation_is_the_end_of_the_text():
     train, valid = stream_batches(np.arange(1010), 2, 5, validation_split=0.1)
-    assert min(i["tokens"].min() for i, _ in numpy(valid)) == 909
-    assert max(targets.max() for _, targets in numpy(train)) == 908
+    assert min(targets[weights > 0].min() for _, targets, weights in numpy(valid)) == 910
+    assert max(targets.max() for _, targets, _ in numpy(train)) == 908
     parts = stream_batches(DOCUMENTS, 2, 5, validation_split=0.2)  # 15 and 4 documents
     for part, documents in zip(parts, (DOCUMENTS[:15], DOCUMENTS[15:]), strict=True):
         targets = np.concatenate([targets[weights == 1] for _, targets, weights in numpy(part)])
@@ -84,11 +94,7 @@ def test_stream_of_a_memmap(tmp_path):
 def test_document_stream_exactly():
     documents = [[1, 2, 3, 4], [5, 6], [7, 8, 9]]  # 2, 1 and 1 batches of 2
     batches = stream_batches(documents, batch_size=2, sequence_length=2)
-    assert batches.element_spec == (
-        {"tokens": tf.TensorSpec((2, None), tf.int32), "reset": tf.TensorSpec((2,), tf.int32)},
-        tf.TensorSpec((2, None), tf.int32),
-        tf.TensorSpec((2, None), tf.float32),
-    )
+    assert stream_batches(documents, 2, 3).element_spec == STREAM_SPEC
     (first, first_targets, first_weights), (second, second_targets, second_weights) = numpy(batches)
     assert first["tokens"].tolist() == [[1, 2], [5, 0]]
     assert first_targets.tolist() == [[2, 3], [6, 0]]

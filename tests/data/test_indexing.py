@@ -96,16 +96,17 @@ def test_stream_targets_are_each_id_once(batch_size, sequence_length, extra):
     num_ids = batch_size * sequence_length + 1 + extra
     length = indexing.row_length(num_ids, batch_size, sequence_length)
     batches = [
-        indexing.stream_positions(k, length, batch_size, sequence_length)
+        indexing.text_rows(k, length, batch_size, sequence_length)
         for k in range(-(-length // sequence_length))
     ]
-    inputs = np.concatenate([batch[:, :-1] for batch in batches], axis=1)
-    targets = np.concatenate([batch[:, 1:] for batch in batches], axis=1)
-    assert (targets == inputs + 1).all()
-    assert (inputs == np.arange(batch_size * length).reshape(batch_size, length)).all()
-    left_over = num_ids - 1 - targets.size
-    assert 0 <= left_over < batch_size
-    assert all(batch.shape[1] == sequence_length + 1 for batch in batches[:-1])
+    for row in range(batch_size):
+        read = [np.arange(count[row]) + start[row] for start, count, _ in batches]
+        assert (np.concatenate(read) == row * length + np.arange(length)).all()
+    assert [reset.tolist() for _, _, reset in batches] == [
+        [int(k == 0)] * batch_size for k in range(len(batches))
+    ]
+    assert 0 <= num_ids - 1 - batch_size * length < batch_size
+    assert all((counts == sequence_length).all() for _, counts, _ in batches[:-1])
 
 
 def test_row_length_names_the_largest_that_fits():

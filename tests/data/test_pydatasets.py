@@ -82,7 +82,7 @@ def test_stream_of_a_memmap(tmp_path):
 def test_stream_is_marked_as_ordered():
     twin = StreamDataset(range(12), 2, 3)
     assert twin.ordered is True and twin.num_batches == 2
-    assert [inputs["reset"].tolist() for inputs, _ in twin] == [[1, 1], [0, 0]]
+    assert [inputs["reset"].tolist() for inputs, _, _ in twin] == [[1, 1], [0, 0]]
 
 
 def test_refusals():

@@ -1,0 +1,122 @@
+"""The folder that a training leaves."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import keras
+
+from rnnzoo.plots import plot_learning_curve
+from rnnzoo.training.card import card
+from rnnzoo.training.files import copy_atomically, write_atomically
+from rnnzoo.training.hardware import machine, versions
+from rnnzoo.training.report import show
+
+SAMPLE_SEEDS = (0, 1, 2)
+
+
+def publish(model, task, checkpoint, out, baselines, run):
+    """Measures the best weights and writes the folder.
+
+    Args:
+        model: The model, as training left it.
+        task: The task, with its data.
+        checkpoint: The `Checkpoint` with the best weights and the log.
+        out: The folder.
+        baselines: Figures of other models by name.
+        run: What else to note of the training.
+
+    Returns:
+        The folder.
+    """
+    best = _best(model, checkpoint)  # compiled by nobody, so that no optimizer is saved with it
+    unfinished = out / f".unfinished.{os.getpid()}.keras"
+    try:
+        best.save(unfinished)
+        os.replace(unfinished, out / "model.keras")
+    finally:
+        unfinished.unlink(missing_ok=True)
+    if keras.config.backend() == "tensorflow":
+        best.export(out / "saved_model", verbose=False)
+    else:
+        print("No SavedModel was written: it needs the TensorFlow backend.")
+
+    print("Measuring the best checkpoint on the validation data...")
+    best.compile()
+    figures = task.evaluate(best)
+    samples = [task.sample(best, seed) for seed in SAMPLE_SEEDS]
+    facts = _facts(best, task, checkpoint, figures, baselines, run)
+    plot_learning_curve(checkpoint.log, out / "curve.png", title=task.recipe.name)
+    copy_atomically(checkpoint.log, out / "log.csv")
+    _write_samples(checkpoint.samples, samples, out / "samples.txt")
+    write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(out / "card.md", card(facts, samples))
+    checkpoint.note(finished=True)
+    show(task.recipe.name, figures, baselines, out)
+    return out
+
+
+def _best(model, checkpoint):
+    """A clean float32 copy of the model with the best weights, which any machine runs well."""
+    best = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    best.load_weights(checkpoint.best)
+    return best
+
+
+def _facts(model, task, checkpoint, figures, baselines, run):
+    recipe, corpus, progress = task.recipe, task.corpus, checkpoint.progress
+    return {
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "task": recipe.task,
+        "figures": figures,
+        "baselines": baselines,
+        "split": task.split,
+        "vocabularies": [
+            {
+                "size": len(vocabulary),
+                "level": vocabulary.level,
+                "lowercase": vocabulary.lowercase,
+                "punctuation": vocabulary.punctuation,
+                "sha256": vocabulary.sha256,
+            }
+            for vocabulary in task.vocabularies
+        ],
+        "model": {
+            "builder": recipe.builder,
+            "arguments": dict(recipe.builder_options),
+            "parameters": model.count_params(),
+            "weights": {weight.path: list(weight.shape) for weight in model.trainable_weights},
+        },
+        "corpus": {
+            "name": corpus.name,
+            "source": corpus.source,
+            "terms": corpus.terms,
+            "sha256": corpus.sha256,
+            "notes": corpus.notes,
+        },
+        "training": {
+            **run,
+            "seed": recipe.seed,
+            "epochs": round(progress["step"] / len(task.train), 2),
+            "steps": progress["step"],
+            "minutes": round(progress["minutes"], 2),
+            "max_minutes": recipe.max_minutes,
+            "patience": recipe.patience,
+            "best_epoch": progress["best_epoch"],
+            "best_step": progress["best_step"],
+        },
+        "machine": machine(),
+        "versions": versions(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "recipe_arguments": asdict(recipe),
+    }
+
+
+def _write_samples(path, samples, target):
+    """Copies the samples of the training and adds the unpicked ones of the result."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for seed, sample in zip(SAMPLE_SEEDS, samples, strict=True):
+        text += f"--- best checkpoint, seed {seed} ---\n{sample}\n\n"
+    write_atomically(target, text)

@@ -1,0 +1,71 @@
+"""The machine a training runs on, and the dtype that is fast there."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import keras
+
+
+def cpu_info():
+    """Returns the name of the processor and its flags, empty where /proc/cpuinfo is absent."""
+    name, flags = platform.processor() or platform.machine(), set()
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                name = value.strip()
+            elif key.strip() == "flags":
+                flags = set(value.split())
+                break
+    return name, flags
+
+
+def gpus():
+    """Lists the GPUs that Keras's backend sees."""
+    try:
+        return list(keras.distribution.list_devices("gpu"))
+    except (RuntimeError, ValueError):  # JAX raises where it has no GPU platform
+        return []
+
+
+def resolve_dtype(policy):
+    """Chooses the dtype policy.
+
+    Args:
+        policy: `"float32"`, `"mixed_bfloat16"` or `"auto"`.
+
+    Returns:
+        The name of a Keras dtype policy, and why it was chosen.
+    """
+    if policy != "auto":
+        return policy, "the recipe asks for it"
+    if gpus():
+        return "mixed_bfloat16", "there is a GPU"
+    if "amx_bf16" in cpu_info()[1]:
+        return "mixed_bfloat16", "the CPU multiplies bfloat16 matrices in hardware (AMX)"
+    return "float32", "there is neither a GPU nor a CPU with bfloat16 matrices (AMX)"
+
+
+def machine():
+    """Describes the machine, for a card."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": cpu_info()[0], "cores": cores, "gpus": gpus(), "system": platform.platform()}
+
+
+def versions():
+    """The versions of what a training depends on, for a card."""
+    import rnnzoo
+
+    backend = keras.config.backend()
+    found = {"rnnzoo": rnnzoo.__version__, "python": platform.python_version()}
+    for package in ("keras", backend, "numpy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # tensorflow-cpu and the like
+            found[package] = "unknown"
+    if found[backend] == "unknown":
+        found[backend] = __import__(backend).__version__
+    return found

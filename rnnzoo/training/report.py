@@ -1,0 +1,62 @@
+"""Figures in words: for the terminal and for the card."""
+
+
+def readable(name, value):
+    """Formats a figure: its name without underscores, and its value.
+
+    Example:
+        >>> readable("unknown_rate", 0.04251)
+        ('unknown rate', '4.25 %')
+        >>> readable("perplexity", 123.456)
+        ('perplexity', '123.46')
+    """
+    words = name.replace("_", " ")
+    if name.endswith(("_rate", "_right")):
+        return words, f"{value:.2%}".replace("%", " %")
+    if isinstance(value, list):
+        return words, " ".join(f"{number:.3f}" for number in value)
+    if isinstance(value, int):
+        return words, f"{value:,}"
+    return words, f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def comparison(name, figures, baselines):
+    """Rows that set a model's perplexity beside those of n-gram models, the best last.
+
+    Args:
+        name: The model's name.
+        figures: Its figures, with `"perplexity"`.
+        baselines: Perplexities by names such as `"kneser_ney_2gram_perplexity"`.
+
+    Returns:
+        A list of (name, perplexity).
+    """
+    rows = [(label.removesuffix("_perplexity"), value) for label, value in baselines.items()]
+    rows = [(f"interpolated {label.replace('_', ' ')}", value) for label, value in rows]
+    rows = [(label.replace("kneser ney", "Kneser-Ney"), value) for label, value in rows]
+    return sorted([*rows, (name, figures["perplexity"])], key=lambda row: -row[1])
+
+
+def show(name, figures, baselines, folder):
+    """Prints the figures of a training as tables.
+
+    Args:
+        name: The model's name.
+        figures: Its figures by name.
+        baselines: Perplexities of n-gram models by name, if any.
+        folder: Where the model lies.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("figure", "value", title=f"{name} on its validation data", title_justify="left")
+    for label, value in figures.items():
+        table.add_row(*readable(label, value))
+    console.print(table)
+    if baselines:
+        table = Table("model", "perplexity", title="On the same tokens", title_justify="left")
+        for label, value in comparison(name, figures, baselines):
+            table.add_row(label, f"{value:.2f}")
+        console.print(table)
+    console.print(f"Written to {folder}", soft_wrap=True, highlight=False)

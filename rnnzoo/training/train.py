@@ -1,0 +1,229 @@
+"""From a recipe to a trained model: the whole way, in the order it is walked."""
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+
+from rnnzoo import recipes
+from rnnzoo.errors import InputError, check_positive
+from rnnzoo.models import LanguageModel
+from rnnzoo.training.artifact import publish
+from rnnzoo.training.callbacks import SampleText
+from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
+from rnnzoo.training.files import check_output
+from rnnzoo.training.hardware import resolve_dtype
+from rnnzoo.training.language_model_task import LanguageModelTask
+from rnnzoo.training.schedule import LearningRate, TrainingClock, stop_on_interrupt
+from rnnzoo.training.splits import load_corpus
+from rnnzoo.training.translation_task import TranslationTask
+
+TASKS = {"language_model": LanguageModelTask, "translation": TranslationTask}
+
+
+def train(
+    recipe,
+    *,
+    out=None,
+    data_dir=None,
+    text_file=None,
+    epochs=None,
+    max_minutes=None,
+    seed=None,
+    resume=False,
+    from_model=None,
+    log_dir=None,
+    callbacks=(),
+):
+    """Trains a recipe's model and leaves it in a folder, with all that belongs to it.
+
+    The folder gets `model.keras` (the weights with the lowest validation loss), `saved_model/`
+    (text in, text out), `card.md`, `metrics.json`, `curve.png`, `log.csv`, `samples.txt`, and
+    `checkpoint/` for `resume`. Ctrl-C ends the training as the end of its minutes does: after a
+    validation, with everything written.
+
+    A training is resumed with the model and optimizer of its last checkpoint, made after every
+    epoch and every 8 minutes; an epoch that was cut short is repeated from its start.
+
+    Args:
+        recipe: A `Recipe`, or the name of one.
+        out: The folder; `saved_models/<recipe>` in the current one when left out.
+        data_dir: A folder that has the recipe's corpus.
+        text_file: A text to train on instead: a file, a folder or a `.jsonl` file.
+        epochs: Another number of epochs than the recipe's.
+        max_minutes: Other minutes than the recipe's. The learning rate is fitted to them, and they
+            include validation but not what comes before and after the training.
+        seed: Another seed than the recipe's.
+        resume: Whether to go on with the training in `out`.
+        from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`. The
+            text's symbols must be in its vocabulary.
+        log_dir: A folder for TensorBoard.
+        callbacks: Further Keras callbacks.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        InputError: If an argument is not valid, the corpus is not found or does not fit, or the
+            folder cannot be written.
+
+    Example:
+        ```python
+        folder = train("spelled_numbers", max_minutes=5)
+        rnnzoo.zoo.load(folder).translate("one two five")
+        ```
+    """
+    given = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed}
+    recipe = _adapted(recipes.get(recipe) if isinstance(recipe, str) else recipe, given)
+    out = Path(out or Path("saved_models") / recipe.name)
+    check_output(out)
+    checkpoint = Checkpoint(out / "checkpoint")
+    checkpoint.check(resume)
+    keras.utils.set_random_seed(recipe.seed)
+
+    model = _starting_model(recipe, checkpoint, resume, from_model)
+    corpus = load_corpus(recipe, data_dir, text_file)
+    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
+    print(f"Vocabulary: {', '.join(map(repr, task.vocabularies))}. Validation: {task.split}.")
+    baselines = task.baselines()
+    for name, value in baselines.items():
+        print(f"To compare with: {name.replace('_', ' ')} {value:.2f}")
+
+    dtype, reason = resolve_dtype(recipe.dtype)
+    print(f"Computing in {dtype}: {reason}.")
+    if not resume:
+        model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
+    check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
+    identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
+    checkpoint.begin(resume, **identity)
+    clock = _fit(model, task, recipe, checkpoint, log_dir, callbacks)
+
+    run = {
+        "command": _command(recipe.name, out, text_file, from_model, given),
+        "dtype": dtype,
+        "dtype_reason": reason,
+        "from_model": None if from_model is None else str(from_model),
+        "stopped_by": clock.stopped_by,
+    }
+    return publish(model, task, checkpoint, out, baselines, run)
+
+
+def _adapted(recipe, given):
+    check_positive(epochs=given["epochs"])
+    minutes, seed = given["max_minutes"], given["seed"]
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"`max_minutes` must be above 0, not {minutes!r}.")
+    if seed is not None and (not hasattr(seed, "__index__") or not 0 <= seed < 2**32):
+        raise InputError(f"`seed` must be a whole number from 0 to 2**32 - 1, not {seed!r}.")
+    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+
+
+def _starting_model(recipe, checkpoint, resume, from_model):
+    """The model to go on with: the last of this training, a trained one, or none."""
+    if resume:
+        print(f"Resuming after {checkpoint.progress['minutes']:.1f} minutes.")
+        return keras.saving.load_model(checkpoint.last)
+    if from_model is None:
+        return None
+    from rnnzoo import zoo
+
+    model = zoo.load(from_model)
+    kind = "language_model" if isinstance(model, LanguageModel) else "translation"
+    if kind != recipe.task:
+        raise InputError(
+            f"{from_model} is a {type(model).__name__}, but the recipe {recipe.name!r} trains a "
+            f"model for {recipe.task.replace('_', ' ')}; give another --recipe or another --from."
+        )
+    vocabulary = model.vocabulary if kind == "language_model" else model.target_vocabulary
+    if vocabulary is None:
+        raise InputError(f"{from_model} holds no vocabulary; give a model trained on text.")
+    return model
+
+
+def _as_dtype(model, dtype):
+    """The same model, computing in another dtype, without what compiled it."""
+    copy = type(model).from_config({**model.get_config(), "dtype": dtype})
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _compiled(model, recipe):
+    optimizer = keras.optimizers.Adam(
+        recipe.learning_rate,
+        weight_decay=recipe.weight_decay or None,
+        global_clipnorm=recipe.clipnorm,
+    )
+    model.compile(optimizer=optimizer)
+    return model
+
+
+def _fit(model, task, recipe, checkpoint, log_dir, extra):
+    """Trains the model; returns the clock."""
+    progress = checkpoint.progress
+    monitor = f"val_{model.default_metric().name}"
+    clock = TrainingClock(
+        recipe.epochs,
+        steps_per_epoch=len(task.train),
+        validation_steps=len(task.validation),
+        max_minutes=recipe.max_minutes,
+        minutes_before=progress["minutes"],
+    )
+    if progress["epoch"] >= recipe.epochs or (
+        recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
+    ):
+        print("All of the training is done already; writing its results.")
+        return clock
+    samples = SampleText(
+        task.prompts(),
+        max_new_tokens=recipe.sample_length,
+        temperature=recipe.temperature,
+        every_batches=recipe.sample_every_batches,
+        path=checkpoint.samples,
+        log_dir=log_dir,
+        references=task.references(),
+    )
+    used = [
+        clock,
+        LearningRate(clock, recipe.learning_rate, recipe.warmup_steps, recipe.final_fraction),
+        SaveCheckpoints(checkpoint, clock, monitor),
+        TrainingLog(checkpoint.log, clock),
+        samples,
+    ]
+    if recipe.patience is not None:
+        used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
+    if log_dir is not None:
+        used.append(keras.callbacks.TensorBoard(log_dir))
+    budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
+    print(
+        f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
+        f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
+    )
+    with stop_on_interrupt(clock):
+        model.fit(
+            task.train,
+            validation_data=task.validation,
+            initial_epoch=progress["epoch"],
+            epochs=recipe.epochs,
+            callbacks=[*used, *extra],
+            shuffle=False,  # the batches come in the order that is wanted
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    if clock.stopped_by is None and clock.step < clock.total_steps:
+        clock.stopped_by = "patience"
+    if checkpoint.progress["best"] != checkpoint.progress["best"]:
+        raise InputError(
+            "The validation loss is not a number: the training diverged; lower the recipe's "
+            f"learning_rate ({recipe.learning_rate})."
+        )
+    return clock
+
+
+def _command(name, out, text_file, from_model, given):
+    """The command that was typed, or the call that does the same."""
+    if Path(sys.argv[0]).name.startswith("train_"):
+        return shlex.join(["python", *sys.argv])
+    given = {"out": str(out), "text_file": text_file, "from_model": from_model, **given}
+    told = [f"{key}={value!r}" for key, value in given.items() if value is not None]
+    return f"rnnzoo.training.train.train({', '.join([repr(name), *told])})"

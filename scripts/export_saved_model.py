@@ -1,0 +1,34 @@
+"""Exports a trained model as a SavedModel."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from _options import errors_in_a_sentence, run
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A model's folder or .keras file.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the SavedModel to.")],
+):
+    """Export a model as a SavedModel: text in, text out.
+
+    It runs with tf.saved_model.load alone, without rnnzoo or Keras, on any machine, and answers
+    saved_model_cli. Its endpoints are generate(prompt, ...) and score(text), or translate(text)
+    and score(source, target).
+
+    Examples:
+      python scripts/export_saved_model.py saved_models/imdb_lm exported/imdb_lm
+
+      saved_model_cli show --dir exported/imdb_lm --all
+    """
+    with errors_in_a_sentence():
+        from rnnzoo import zoo
+        from rnnzoo.training.files import check_output
+
+        check_output(out)
+        zoo.load(model).export(out)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""Lets a trained model write or translate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from _options import errors_in_a_sentence, run
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A model's folder or .keras file.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to go on from, or to translate.")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens to write [200].")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="greedy, temperature, top_k or top_p [temperature].")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Below 1 plays safe, above 1 takes risks [1].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
+    text_file: Annotated[
+        Path | None, typer.Option(help="Read the texts from this file, one a line.")
+    ] = None,
+):
+    """Go on writing from a text with a language model, or translate it with a translator.
+
+    The results go to stdout, each text's on lines of its own.
+
+    Examples:
+      python scripts/generate.py saved_models/char_lstm_shakespeare "ROMEO:" --seed 1
+
+      python scripts/generate.py saved_models/imdb_lm "this movie" "the plot" --temperature 0.8
+
+      python scripts/generate.py saved_models/spelled_numbers "one two five"
+    """
+    with errors_in_a_sentence():
+        from rnnzoo import zoo
+        from rnnzoo.data.reading import read_text
+        from rnnzoo.errors import InputError
+        from rnnzoo.training.callbacks import joined
+
+        texts = list(texts or [])
+        if text_file is not None:
+            texts += [line for line in read_text(text_file).splitlines() if line.strip()]
+        if not texts:
+            raise InputError("There is no text to go on from; give one after the model.")
+        loaded = zoo.load(model)
+        if hasattr(loaded, "translate"):
+            if not (sampler is temperature is seed is None):
+                raise InputError(
+                    f"{model} translates, always taking the likeliest token; leave out --sampler, "
+                    "--temperature and --seed."
+                )
+            results = loaded.translate(texts, max_new_tokens=max_new_tokens)
+        else:
+            written = loaded.generate(texts, max_new_tokens or 200, sampler, temperature, seed)
+            results = [
+                joined(loaded.vocabulary, *pair) for pair in zip(texts, written, strict=True)
+            ]
+        print("\n".join(results))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Trains an encoder-decoder with attention."""
+
+from typing import Annotated
+
+import typer
+from _options import (
+    DataDir,
+    Epochs,
+    FromModel,
+    LogDir,
+    MaxMinutes,
+    Out,
+    Resume,
+    Seed,
+    TextFile,
+    run,
+    train_command,
+)  # fmt: skip
+
+Recipe = Annotated[
+    str,
+    typer.Option(
+        help="spelled_numbers, spa_eng or multi30k_en_de; spelled_numbers_tiny or "
+        "multi30k_en_de_tiny to try."
+    ),
+]
+
+
+def main(
+    recipe: Recipe = "spelled_numbers",
+    data_dir: DataDir = None,
+    text_file: TextFile = None,
+    epochs: Epochs = None,
+    max_minutes: MaxMinutes = None,
+    seed: Seed = None,
+    out: Out = None,
+    resume: Resume = False,
+    from_model: FromModel = None,
+    log_dir: LogDir = None,
+):
+    """Train a GRU encoder-decoder with Bahdanau attention.
+
+    The default recipe learns that "one two five" is 125, for 20 digits: in 5 minutes on two cores
+    over 99 % of the digits are right, free-running. The others translate English sentences. Of your
+    own, --text-file takes a .jsonl file with the fields "source" and "target" in every line.
+    Ctrl-C stops early and saves; --resume goes on.
+
+    Leaves saved_models/RECIPE/: model.keras, saved_model/ (for tf.saved_model.load alone), card.md,
+    curve.png, metrics.json, log.csv, samples.txt, checkpoint/.
+
+    Examples:
+      python scripts/train_translator.py --max-minutes 5
+
+      python scripts/train_translator.py --recipe spa_eng --max-minutes 60
+
+      python scripts/train_translator.py --recipe spa_eng --text-file my_pairs.jsonl
+    """
+    train_command(
+        recipe, "translation", text_file, from_model, data_dir=data_dir, epochs=epochs,
+        max_minutes=max_minutes, seed=seed, out=out, resume=resume, log_dir=log_dir,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    run(main)
