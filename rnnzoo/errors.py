@@ -1,6 +1,7 @@
 """What a person can get wrong, said in one clear sentence."""
 
 import difflib
+import numbers
 from collections.abc import Iterable
 
 
@@ -33,7 +34,7 @@ def check_positive(**sizes: int | None) -> None:
     for name, value in sizes.items():
         if value is None:
             continue
-        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not whole or value < 1:
             raise InputError(f"`{name}` must be a whole number of at least 1, not {value!r}.")
 
@@ -51,7 +52,8 @@ def check_fraction(**fractions: float) -> None:
         >>> check_fraction(dropout=0.5)
     """
     for name, value in fractions.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not real or not 0 <= value < 1:
             raise InputError(f"`{name}` must be at least 0 and below 1, not {value!r}.")
 
 

@@ -2,20 +2,8 @@
 
 from typing import Annotated
 
+import _options as options
 import typer
-from _options import (
-    DataDir,
-    Epochs,
-    FromModel,
-    LogDir,
-    MaxMinutes,
-    Out,
-    Resume,
-    Seed,
-    TextFile,
-    run,
-    train_command,
-)  # fmt: skip
 
 Recipe = Annotated[
     str, typer.Option(help="char_lstm_shakespeare, char_lstm_alice, or char_lstm_tiny to try.")
@@ -24,15 +12,15 @@ Recipe = Annotated[
 
 def main(
     recipe: Recipe = "char_lstm_shakespeare",
-    data_dir: DataDir = None,
-    text_file: TextFile = None,
-    epochs: Epochs = None,
-    max_minutes: MaxMinutes = None,
-    seed: Seed = None,
-    out: Out = None,
-    resume: Resume = False,
-    from_model: FromModel = None,
-    log_dir: LogDir = None,
+    data_dir: options.DataDir = None,
+    text_file: options.TextFile = None,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    from_model: options.FromModel = None,
+    log_dir: options.LogDir = None,
 ):
     """Train a character LSTM: on tiny Shakespeare, on Alice, or on a text of your own.
 
@@ -50,11 +38,11 @@ def main(
       python scripts/train_char_lstm.py --text-file sonnets.txt --epochs 3
       --from saved_models/char_lstm_shakespeare --out saved_models/sonnets
     """
-    train_command(
+    options.train_command(
         recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,
         max_minutes=max_minutes, seed=seed, out=out, resume=resume, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(main)
+    options.run(main)

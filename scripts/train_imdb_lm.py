@@ -2,33 +2,21 @@
 
 from typing import Annotated
 
+import _options as options
 import typer
-from _options import (
-    DataDir,
-    Epochs,
-    FromModel,
-    LogDir,
-    MaxMinutes,
-    Out,
-    Resume,
-    Seed,
-    TextFile,
-    run,
-    train_command,
-)  # fmt: skip
 
 
 def main(
     recipe: Annotated[str, typer.Option(help="imdb_lm, or imdb_lm_tiny to try.")] = "imdb_lm",
-    data_dir: DataDir = None,
-    text_file: TextFile = None,
-    epochs: Epochs = None,
-    max_minutes: MaxMinutes = None,
-    seed: Seed = None,
-    out: Out = None,
-    resume: Resume = False,
-    from_model: FromModel = None,
-    log_dir: LogDir = None,
+    data_dir: options.DataDir = None,
+    text_file: options.TextFile = None,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    from_model: options.FromModel = None,
+    log_dir: options.LogDir = None,
 ):
     """Train a word language model on the 25,000 IMDB reviews (22,500 to train, 2,500 to validate).
 
@@ -46,11 +34,11 @@ def main(
 
       python scripts/train_imdb_lm.py --text-file my_reviews.jsonl --from saved_models/imdb_lm
     """
-    train_command(
+    options.train_command(
         recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,
         max_minutes=max_minutes, seed=seed, out=out, resume=resume, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(main)
+    options.run(main)

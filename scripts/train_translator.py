@@ -2,20 +2,8 @@
 
 from typing import Annotated
 
+import _options as options
 import typer
-from _options import (
-    DataDir,
-    Epochs,
-    FromModel,
-    LogDir,
-    MaxMinutes,
-    Out,
-    Resume,
-    Seed,
-    TextFile,
-    run,
-    train_command,
-)  # fmt: skip
 
 Recipe = Annotated[
     str,
@@ -28,15 +16,15 @@ Recipe = Annotated[
 
 def main(
     recipe: Recipe = "spelled_numbers",
-    data_dir: DataDir = None,
-    text_file: TextFile = None,
-    epochs: Epochs = None,
-    max_minutes: MaxMinutes = None,
-    seed: Seed = None,
-    out: Out = None,
-    resume: Resume = False,
-    from_model: FromModel = None,
-    log_dir: LogDir = None,
+    data_dir: options.DataDir = None,
+    text_file: options.TextFile = None,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    from_model: options.FromModel = None,
+    log_dir: options.LogDir = None,
 ):
     """Train a GRU encoder-decoder with Bahdanau attention.
 
@@ -55,11 +43,11 @@ def main(
 
       python scripts/train_translator.py --recipe spa_eng --text-file my_pairs.jsonl
     """
-    train_command(
+    options.train_command(
         recipe, "translation", text_file, from_model, data_dir=data_dir, epochs=epochs,
         max_minutes=max_minutes, seed=seed, out=out, resume=resume, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(main)
+    options.run(main)

@@ -1,3 +1,4 @@
+import string
 import unicodedata
 
 import pytest
@@ -44,6 +45,8 @@ def test_marks_hold_no_letter_and_all_ascii_punctuation():
     inside = [c for c in letters if text_rules.split_words(f"a{c}b", "split") == [f"a{c}b"]]
     apart = "".join(set(letters) - set(inside))
     assert all(unicodedata.category(c) in ("Nl", "No") for c in apart), apart  # circled numbers
+    for mark in set(string.punctuation) - set("'-"):
+        assert text_rules.split_words(f"a{mark}b", "split") == ["a", mark, "b"]
 
 
 @quick

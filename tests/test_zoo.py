@@ -57,7 +57,9 @@ def test_loads_a_file_and_a_folder(model, saved):
 
 
 def test_loads_what_was_not_compiled(tmp_path):
-    model = gru_seq2seq(9, Vocabulary.from_text("123"), units=4)
+    marks = ("<pad>", "<start>", "<end>")
+    target = Vocabulary.from_text("12", special_tokens=marks)
+    model = gru_seq2seq(9, target, units=4)
     model.save(tmp_path / "translator.keras")
     loaded = zoo.load(tmp_path / "translator.keras")
     inputs = {"source": IDS, "target": IDS % 3}

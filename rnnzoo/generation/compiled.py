@@ -53,11 +53,15 @@ def _compile_tensorflow(function):
 def _compile_jax(model, function):
     import jax
 
-    variables = list(model.variables)
+    variables = list(model.weights)
 
     @jax.jit
     def pure(values, *arrays):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(*arrays)
 
-    return lambda *arrays: pure([variable.value for variable in variables], *arrays)
+    def run(*arrays):
+        model.jax_state_sync()  # a running `fit` holds the weights' values itself
+        return pure([variable.value for variable in variables], *arrays)
+
+    return run

@@ -5,8 +5,9 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.compiled import compile_function
+from rnnzoo.generation.inputs import check_seed, list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import generation_loop, pad_rows
-from rnnzoo.generation.samplers import get_sampler
+from rnnzoo.generation.samplers import Sampler, get_sampler
 
 LENGTH_STEP = 32  # prompts and outputs are padded to multiples of it: fewer compilations on JAX
 
@@ -14,6 +15,7 @@ LENGTH_STEP = 32  # prompts and outputs are padded to multiples of it: fewer com
 def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
     """Continues prompts; `LanguageModel.generate` describes it."""
     check_positive(max_new_tokens=max_new_tokens)
+    check_seed(seed)
     sampler = get_sampler(sampler, temperature)
     rows, single = encode_prompts(model, prompts)
     tokens, lengths = pad_rows(rows, LENGTH_STEP)
@@ -24,7 +26,7 @@ def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None,
     written = ops.convert_to_numpy(
         function(tokens, lengths, uniforms, np.asarray(max_new_tokens, "int32"))
     )
-    texts = [decode_continuation(model, row[:max_new_tokens]) for row in written]
+    texts = [decode_until_end(model.vocabulary, row[:max_new_tokens]) for row in written]
     return texts[0] if single else texts
 
 
@@ -40,41 +42,26 @@ def encode_prompts(model, prompts):
         The list of id arrays, and whether the prompt was a single one.
 
     Raises:
-        InputError: If a prompt is empty or has symbols that the vocabulary lacks.
+        InputError: If a prompt is empty, where no start token goes before it, or has symbols that
+            the vocabulary lacks.
     """
     vocabulary = model.vocabulary
     if vocabulary is None:
-        single = len(np.shape(prompts[0] if len(prompts) else prompts)) == 0
-        rows = [np.asarray(row, "int32") for row in ([prompts] if single else prompts)]
-        for row in rows:
-            if row.ndim == 1 and row.size and not 0 <= row.min() <= row.max() < model.vocabulary_size:
-                raise InputError(
-                    f"The prompt has the id {row.max() if row.min() >= 0 else row.min()}; this "
-                    f"model knows ids from 0 to {model.vocabulary_size - 1}."
-                )
-    else:
-        single = isinstance(prompts, str)
-        rows = []
-        for prompt in [prompts] if single else prompts:
-            if not isinstance(prompt, str):
-                raise InputError(f"A prompt must be a text, not {prompt!r}.")
-            ids = vocabulary.encode(prompt)
-            if vocabulary.start_id is not None:
-                ids = np.concatenate([[vocabulary.start_id], ids]).astype("int32")
-            rows.append(ids)
-    if not rows or any(row.size == 0 for row in rows):
-        raise InputError("The prompt is empty; give at least one symbol for the model to go on from.")
+        return rows_of_ids(prompts, 0, model.vocabulary_size)
+    texts, single = list_of_texts(prompts)
+    start = vocabulary.start_id is not None
+    rows = vocabulary.encode_documents(texts, start=start, end=False)
+    if any(row.size == 0 for row in rows):
+        raise InputError("A prompt is empty; give at least one symbol for the model to go on from.")
     return rows, single
 
 
-def decode_continuation(model, ids):
-    """Turns what was written into text; a model without a vocabulary returns the ids."""
-    vocabulary = model.vocabulary
+def decode_until_end(vocabulary, ids):
+    """Turns what was written before the end token into text; without a vocabulary it stays ids."""
     if vocabulary is None:
         return ids
-    if vocabulary.end_id is not None and vocabulary.end_id in ids:
-        ids = ids[: int(np.argmax(ids == vocabulary.end_id))]
-    return vocabulary.decode(ids)
+    ends = np.flatnonzero(ids == vocabulary.end_id)  # none, too, where there is no end token
+    return vocabulary.decode(ids[: ends[0]] if ends.size else ids)
 
 
 def never_written(vocabulary, vocabulary_size):
@@ -88,7 +75,9 @@ def never_written(vocabulary, vocabulary_size):
 
 def _compiled_generation(model, sampler):
     """The compiled function of this model for this sampler, made once and kept on the model."""
-    key = ("generate", type(sampler).__name__, repr(sorted(sampler.get_config().items())))
+    # Equal samplers share a function, which a sampler of one's own kind can only do with itself.
+    own = not isinstance(sampler, Sampler)
+    key = ("generate", sampler if own else (type(sampler), repr(sampler)))
     if key not in model._compiled_functions:
         vocabulary = model.vocabulary
         banned = never_written(vocabulary, model.vocabulary_size)

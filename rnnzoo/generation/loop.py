@@ -25,7 +25,6 @@ def generation_loop(step, sampler, logits, state, uniforms, num_tokens, end_id=N
     positions = ops.expand_dims(ops.arange(capacity, dtype="int32"), -1)  # (N, 1)
     written = ops.zeros((capacity, batch_size), "int32")
     ended = ops.zeros((batch_size,), "bool")
-    num_state = len(state)
 
     def more(position, written, ended, logits, *state):
         unfinished = ops.logical_not(ops.all(ended))
@@ -44,9 +43,8 @@ def generation_loop(step, sampler, logits, state, uniforms, num_tokens, end_id=N
         return (position + 1, written, ended, logits, *new_state)
 
     start = (ops.convert_to_tensor(0, "int32"), written, ended, logits, *state)
-    result = ops.while_loop(more, write_one, start)
-    assert len(result) == 4 + num_state
-    return ops.transpose(result[1])  # (B, N)
+    _, written, *_ = ops.while_loop(more, write_one, start)
+    return ops.transpose(written)  # (B, N)
 
 
 def pad_rows(rows, multiple=1):

@@ -5,12 +5,15 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.compiled import compile_function
-from rnnzoo.generation.generate import LENGTH_STEP, decode_continuation
+from rnnzoo.generation.generate import LENGTH_STEP, decode_until_end, never_written
+from rnnzoo.generation.inputs import list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import pad_rows
 
 
 def translate(model, texts, max_new_tokens=None, return_attention=False):
     """Translates texts; `Seq2Seq.translate` describes it."""
+    if return_attention and model.decoder.attention is None:
+        raise InputError("The model was built without attention; leave out `return_attention`.")
     rows, single = encode_sources(model, texts)
     if max_new_tokens is None:
         max_new_tokens = 2 * max(len(row) for row in rows) + 10
@@ -20,9 +23,10 @@ def translate(model, texts, max_new_tokens=None, return_attention=False):
     room = np.zeros(capacity, "int32")  # its length is the most that can be written
     written, weights = _compiled_search(model)(source, room, np.asarray(max_new_tokens, "int32"))
     written, weights = ops.convert_to_numpy(written), ops.convert_to_numpy(weights)
-    ends = [_length(row[:max_new_tokens], end_of(model)) for row in written]
+    ends = [_length(row[:max_new_tokens], model.end_id) for row in written]
     translations = [
-        decode_target(model, row[:end]) for row, end in zip(written, ends, strict=True)
+        decode_until_end(model.target_vocabulary, row[:end])
+        for row, end in zip(written, ends, strict=True)
     ]
     attention = [
         weights[index, :end, : lengths[index]].astype("float32") for index, end in enumerate(ends)
@@ -47,41 +51,13 @@ def encode_sources(model, texts):
     """
     vocabulary = model.source_vocabulary
     if vocabulary is None:
-        single = len(np.shape(texts[0] if len(texts) else texts)) == 0
-        rows = [np.asarray(row, "int32") for row in ([texts] if single else texts)]
-    else:
-        single = isinstance(texts, str)
-        texts = [texts] if single else list(texts)
-        for text in texts:
-            if not isinstance(text, str) or not text.strip():
-                raise InputError(f"The text to translate is empty: {text!r}; give some text.")
-        end = vocabulary.end_id is not None
-        rows = vocabulary.encode_documents(texts, start=False, end=end)
-    if not rows or any(len(row) == 0 for row in rows):
+        return rows_of_ids(texts, 1, model.source_vocabulary_size)  # 0 is padding
+    texts, single = list_of_texts(texts)
+    end = vocabulary.end_id is not None
+    rows = vocabulary.encode_documents(texts, start=False, end=end)
+    if not all(text.strip() for text in texts) or any(row.size == 0 for row in rows):
         raise InputError("A text to translate is empty; give at least one symbol.")
     return rows, single
-
-
-def start_of(model):
-    """The id that begins a target: the vocabulary's, or 1 for a model of plain ids."""
-    return 1 if model.target_vocabulary is None else model.target_vocabulary.start_id
-
-
-def end_of(model):
-    """The id that ends a target: the vocabulary's, or 2 for a model of plain ids."""
-    return 2 if model.target_vocabulary is None else model.target_vocabulary.end_id
-
-
-def decode_target(model, ids):
-    """Turns target ids into text; a model without a vocabulary returns the ids."""
-    if model.target_vocabulary is None:
-        return ids
-    return decode_continuation(_Target(model.target_vocabulary), ids)
-
-
-class _Target:
-    def __init__(self, vocabulary):
-        self.vocabulary = vocabulary
 
 
 def _length(ids, end_id):
@@ -103,7 +79,8 @@ def greedy_search(model, source, room, num_tokens):
         Tokens `(batch, capacity)`, int32, and the attention weights, float32
         `(batch, capacity, source_length)`.
     """
-    start_id, end_id = start_of(model), end_of(model)
+    banned = never_written(model.target_vocabulary, model.target_vocabulary_size)
+    banned[[0, model.start_id]] = -1e9  # padding and start, also without a vocabulary
     memory, state = model.encode(source)
     batch_size, source_length = ops.shape(source)[0], ops.shape(source)[1]
     capacity = ops.shape(room)[0]
@@ -111,7 +88,7 @@ def greedy_search(model, source, room, num_tokens):
     written = ops.zeros((capacity, batch_size), "int32")
     looked = ops.zeros((capacity, batch_size, source_length), "float32")
     ended = ops.zeros((batch_size,), "bool")
-    token = ops.full((batch_size,), start_id, "int32")
+    token = ops.full((batch_size,), model.start_id, "int32")
 
     def more(position, written, looked, ended, token, *state):
         unfinished = ops.logical_not(ops.all(ended))
@@ -119,9 +96,9 @@ def greedy_search(model, source, room, num_tokens):
 
     def write_one(position, written, looked, ended, token, *state):
         logits, new_state, weights = model.step(token, list(state), memory)
-        likeliest = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        token = ops.where(ended, end_id, likeliest)  # (B,)
-        ended = ops.logical_or(ended, ops.equal(token, end_id))
+        likeliest = ops.cast(ops.argmax(logits + banned, axis=-1), "int32")
+        token = ops.where(ended, model.end_id, likeliest)  # (B,)
+        ended = ops.logical_or(ended, ops.equal(token, model.end_id))
         here = ops.equal(positions, position)  # (N, 1)
         written = ops.where(here, token, written)
         looked = ops.where(ops.expand_dims(here, -1), weights, looked)  # (N, B, S)

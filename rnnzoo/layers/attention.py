@@ -56,7 +56,8 @@ class BahdanauAttention(keras.layers.Layer):
     def build(self, query_shape, values_shape, keys_shape=None, mask_shape=None):
         """Creates the weights for the shapes of a query and of the values."""
         self.query_projection.build(query_shape)
-        self.key_projection.build(values_shape)
+        if not self.key_projection.built:  # `project` may have come first
+            self.key_projection.build(values_shape)
         self.score_vector = self.add_weight(
             shape=(self.units,), initializer="glorot_uniform", name="score_vector"
         )

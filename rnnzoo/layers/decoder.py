@@ -61,6 +61,8 @@ class Decoder(keras.layers.Layer):
         super().__init__(**kwargs)
         if attention_position is not None and attention_position not in ATTENTION_POSITIONS:
             raise unknown_name("attention position", attention_position, ATTENTION_POSITIONS)
+        if cell not in CELLS:
+            raise unknown_name("cell", cell, CELLS)
         self.config = {
             "vocabulary_size": vocabulary_size,
             "units": units,
@@ -93,8 +95,9 @@ class Decoder(keras.layers.Layer):
         )
         self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
 
-    def build(self, target_shape, memory_dim):
-        """Creates the weights for a memory of vectors of this length."""
+    def build(self, target_shape, state_shape=None, memory_shape=None):
+        """Creates the weights for the shapes of a target and of the memory that `read` makes."""
+        memory_dim = memory_shape[0][-1]
         self.embedding.build(target_shape)
         inputs = self.embedding_dim
         said = self.units + self.embedding_dim
@@ -108,7 +111,6 @@ class Decoder(keras.layers.Layer):
             self.recurrent.build((None, None, inputs))
         self.readout.build((None, None, said))
         self.head.build((None, None, self.embedding_dim))
-        self.built = True
 
     def read(self, values, mask):
         """Makes the memory `[values, keys, mask]` that every step looks back at."""

@@ -28,7 +28,8 @@ class TiedHead(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> head = TiedHead(vocabulary_size=10, embedding_dim=4)
-        >>> head(np.ones((2, 3, 6), "float32"), np.ones((10, 4), "float32")).shape == (2, 3, 10)
+        >>> logits = head(np.ones((2, 3, 6), "float32"), np.ones((10, 4), "float32"))
+        >>> logits.shape == (2, 3, 10)
         True
 
     Reference:
@@ -41,13 +42,13 @@ class TiedHead(keras.layers.Layer):
         self.embedding_dim = embedding_dim
         self.projection = None
 
-    def build(self, input_shape, embeddings_shape=None):
+    def build(self, inputs_shape, embeddings_shape=None):
         """Creates the bias, and the projection where the lengths differ."""
-        if input_shape[-1] != self.embedding_dim:
+        if inputs_shape[-1] != self.embedding_dim:
             self.projection = keras.layers.Dense(
                 self.embedding_dim, name="projection", dtype=self.dtype_policy
             )
-            self.projection.build(input_shape)
+            self.projection.build(inputs_shape)
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
     def call(self, inputs, embeddings):
@@ -57,9 +58,9 @@ class TiedHead(keras.layers.Layer):
         embeddings = ops.cast(embeddings, inputs.dtype)
         return ops.matmul(inputs, ops.transpose(embeddings)) + self.bias
 
-    def compute_output_shape(self, input_shape, embeddings_shape=None):
+    def compute_output_shape(self, inputs_shape, embeddings_shape=None):
         """Shape of the logits."""
-        return (*input_shape[:-1], self.vocabulary_size)
+        return (*inputs_shape[:-1], self.vocabulary_size)
 
     def get_config(self):
         """The arguments that remake the layer."""

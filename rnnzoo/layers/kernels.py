@@ -5,7 +5,14 @@ import importlib
 
 import keras
 
-CUDNN, CPU_LOOP, GENERIC = "cudnn", "cpu_loop", "generic"
+CUDNN, CPU_LOOP, GENERIC, CELL = "cudnn", "cpu_loop", "generic", "cell"
+STANDARD_LAYERS = keras.layers.LSTM | keras.layers.GRU | keras.layers.SimpleRNN
+BARE_CELLS = keras.layers.LSTMCell | keras.layers.GRUCell | keras.layers.SimpleRNNCell
+MASKS = {
+    "tensorflow": "a mask must be right-padded and leave no row empty",
+    "jax": "a call with a mask runs the generic loop",
+    "torch": "a call with a mask runs the generic loop",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,8 +20,8 @@ class Kernel:
     """A kernel and the reason for it.
 
     Attributes:
-        name: `"cudnn"`; `"cpu_loop"`, rnnzoo's own for TensorFlow on a CPU; or `"generic"`,
-            Keras's loop over the cell.
+        name: `"cudnn"`; `"cpu_loop"`, rnnzoo's own for TensorFlow on a CPU; `"generic"`, Keras's
+            loop over the cell; or `"cell"`, the cell alone, one step at a time.
         reason: Why this one, in words; where it is not the fastest, what to change.
     """
 
@@ -60,8 +67,7 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
     if gpu_visible():
         lost = obstacles + _cudnn_obstacles(layer, backend)
         if not lost:
-            needs = " (right-padded masks only, no empty row)" if backend == "tensorflow" else ""
-            return Kernel(CUDNN, f"a GPU is visible and the layer meets cuDNN's conditions{needs}")
+            return Kernel(CUDNN, f"a GPU is visible and the layer fits; {MASKS[backend]}")
         return Kernel(GENERIC, f"no cuDNN: {'; '.join(lost)}")
     if backend != "tensorflow":
         return Kernel(GENERIC, f"the CPU loop needs the TensorFlow backend, this is {backend}")
@@ -74,7 +80,7 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
 def _obstacles(layer):
     """What keeps a layer from cuDNN and from the CPU loop alike, as remedies."""
     cell = layer.cell
-    if not isinstance(layer, keras.layers.LSTM | keras.layers.GRU | keras.layers.SimpleRNN):
+    if not isinstance(layer, STANDARD_LAYERS):
         return [f"{type(cell).__name__} has no other kernel; use an LSTM or a GRU layer"]
     lost = []
     if cell.activation is not keras.activations.tanh:
@@ -99,7 +105,9 @@ def _cudnn_obstacles(layer, backend):
         lost.append("Keras has no cuDNN for SimpleRNN; use an LSTM or a GRU layer")
     elif isinstance(layer, keras.layers.GRU) and backend == "jax":
         lost.append("Keras on JAX has no cuDNN for GRU; use an LSTM, or TensorFlow or torch")
-    if not layer.cell.use_bias:
+    if backend == "jax" and layer.compute_dtype != "float32":
+        lost.append(f"JAX's cuDNN computes in float32, not {layer.compute_dtype}")
+    if not getattr(layer.cell, "use_bias", True):
         lost.append("set use_bias=True")
     if not getattr(layer, "use_cudnn", True):
         lost.append("set layer.use_cudnn='auto'")
@@ -109,13 +117,95 @@ def _cudnn_obstacles(layer, backend):
 def _cpu_loop_obstacles(layer):
     """What keeps a layer from the CPU loop alone."""
     lost = []
-    if not hasattr(layer, "fast_loop"):
-        name = type(layer).__name__
+    name = type(layer).__name__
+    if not hasattr(layer, "fast_loop") and isinstance(layer, STANDARD_LAYERS):
         lost.append(f"this is Keras's own layer; rnnzoo.layers.{name} takes the same weights")
     if getattr(layer, "use_cudnn", None) is True:
         lost.append("use_cudnn=True asks for a GPU; set use_cudnn='auto'")
     if layer.compute_dtype not in ("float32", "bfloat16"):
         lost.append(f"it computes in float32 or bfloat16, not {layer.compute_dtype}")
-    if layer.cell.dropout and getattr(layer.cell, "implementation", 2) == 1:
+    if getattr(layer.cell, "dropout", 0) and getattr(layer.cell, "implementation", 2) == 1:
         lost.append("set implementation=2, dropout has a mask per gate with 1")
     return lost
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerKernels:
+    """The kernels of one recurrent layer.
+
+    Attributes:
+        layer: Its name, after the names of the layers that hold it.
+        training: Kernel of the next training step.
+        generation: Kernel of the next generation step.
+        backend: `"tensorflow"`, `"jax"` or `"torch"`.
+        device: `"gpu"` or `"cpu"`.
+    """
+
+    layer: str
+    training: Kernel
+    generation: Kernel
+    backend: str
+    device: str
+
+
+class KernelReport(list):
+    """A list of `LayerKernels` that prints as a table, with the reasons below it."""
+
+    def __str__(self):
+        if not self:
+            return "This model has no recurrent layer."
+        head = ("layer", "training", "generation", "backend", "device")
+        rows = [
+            (row.layer, row.training.name, row.generation.name, row.backend, row.device)
+            for row in self
+        ]
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (head, *rows)
+        ]
+        reasons = {(k.name, k.reason): None for r in self for k in (r.training, r.generation)}
+        return "\n".join([*lines, "", *(f"{name}: {reason}." for name, reason in reasons)])
+
+
+def kernels(model: keras.layers.Layer) -> KernelReport:
+    """Tells which kernel each recurrent layer of a model will run next, and why.
+
+    Args:
+        model: Any Keras model or layer; layers inside layers are found.
+
+    Returns:
+        A list of `LayerKernels`, in the order of the model; its `str` is a table.
+
+    Example:
+        >>> print(kernels(char_lstm(65, units=128, num_layers=1)))  # doctest: +SKIP
+        layer           training  generation  backend     device
+        stack/lstm_0    cpu_loop  cell        tensorflow  cpu
+        <BLANKLINE>
+        cpu_loop: no GPU is visible.
+        cell: one step at a time needs no loop over time.
+    """
+    backend, device = keras.backend.backend(), "gpu" if gpu_visible() else "cpu"
+    one_step = Kernel(CELL, "one step at a time needs no loop over time")
+    in_loop = Kernel(
+        CELL,
+        "the model loops over this cell itself, one step needs the one before it; a decoder with "
+        "attention_position='after_cell' can run its layer over the whole sequence",
+    )
+    report = KernelReport()
+
+    def visit(layer, path, parent):
+        if isinstance(layer, keras.layers.RNN):
+            training = choose_kernel(layer)
+            generation = one_step if hasattr(parent, "step") else training
+        elif isinstance(layer, BARE_CELLS):
+            training, generation = in_loop, one_step
+        else:
+            for child in layer._layers:
+                visit(child, [*path, child.name], layer)
+            return
+        report.append(LayerKernels("/".join(path), training, generation, backend, device))
+
+    for child in model._layers or []:
+        visit(child, [child.name], model)
+    return report

@@ -84,13 +84,14 @@ class RecurrentStack(keras.layers.Layer):
         for size in sizes:
             check_positive(units=size)
         check_positive(num_layers=len(sizes))
-        self.units = sizes
+        self.supports_masking = True
+        self.units = [int(size) for size in sizes]
         self.cell = cell
         self.dropout = dropout
         dtype = self.dtype_policy
         self.recurrent_layers = [
             recurrent_layer(cell, size, dtype=dtype, name=f"{cell}_{index}")
-            for index, size in enumerate(sizes)
+            for index, size in enumerate(self.units)
         ]
         self.dropouts = [
             keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{index}")
@@ -133,6 +134,9 @@ class RecurrentStack(keras.layers.Layer):
             final_state += state
             inputs = drop(inputs, training=training)  # (B, T, units)
         return inputs, final_state
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """None: the mask ends here, whoever gave it has it."""
 
     def step(self, inputs, state):
         """Runs one time step through the cells alone, as generation does.

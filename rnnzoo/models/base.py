@@ -1,12 +1,14 @@
 """What every model of rnnzoo shares: how it compiles, what it saves, what it keeps to itself."""
 
+import numbers
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.vocabulary import Vocabulary
 
-FILE_FORMAT = 1  # raised when the configuration of a model changes so that older code cannot read it
+FILE_FORMAT = 1  # goes up when older code can no longer read the configuration of a model
 
 
 class ZooModel(keras.Model):
@@ -61,8 +63,10 @@ class ZooModel(keras.Model):
             self.optimizer.build(self.trainable_variables)  # so that its state saves and loads
 
     def compile_from_config(self, config):
-        """Compiles a loaded model as it was when it was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        """Compiles a loaded model as it was when it was saved, for the backend that now runs."""
+        config = keras.saving.deserialize_keras_object(config)
+        config.pop("jit_compile", None)  # False from TensorFlow would take the compiler from JAX
+        self.compile(**config)
 
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
@@ -155,34 +159,22 @@ def vocabulary_and_size(vocabulary):
         The vocabulary, or `None`, and the number of ids.
 
     Raises:
-        InputError: If it is neither, or fewer than two ids.
+        InputError: If it is neither, or has fewer than two ids.
     """
     if isinstance(vocabulary, Vocabulary):
+        if len(vocabulary) < 2:
+            raise InputError(
+                f"The vocabulary must have at least 2 tokens, not {len(vocabulary)}; make it from "
+                "a text with more different symbols."
+            )
         return vocabulary, len(vocabulary)
-    whole = hasattr(vocabulary, "__index__") and not isinstance(vocabulary, bool)
+    whole = isinstance(vocabulary, numbers.Integral) and not isinstance(vocabulary, bool)
     if not whole or vocabulary < 2:
         raise InputError(
             "The vocabulary must be an rnnzoo.Vocabulary or a number of ids of at least 2, not "
             f"{vocabulary!r}."
         )
     return None, int(vocabulary)
-
-
-def last_of_each_row(sequences, lengths):
-    """Picks each row's vector at its last real step.
-
-    Args:
-        sequences: `(batch, time, features)`, right-padded.
-        lengths: Integer `(batch,)`, at least 1.
-
-    Returns:
-        `(batch, features)`.
-    """
-    at_last = ops.equal(
-        ops.expand_dims(ops.arange(ops.shape(sequences)[1]), 0),
-        ops.expand_dims(ops.cast(lengths, "int32") - 1, -1),
-    )  # (B, T)
-    return ops.sum(sequences * ops.cast(ops.expand_dims(at_last, -1), sequences.dtype), axis=1)
 
 
 def padding_mask(length, lengths):

@@ -58,7 +58,8 @@ class CarriedState(keras.layers.Layer):
         Args:
             reset: Integer tensor `(rows,)`, 1 where a row starts anew and 0 where it goes on.
         """
-        keep = ops.expand_dims(1.0 - ops.cast(reset, "float32"), -1)  # (B, 1)
+        # Not `expand_dims`: a batch of one row would spread over all rows of the state.
+        keep = 1.0 - ops.cast(ops.reshape(reset, (self.rows, 1)), "float32")  # (B, 1)
         return [variable * keep for variable in self.state]
 
     def write(self, state):
@@ -92,11 +93,17 @@ class StatefulStreams:
         self._carrier = None
 
     @contextlib.contextmanager
-    def _carry(self, carrier, rows):
+    def _carry(self, carrier, data, rows):
         before = self._carrier
         object.__setattr__(self, "_carrier", carrier if rows else None)
         try:
             yield
+        except Exception as error:
+            # A compiled step says no more than that two shapes differ: find the batch at fault.
+            if rows and isinstance(data, keras.utils.PyDataset):
+                for batch in range(data.num_batches or 0):
+                    _check_rows(data[batch][0]["reset"].shape[0], rows, error)
+            raise
         finally:
             object.__setattr__(self, "_carrier", before)
 
@@ -124,7 +131,7 @@ class StatefulStreams:
             refuse_shuffled(x, shuffle)
             if self._training_state.prepare(rows):
                 self.train_function = None  # the compiled step holds the old variables
-        with self._carry(self._training_state, rows):
+        with self._carry(self._training_state, x, rows):
             return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
@@ -146,32 +153,27 @@ class StatefulStreams:
             refuse_shuffled(x, shuffle=False)
             if self._evaluation_state.prepare(rows):
                 self.test_function = None
-        with self._carry(self._evaluation_state, rows):
+        with self._carry(self._evaluation_state, x, rows):
             return super().evaluate(x, *args, **kwargs)
 
     def _carried(self, reset, rows):
         """The carrier and the state it holds for this batch."""
         if self._carrier is None:
             raise InputError(
-                "Batches with a 'reset' flag carry state and work with fit and evaluate alone; "
-                "call the model on the tokens and give it `initial_state`."
+                "Batches with a 'reset' flag carry state and work with fit and evaluate alone, from "
+                "a tf.data.Dataset or a keras.utils.PyDataset; call the model on the tokens and "
+                "give it `initial_state`."
             )
-        if rows is not None and rows != self._carrier.rows:
-            raise InputError(
-                f"A batch of {rows} rows does not fit the carried state of {self._carrier.rows} "
-                "rows; every batch of a stream must have the same rows (drop a partial last batch)."
-            )
+        if rows is not None:
+            _check_rows(rows, self._carrier.rows)
         return self._carrier, self._carrier.read(reset)
 
 
 def stream_rows(data):
     """The number of rows of a stream, or `None` when the data are no stream."""
-    if isinstance(data, keras.utils.PyDataset):
-        first = data[0][0]
-        is_stream = isinstance(first, dict) and "reset" in first
-        return int(first["reset"].shape[0]) if is_stream else None
-    spec = getattr(data, "element_spec", None)
-    inputs = spec[0] if isinstance(spec, tuple) else spec
+    is_pydataset = isinstance(data, keras.utils.PyDataset)
+    batch = data[0] if is_pydataset else getattr(data, "element_spec", None)
+    inputs = batch[0] if isinstance(batch, tuple) else batch
     if not isinstance(inputs, dict) or "reset" not in inputs:
         return None
     rows = inputs["reset"].shape[0]
@@ -181,6 +183,14 @@ def stream_rows(data):
             "batch with drop_remainder=True or use stream_batches."
         )
     return int(rows)
+
+
+def _check_rows(rows, expected, cause=None):
+    if rows != expected:
+        raise InputError(
+            f"A batch of {rows} rows does not fit the carried state of {expected} rows; every "
+            "batch of a stream must have the same rows (drop a partial last batch)."
+        ) from cause
 
 
 def refuse_shuffled(data, shuffle):

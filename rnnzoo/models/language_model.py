@@ -7,7 +7,7 @@ from rnnzoo.errors import check_positive
 from rnnzoo.generation.generate import generate
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
-from rnnzoo.models.base import ZooModel, last_of_each_row, padding_mask, vocabulary_and_size
+from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
 from rnnzoo.training.metrics import BitsPerCharacter, Perplexity
 
@@ -65,18 +65,15 @@ class LanguageModel(StatefulStreams, ZooModel):
         self.vocabulary, self.vocabulary_size = vocabulary_and_size(vocabulary)
         dtype = self.dtype_policy
         check_positive(embedding_dim=embedding_dim)
-        self.embedding_dim = embedding_dim or (units if isinstance(units, int) else units[0])
+        recurrent = RecurrentStack(units, num_layers, cell, dropout, dtype=dtype, name="recurrent")
+        self.embedding_dim = int(embedding_dim or recurrent.units[0])
         self.tie_embedding_weights = tie_embedding_weights
         self.embedding = keras.layers.Embedding(
             self.vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
         )
-        self.recurrent = RecurrentStack(
-            units, num_layers, cell, dropout, dtype=dtype, name="recurrent"
-        )
+        self.recurrent = recurrent
         if tie_embedding_weights:
-            self.head = TiedHead(
-                self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head"
-            )
+            self.head = TiedHead(self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
         else:
             self.head = keras.layers.Dense(self.vocabulary_size, dtype=dtype, name="head")
         self._make_carriers(self.recurrent.state_sizes)
@@ -129,6 +126,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             The logits of the next token, float32 `(batch, vocabulary_size)`, and the new state.
 
         Example:
+            >>> import numpy as np
             >>> model = LanguageModel(vocabulary=65, units=16)
             >>> logits, state = model.step(np.array([3]), model.get_initial_state(1))
             >>> logits.shape == (1, 65)
@@ -149,8 +147,9 @@ class LanguageModel(StatefulStreams, ZooModel):
             state there.
         """
         mask = padding_mask(ops.shape(tokens)[1], lengths)
-        hidden, state = self.recurrent(self.embedding(tokens), mask=mask)
-        return self._logits(last_of_each_row(hidden, lengths)), state
+        _, state = self.recurrent(self.embedding(tokens), mask=mask)
+        last_hidden = self.recurrent.split_state(state)[-1][0]  # (B, units), at the last real step
+        return self._logits(last_hidden), state
 
     def generate(self, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
         """Writes on from prompts, one token after the other, in a compiled loop.
@@ -159,10 +158,11 @@ class LanguageModel(StatefulStreams, ZooModel):
         the vocabulary has one.
 
         Args:
-            prompts: A text or a list of texts. Without a vocabulary: ids or a list of lists of ids.
+            prompts: A text or a list of texts; a text may be empty where the vocabulary has a start
+                token. Without a vocabulary: ids or a list of lists of ids.
             max_new_tokens: The most tokens to write.
-            sampler: `"greedy"`, `"temperature"`, or a sampler object; drawing from the model's own
-                distribution when left out.
+            sampler: `"greedy"`, `"temperature"`, `"top_k"`, `"top_p"`, or a sampler object; drawing
+                from the model's own distribution when left out.
             temperature: Below 1 plays safe, above 1 takes risks; 1 when left out.
             seed: A whole number that makes the draws repeatable.
 
@@ -213,7 +213,7 @@ def char_lstm(
     Args:
         vocabulary: A `Vocabulary` of characters, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
-        num_layers: Number of recurrent layers; 2 or 3 are usual.
+        num_layers: Number of recurrent layers, 2 or 3 usually; `units` says it when it is a list.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         embedding_dim: Length of a character's embedding; at most 128 when left out, since there
             are few characters.
@@ -235,7 +235,7 @@ def char_lstm(
         >>> char_lstm(vocabulary, units=16).vocabulary_size
         7
         >>> char_lstm(vocabulary, units=16, num_layers=1, cell="gru").count_params()
-        1719
+        1863
 
     Reference:
         Graves, "Generating Sequences With Recurrent Neural Networks", arXiv:1308.0850; Karpathy,
@@ -243,7 +243,7 @@ def char_lstm(
     """
     if isinstance(units, list | tuple):
         num_layers = None
-    if embedding_dim is None and not isinstance(units, list | tuple):
+    elif embedding_dim is None:
         check_positive(units=units)
         embedding_dim = min(units, 128)
     return LanguageModel(
@@ -268,7 +268,7 @@ def word_lm(
     Args:
         vocabulary: A `Vocabulary` of words, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
-        num_layers: Number of recurrent layers.
+        num_layers: Number of recurrent layers; `units` says it when it is a list.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         embedding_dim: Length of a word's embedding.
         dropout: Rate of the dropout on the output of each recurrent layer.
@@ -285,7 +285,7 @@ def word_lm(
 
     Example:
         >>> word_lm(10_000, units=64, embedding_dim=32).count_params()
-        357280
+        356912
 
     Reference:
         Zaremba, Sutskever and Vinyals, "Recurrent Neural Network Regularization",

@@ -5,7 +5,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 from rnnzoo.generation.translate import translate
-from rnnzoo.layers.decoder import Decoder
+from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
 from rnnzoo.training.metrics import Perplexity
@@ -16,8 +16,9 @@ class Seq2Seq(ZooModel):
     """A recurrent encoder and a recurrent decoder with additive attention between them.
 
     Args:
-        source_vocabulary: A `Vocabulary`, or a number of ids; id 0 is padding.
-        target_vocabulary: The same for the target.
+        source_vocabulary: A `Vocabulary` whose id 0 is `"<pad>"`, or a number of ids, 0 padding.
+        target_vocabulary: A `Vocabulary` whose id 0 is `"<pad>"` and which has `"<start>"` and
+            `"<end>"`, or a number of ids, 0 padding, 1 start and 2 end.
         units: Size of the recurrent states, and of the attention's space.
         num_layers: Number of recurrent layers on each side.
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
@@ -40,7 +41,7 @@ class Seq2Seq(ZooModel):
         `(batch, target_length, target_vocabulary_size)`.
 
     Raises:
-        InputError: If a size, rate or name is not valid.
+        InputError: If a size, rate or name is not valid, or a vocabulary lacks a token.
 
     Example:
         >>> import numpy as np
@@ -73,9 +74,17 @@ class Seq2Seq(ZooModel):
         check_positive(units=units, num_layers=num_layers, embedding_dim=embedding_dim)
         check_fraction(dropout=dropout)
         if attention not in ("bahdanau", None):
-            raise unknown_name("attention", attention, ["bahdanau", "None"])
+            raise InputError(f'`attention` must be "bahdanau" or None, not {attention!r}.')
+        if attention_position not in ATTENTION_POSITIONS:
+            raise unknown_name("attention position", attention_position, ATTENTION_POSITIONS)
         self.source_vocabulary, self.source_vocabulary_size = vocabulary_and_size(source_vocabulary)
         self.target_vocabulary, self.target_vocabulary_size = vocabulary_and_size(target_vocabulary)
+        _check_special_tokens("source", self.source_vocabulary, ["<pad>"])
+        _check_special_tokens("target", self.target_vocabulary, ["<pad>", "<start>", "<end>"])
+        self.start_id, self.end_id = 1, 2  # of a target; a vocabulary may have them elsewhere
+        if self.target_vocabulary is not None:
+            self.start_id = self.target_vocabulary.start_id
+            self.end_id = self.target_vocabulary.end_id
         self.config = {
             "units": units,
             "num_layers": num_layers,
@@ -111,7 +120,8 @@ class Seq2Seq(ZooModel):
     def build(self, _):
         """Creates all weights; the constructor calls it."""
         self.encoder.build((None, None))
-        self.decoder.build((None, None), self.encoder.output_dim)
+        values_shape = (None, None, self.encoder.output_dim)
+        self.decoder.build((None, None), memory_shape=[values_shape])
         self.built = True
 
     def default_metric(self):
@@ -160,8 +170,10 @@ class Seq2Seq(ZooModel):
     def translate(self, texts, max_new_tokens=None, return_attention=False):
         """Translates: writes the likeliest token at every step, feeding it back (greedy search).
 
+        The padding, start and unknown tokens are never written.
+
         Args:
-            texts: A text or a list of texts (without vocabularies: lists of ids, without padding).
+            texts: A text or a list of texts. Without vocabularies: ids or a list of lists of ids.
             max_new_tokens: The most tokens to write per text; twice the longest source and ten
                 when left out.
             return_attention: Whether to return where the decoder looked, too.
@@ -171,7 +183,8 @@ class Seq2Seq(ZooModel):
             float32 array `(written tokens, source tokens)` per text, the end token included.
 
         Raises:
-            InputError: If a text is empty or has unseen symbols.
+            InputError: If a text is empty or has unseen symbols, or the attention is asked of a
+                model without it.
 
         Example:
             >>> from rnnzoo import Vocabulary, gru_seq2seq
@@ -197,6 +210,17 @@ class Seq2Seq(ZooModel):
             "target_vocabulary": saved(self.target_vocabulary, self.target_vocabulary_size),
             **self.config,
         }
+
+
+def _check_special_tokens(side, vocabulary, tokens):
+    if vocabulary is None:
+        return
+    if vocabulary.pad_id != 0 or not set(tokens) <= set(vocabulary.tokens):
+        raise InputError(
+            f"The {side} vocabulary must have {', '.join(tokens)}, and <pad> as id 0; its first "
+            f"tokens are {list(vocabulary.tokens[:4])}, so make it with "
+            f"special_tokens={tokens!r}."
+        )
 
 
 def gru_seq2seq(

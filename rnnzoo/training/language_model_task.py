@@ -203,11 +203,8 @@ def _without_starts(batches, start_id):
     """Gives the start of the next document, which nobody has to guess, the weight 0."""
     import tensorflow as tf
 
-    if len(batches.element_spec) == 3:  # padded documents, which have weights
-        return batches
-
-    def weigh(inputs, targets):
-        return inputs, targets, tf.cast(targets != start_id, tf.float32)
+    def weigh(inputs, targets, weights=1.0):
+        return inputs, targets, weights * tf.cast(targets != start_id, tf.float32)
 
     return batches.map(weigh).prefetch(tf.data.AUTOTUNE)
 

@@ -48,8 +48,9 @@ class TrainingClock(keras.callbacks.Callback):
     Args:
         epochs: The most epochs.
         steps_per_epoch: Batches of an epoch.
-        validation_steps: Batches of a validation.
         max_minutes: The most minutes, or `None`.
+        validation_seconds: How long a validation takes, as long as none was made (then: as long as
+            the last one took).
         minutes_before: Minutes that were spent before this `fit`.
         now: The clock, in seconds.
 
@@ -67,8 +68,8 @@ class TrainingClock(keras.callbacks.Callback):
         self,
         epochs,
         steps_per_epoch,
-        validation_steps=1,
         max_minutes=None,
+        validation_seconds=0.0,
         minutes_before=0.0,
         now=time.monotonic,
     ):
@@ -76,15 +77,15 @@ class TrainingClock(keras.callbacks.Callback):
         check_positive(epochs=epochs, steps_per_epoch=steps_per_epoch)
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = epochs * steps_per_epoch
-        self.validation_steps = validation_steps
         self.max_seconds = None if max_minutes is None else 60 * max_minutes
         self.seconds_before = 60 * minutes_before
         self.now = now
         self.start = None
         self.step = 0
         self.stopped_by = None
+        self.validation_seconds = validation_seconds
         self.interrupted = threading.Event()
-        self._step_seconds = self._validation_seconds = None
+        self._first, self._step_seconds = None, 0.0
 
     @property
     def seconds(self):
@@ -97,20 +98,12 @@ class TrainingClock(keras.callbacks.Callback):
         return self.seconds / 60
 
     @property
-    def reserve(self):
-        """Seconds to keep for the last validation."""
-        if self._validation_seconds is not None:
-            return self._validation_seconds
-        # Not measured yet: a validation batch costs less than a training batch; add its tracing.
-        return 2.0 + 0.6 * self.validation_steps * (self._step_seconds or 0.0)
-
-    @property
     def progress(self):
         """The part of the training that is over, by steps or by minutes, whichever is more."""
         by_steps = self.step / self.total_steps
         if self.max_seconds is None:
             return min(1.0, by_steps)
-        room = max(self.max_seconds - self.reserve, 1e-9)
+        room = max(self.max_seconds - self.validation_seconds, 1e-9)
         return min(1.0, max(by_steps, self.seconds / room))
 
     def on_train_begin(self, logs=None):
@@ -130,11 +123,7 @@ class TrainingClock(keras.callbacks.Callback):
             self._first = (now, batch)  # after the first batch, whose time is mostly tracing
         else:
             self._step_seconds = (now - self._first[0]) / (batch - self._first[1])
-        next_step = self._step_seconds or 0.0
-        if self.interrupted.is_set():
-            self._stop("interrupt")
-        elif self.max_seconds and self.seconds + next_step + self.reserve >= self.max_seconds:
-            self._stop("budget")
+        self._stop_if_due()
 
     def on_test_begin(self, logs=None):
         """Measures validation."""
@@ -142,23 +131,21 @@ class TrainingClock(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         """Measures validation."""
-        self._validation_seconds = self.now() - self._test_start
+        self.validation_seconds = self.now() - self._test_start
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stops after an epoch when asked to."""
-        if self.interrupted.is_set():
-            self._stop("interrupt")
-        elif (
-            self.max_seconds
-            and self.step < self.total_steps
-            and self.seconds + (self._step_seconds or 0.0) + self.reserve >= self.max_seconds
-        ):
-            self._stop("budget")
+        """Stops after an epoch when asked to, or when there is no time for another batch."""
+        self._stop_if_due()
 
-    def _stop(self, reason):
-        if self.step < self.total_steps:
-            self.stopped_by = self.stopped_by or reason
-        self.model.stop_training = True
+    def _stop_if_due(self):
+        if self.step >= self.total_steps:
+            return
+        needed = self._step_seconds + self.validation_seconds
+        if self.interrupted.is_set():
+            self.stopped_by, self.model.stop_training = "interrupt", True
+        elif self.max_seconds and self.seconds + needed >= self.max_seconds:
+            self.stopped_by = self.stopped_by or "budget"
+            self.model.stop_training = True
 
 
 class LearningRate(keras.callbacks.Callback):
@@ -182,6 +169,24 @@ class LearningRate(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = learning_rate_at(
             clock.progress, clock.step, self.peak, self.warmup_steps, self.final_fraction
         )
+
+
+def measure_validation(model, batches, sample=4):
+    """Estimates how many seconds a validation takes, from a few of its batches.
+
+    Args:
+        model: A compiled model.
+        batches: The `tf.data.Dataset` of the validation.
+        sample: How many batches to read.
+
+    Returns:
+        Seconds.
+    """
+    some = batches.take(sample)
+    model.evaluate(some, verbose=0)  # traces
+    start = time.monotonic()
+    model.evaluate(some, verbose=0)
+    return (time.monotonic() - start) * max(1.0, len(batches) / sample)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,12 @@ from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.files import check_output
 from rnnzoo.training.hardware import resolve_dtype
 from rnnzoo.training.language_model_task import LanguageModelTask
-from rnnzoo.training.schedule import LearningRate, TrainingClock, stop_on_interrupt
+from rnnzoo.training.schedule import (
+    LearningRate,
+    TrainingClock,
+    measure_validation,
+    stop_on_interrupt,
+)
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.translation_task import TranslationTask
 
@@ -166,7 +171,6 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
     clock = TrainingClock(
         recipe.epochs,
         steps_per_epoch=len(task.train),
-        validation_steps=len(task.validation),
         max_minutes=recipe.max_minutes,
         minutes_before=progress["minutes"],
     )
@@ -194,12 +198,14 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
     if recipe.patience is not None:
         used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
     if log_dir is not None:
-        used.append(keras.callbacks.TensorBoard(log_dir))
+        used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
     print(
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
         f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
     )
+    if recipe.max_minutes:
+        clock.validation_seconds = measure_validation(model, task.validation)
     with stop_on_interrupt(clock):
         model.fit(
             task.train,

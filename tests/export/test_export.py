@@ -17,46 +17,18 @@ import tensorflow as tf
 
 from rnnzoo.errors import InputError
 from rnnzoo.export import portable_copy
-from rnnzoo.models import char_lstm, gru_seq2seq, word_lm
+from rnnzoo.models import char_lstm, gru_seq2seq
 from rnnzoo.vocabulary import Vocabulary
-
-SENTENCE = "to be, or not to be: that is the question."
-MARKS = ("<pad>", "<start>", "<end>")
-PROMPTS = ["to ", "question: to be", "n"]
-SOURCES = ["one two", "two", "three three three"]
-TARGETS = ["12", "2", "333"]
-
-
-def shaken(model, seed=0):
-    """Gives a model weights that are large enough to write more than one symbol."""
-    random = np.random.default_rng(seed)
-    model.set_weights([random.normal(0, 0.7, weight.shape) for weight in model.weights])
-    return model
-
-
-def characters(**kwargs):
-    return shaken(char_lstm(Vocabulary.from_text(SENTENCE), units=12, num_layers=2, **kwargs))
-
-
-def words(**kwargs):
-    vocabulary = Vocabulary.from_text(SENTENCE, level="word", lowercase=True)
-    return shaken(word_lm(vocabulary, units=12, embedding_dim=8, cell="gru", **kwargs))
-
-
-def translator(seed=1, **kwargs):  # seeds that translate the SOURCES differently
-    source = Vocabulary.from_text("one two three", special_tokens=MARKS)
-    target = Vocabulary.from_text("123", special_tokens=MARKS)
-    return shaken(gru_seq2seq(source, target, units=8, **kwargs), seed)
-
-
-def export(model, path, **kwargs):
-    """Exports and loads; the module must be kept as long as its functions are used."""
-    model.export(path, verbose=False, **kwargs)
-    return tf.saved_model.load(str(path))
-
-
-def decoded(strings):
-    return [string.decode() for string in strings.numpy()]
+from tests.export.models import (
+    MARKS,
+    PROMPTS,
+    SOURCES,
+    characters,
+    decoded,
+    export,
+    shaken,
+    translator,
+)
 
 
 def ops_in(path):
@@ -67,206 +39,6 @@ def ops_in(path):
     graph = proto.meta_graphs[0].graph_def
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     return {(node.op, node.attr["T"].type) for node in nodes}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("exports")
-
-
-@pytest.fixture(scope="module")
-def character_model():
-    return characters()
-
-
-@pytest.fixture(scope="module")
-def character_export(character_model, folder):
-    return export(character_model, folder / "characters")
-
-
-@pytest.fixture(scope="module")
-def word_model():
-    return words()
-
-
-@pytest.fixture(scope="module")
-def word_export(word_model, folder):
-    return export(word_model, folder / "words")
-
-
-@pytest.fixture(scope="module")
-def translator_model():
-    return translator()
-
-
-@pytest.fixture(scope="module")
-def translator_export(translator_model, folder):
-    return export(translator_model, folder / "translator")
-
-
-def nats_of(logits, labels):
-    """Summed -log softmax at the labels, one text at a time in float64."""
-    logits = np.asarray(logits, "float64")
-    highest = logits.max(-1, keepdims=True)
-    log_z = np.log(np.exp(logits - highest).sum(-1, keepdims=True)) + highest
-    return -(logits - log_z)[np.arange(len(labels)), labels].sum()
-
-
-# ---- language models
-
-
-def test_greedy_generation_equals_the_model(character_model, character_export):
-    ours = character_model.generate(PROMPTS, max_new_tokens=40, sampler="greedy")
-    theirs = character_export.generate(tf.constant(PROMPTS), 40, temperature=0)
-    assert decoded(theirs) == ours
-    assert all(len(text) == 40 and len(set(text)) > 1 for text in ours)
-
-
-def test_greedy_generation_of_words_equals_the_model(word_model, word_export):
-    prompts = ["To be", "that  is the UNSEEN question", ""]
-    ours = word_model.generate(prompts, max_new_tokens=12, sampler="greedy")
-    assert decoded(word_export.generate(prompts, max_new_tokens=12, temperature=0)) == ours
-    assert any(ours)
-
-
-def test_generation_stops_at_the_end_token(word_model, folder):
-    model = words()
-    bias = model.head.bias
-    bias.assign(bias + 3.0 * np.eye(len(model.vocabulary))[model.vocabulary.end_id])
-    loaded = export(model, folder / "ending")
-    drawn = decoded(loaded.generate(["to be"] * 50, max_new_tokens=30, seed=1))
-    lengths = {len(model.vocabulary.encode(text)) for text in drawn}
-    assert "" in drawn and len(lengths) > 2 and max(lengths) < 30
-    greedy = model.generate(["to", "be"], max_new_tokens=9, sampler="greedy")
-    assert decoded(loaded.generate(["to", "be"], 9, 0.0)) == greedy
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_draws_follow_the_temperature(character_model, character_export, temperature):
-    model, seed, steps = character_model, 7, 15
-    uniforms = tf.random.stateless_uniform([steps, 3], [seed, 0], alg="philox").numpy()
-    expected = []
-    for row, prompt in enumerate(PROMPTS):
-        ids, state = list(model.vocabulary.encode(prompt)), model.get_initial_state(1)
-        for token in ids:
-            logits, state = model.step(np.array([token]), state)
-        for step in range(steps):
-            scaled = np.asarray(logits[0], "float64") / temperature
-            mass = np.cumsum(np.exp(scaled - scaled.max()))
-            ids.append(int(np.searchsorted(mass, uniforms[step, row] * mass[-1])))
-            logits, state = model.step(np.array(ids[-1:]), state)
-        expected.append(model.vocabulary.decode(ids[-steps:]))
-    drawn = character_export.generate(
-        PROMPTS, max_new_tokens=steps, temperature=temperature, seed=seed
-    )
-    assert decoded(drawn) == expected
-
-
-def test_defaults_and_seeds(character_export):
-    def draw(**kwargs):
-        return decoded(character_export.generate(tf.constant(["to "]), **kwargs))[0]
-
-    assert draw() == draw(max_new_tokens=100, temperature=1.0, seed=0)
-    assert draw(seed=2**40) == draw(seed=2**40) != draw(seed=1)
-    assert draw(max_new_tokens=20) == draw()[:20]
-    assert draw(temperature=1e-6) == draw(temperature=0)
-    by_default = character_export.signatures["serving_default"](prompt=tf.constant(["to "]))
-    assert decoded(by_default["text"]) == [draw()]
-
-
-@pytest.mark.parametrize("level", ["characters", "words"])
-def test_score_equals_the_model(level, request):
-    model = request.getfixturevalue(f"{level[:-1]}_model")
-    loaded = request.getfixturevalue(f"{level[:-1]}_export")
-    v = model.vocabulary
-    texts = ["to be", SENTENCE, "is that the question"]
-    scores = loaded.score(tf.constant(texts))
-    assert scores["nats"].dtype == tf.float32 and scores["tokens"].dtype == tf.int32
-    for text, nats, tokens in zip(texts, scores["nats"], scores["tokens"], strict=True):
-        ids = v.encode_documents([text], level == "words", level == "words")[0]
-        assert tokens == len(ids) - 1
-        expected = nats_of(model(ids[None, :-1])[0], ids[1:])
-        assert float(nats) == pytest.approx(expected, rel=1e-4)
-    if level == "words":  # an empty document is a start and an end
-        assert loaded.score([""])["tokens"].numpy().tolist() == [1]
-
-
-def test_serve_gives_logits(character_model, character_export):
-    ids = np.array([[1, 2, 3], [4, 5, 6]], "int32")
-    np.testing.assert_allclose(character_export.serve(ids), character_model(ids), atol=1e-5)
-    by_name = character_export.signatures["serve"](tokens=tf.constant(ids))
-    np.testing.assert_allclose(by_name["output_0"], character_model(ids), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((["to", ""],), "A prompt is empty"),
-        ((np.array([], object),), "A prompt is empty"),
-        ((["to", "xyz"],), "lacks.*x y z"),
-        ((["to"], 0), "`max_new_tokens` must be at least 1, not.*0"),
-        ((["to"], 5, -0.5), "`temperature` must be 0 .*-0.5"),
-        ((["to"], 5, float("nan")), "`temperature` must be 0 .*nan"),
-    ],
-)
-def test_bad_requests_to_generate(character_export, arguments, sentence):
-    prompts, *rest = arguments
-    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
-        character_export.generate(tf.constant(prompts, tf.string), *rest)
-
-
-def test_bad_requests_to_score(character_export):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="A text to score is too short"):
-        character_export.score(tf.constant(["to be", "t"]))
-
-
-# ---- encoder-decoders
-
-
-def check_translator(model, loaded):
-    ours = model.translate(SOURCES)
-    assert decoded(loaded.translate(tf.constant(SOURCES))) == ours
-    assert len(set(ours)) > 1 and len(set("".join(ours))) > 1
-    scores = loaded.score(tf.constant(SOURCES), tf.constant(TARGETS))
-    for index, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
-        source_ids = model.source_vocabulary.encode_documents([source], start=False)[0]
-        ids = model.target_vocabulary.encode_documents([target])[0]
-        logits = model({"source": source_ids[None], "target": ids[None, :-1]})[0]
-        assert scores["tokens"][index] == len(ids) - 1 == len(target) + 1
-        expected = nats_of(logits, ids[1:])
-        assert float(scores["nats"][index]) == pytest.approx(expected, rel=1e-4)
-    inputs = {"source": np.array([[3, 4, 2]], "int32"), "target": np.array([[1, 3]], "int32")}
-    np.testing.assert_allclose(loaded.serve(inputs), model(inputs), atol=1e-5)
-
-
-def test_translation_equals_the_model(translator_model, translator_export):
-    check_translator(translator_model, translator_export)
-    by_default = translator_export.signatures["serving_default"](text=tf.constant(SOURCES))
-    assert decoded(by_default["translation"]) == translator_model.translate(SOURCES)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"seed": 3, "attention_position": "after_cell", "cell": "lstm", "bidirectional": "sum"},
-        {"seed": 6, "attention": None, "bidirectional": False, "num_layers": 2},
-    ],
-    ids=["after_cell", "no_attention"],
-)
-def test_other_translators(options, tmp_path):
-    model = translator(**options)
-    check_translator(model, export(model, tmp_path / "other"))
-
-
-def test_bad_requests_to_a_translator(translator_export):
-    for texts, sentence in [(["one", " "], "is empty"), (["ÿ"], "lacks"), ([], "is empty")]:
-        with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
-            translator_export.translate(tf.constant(texts, tf.string))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="one target for each source"):
-        translator_export.score(tf.constant(["one", "two"]), tf.constant(["1"]))
-
-
-# ---- portability
 
 
 def test_mixed_precision_is_exported_in_float32(character_model, tmp_path):
@@ -338,6 +110,11 @@ def test_other_formats_and_arguments_go_to_keras(character_model, tmp_path, monk
     (path, format, verbose, signature), rest = handed_on[0]
     assert (path, format, verbose) == (tmp_path / "x.onnx", "onnx", False)
     assert signature[0].shape == (None, None) and rest == {"opset_version": 18}
+
+
+def test_keras_exports_the_copy_to_litert(tmp_path):
+    char_lstm(9, units=4).export(tmp_path / "ids.tflite", format="litert", verbose=False)
+    assert (tmp_path / "ids.tflite").read_bytes()[4:8] == b"TFL3"
 
 
 def test_input_signature_is_that_of_serve(character_model, tmp_path):
