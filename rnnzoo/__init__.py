@@ -4,15 +4,19 @@ Importing the package registers its layers and models with Keras, so that `.kera
 """
 
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
+from rnnzoo.training.callbacks import SampleText
 from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.zoo import load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "LanguageModel",
+    "SampleText",
     "Seq2Seq",
     "Vocabulary",
     "char_lstm",
     "gru_seq2seq",
+    "load",
     "word_lm",
 ]

@@ -35,13 +35,13 @@ def export(
             path is taken by something else or cannot be written.
     """
     backend = keras.config.backend()
-    if isinstance(model, LanguageModel):
+    is_language_model = isinstance(model, LanguageModel)
+    if is_language_model:
         knows_text = model.vocabulary is not None
-        ids, endpoints_of = keras.InputSpec("int32", (None, None)), "language_model_endpoints"
+        ids = keras.InputSpec("int32", (None, None))
     else:
         knows_text = None not in (model.source_vocabulary, model.target_vocabulary)
         ids = {name: keras.InputSpec("int32", (None, None)) for name in ("source", "target")}
-        endpoints_of = "seq2seq_endpoints"
     input_signature = [ids] if input_signature is None else input_signature
     if format != "tf_saved_model" or (backend != "tensorflow" and not knows_text):
         keras.Model.export(
@@ -50,7 +50,7 @@ def export(
         return
     if backend != "tensorflow":
         raise InputError(
-            f"A SavedModel that reads and writes text is exported on TensorFlow, but Keras runs on "
+            "A SavedModel that reads and writes text is exported on TensorFlow, but Keras runs on "
             f"{backend}; save the model, load it in a process with the environment "
             "variable KERAS_BACKEND=tensorflow, and export it there."
         )
@@ -59,7 +59,12 @@ def export(
     from rnnzoo.export import endpoints
     from rnnzoo.export.writing import write_saved_model
 
-    make = getattr(endpoints, endpoints_of if knows_text else "id_endpoints")
+    if not knows_text:
+        make = endpoints.id_endpoints
+    elif is_language_model:
+        make = endpoints.language_model_endpoints
+    else:
+        make = endpoints.seq2seq_endpoints
     module, signatures = make(portable_copy(model, use_cudnn), input_signature)
     write_saved_model(module, signatures, filepath)
     if verbose is not False:

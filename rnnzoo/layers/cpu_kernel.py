@@ -18,6 +18,7 @@ Shapes are written with T steps, B rows, I inputs, U units and G gates. Time is 
 """
 
 import tensorflow as tf
+from tensorflow.python.saved_model import save_context
 
 # Longer sequences, and those whose length is unknown when traced, run in a `tf.while_loop`: an
 # unrolled step costs about 10 ms of tracing.
@@ -181,6 +182,12 @@ def scan(equations, x, initial_state, kernel, recurrent_kernel, bias=None, mask=
         results, backward = _forward(equations, mask, *inputs)
 
         def gradient(*upstream):
+            nonlocal backward
+            if save_context.in_save_context():
+                # A SavedModel keeps the gradient as a function that may need plain tensors of the
+                # forward pass, and no TensorArrays. Let that function run the pass again.
+                _, backward = _forward(equations, mask, *inputs)
+
             # `inputs` are arguments here to let an outer tape see that the result depends on
             # them: it would take what `_forward` saved for constants.
             @tf.custom_gradient

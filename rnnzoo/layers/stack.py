@@ -87,7 +87,7 @@ class RecurrentStack(keras.layers.Layer):
         self.supports_masking = True
         self.units = [int(size) for size in sizes]
         self.cell = cell
-        self.dropout = dropout
+        self.dropout = float(dropout)
         dtype = self.dtype_policy
         self.recurrent_layers = [
             recurrent_layer(cell, size, dtype=dtype, name=f"{cell}_{index}")

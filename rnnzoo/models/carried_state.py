@@ -160,9 +160,9 @@ class StatefulStreams:
         """The carrier and the state it holds for this batch."""
         if self._carrier is None:
             raise InputError(
-                "Batches with a 'reset' flag carry state and work with fit and evaluate alone, from "
-                "a tf.data.Dataset or a keras.utils.PyDataset; call the model on the tokens and "
-                "give it `initial_state`."
+                "Batches with a 'reset' flag carry state and work with fit and evaluate alone, "
+                "from a tf.data.Dataset or a keras.utils.PyDataset; call the model on the tokens "
+                "and give it `initial_state`."
             )
         if rows is not None:
             _check_rows(rows, self._carrier.rows)

@@ -85,24 +85,20 @@ class Seq2Seq(ZooModel):
         if self.target_vocabulary is not None:
             self.start_id = self.target_vocabulary.start_id
             self.end_id = self.target_vocabulary.end_id
-        self.config = {
-            "units": units,
-            "num_layers": num_layers,
+        sizes = {
+            "units": int(units),
+            "num_layers": int(num_layers),
             "cell": cell,
-            "embedding_dim": embedding_dim or units,
+            "embedding_dim": int(embedding_dim or units),
+            "dropout": float(dropout),
+        }
+        self.config = {
+            **sizes,
             "attention": attention,
             "attention_position": attention_position,
             "bidirectional": "concat" if bidirectional is True else bidirectional,
-            "dropout": dropout,
         }
-        parts = {
-            "units": units,
-            "num_layers": num_layers,
-            "cell": cell,
-            "embedding_dim": embedding_dim or units,
-            "dropout": dropout,
-            "dtype": self.dtype_policy,
-        }
+        parts = {**sizes, "dtype": self.dtype_policy}
         self.encoder = Encoder(
             self.source_vocabulary_size,
             merge_mode=self.config["bidirectional"] or None,
@@ -115,7 +111,7 @@ class Seq2Seq(ZooModel):
             name="decoder",
             **parts,
         )
-        self.build(None)
+        self.build({"source": (None, None), "target": (None, None)})
 
     def build(self, _):
         """Creates all weights; the constructor calls it."""

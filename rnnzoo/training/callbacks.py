@@ -115,8 +115,11 @@ class SampleText(keras.callbacks.Callback):
 
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
+        # tf.summary.text does the same but needs the package tensorboard to write, too.
+        metadata = tf.compat.v1.SummaryMetadata()
+        metadata.plugin_data.plugin_name = "text"
         with self._writer.as_default():
-            tf.summary.text("sample", f"```\n{text}\n```", step=self._batches)
+            tf.summary.write("sample", f"```\n{text}\n```", self._batches, metadata)
             self._writer.flush()
 
 

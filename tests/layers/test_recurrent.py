@@ -247,8 +247,7 @@ def test_unknown_lengths_and_masks_of_embeddings(name):
         layers = [
             keras.Input((None,), dtype="int32"),
             keras.layers.Embedding(7, 3, mask_zero=True),
-            keras.layers.Bidirectional(getattr(module, name)(4, return_sequences=True)),
-            getattr(module, name)(5),
+            keras.layers.Bidirectional(getattr(module, name)(4)),
         ]
         result = keras.Sequential(layers)
         if weights:
@@ -259,9 +258,7 @@ def test_unknown_lengths_and_masks_of_embeddings(name):
     ours = model(recurrent, theirs.get_weights())
     for tokens in ([[1, 2, 3], [4, 0, 0]], [[1, 2, 3, 4, 5], [0, 0, 6, 0, 0]]):
         tokens = np.array(tokens, "int32")
-        np.testing.assert_allclose(
-            ours.predict(tokens, verbose=0), theirs.predict(tokens, verbose=0), atol=2e-6
-        )
+        assert_same(ours.predict(tokens, verbose=0), theirs(tokens))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -279,8 +276,8 @@ def test_mixed_bfloat16_keeps_the_state_in_float32(name):
         results = [ops.convert_to_numpy(ops.cast(r, "float32")) for r in results]
         errors.append(max(np.abs(r - w).max() for r, w in zip(results, wanted, strict=True)))
     assert errors[0] < 0.05
-    if keras.backend.backend() == "tensorflow":
-        assert errors[0] <= errors[1] * 1.05  # no worse than Keras, which rounds the state
+    if keras.backend.backend() == "tensorflow" and name != "SimpleRNN":
+        assert errors[0] < errors[1]  # Keras rounds the state it carries at every step
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,58 @@
+import inspect
+from dataclasses import replace
+
+import pytest
+
+from rnnzoo import Vocabulary, models, recipes
+from rnnzoo.data import corpora
+from rnnzoo.errors import InputError
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_names_things_that_exist(name):
+    recipe = recipes.get(name)
+    assert recipe.name == name and recipe.description.endswith(".")
+    assert recipe.corpus in corpora.names()
+    builder = getattr(models, recipe.builder)
+    inputs = ("source", "target") if recipe.task == "translation" else ("vocabulary",)
+    inspect.signature(builder).bind(*inputs, **recipe.builder_options)
+    for options in (recipe.vocabulary, recipe.target_vocabulary):
+        inspect.signature(Vocabulary.from_text).bind("text", **options)
+
+
+def test_every_family_has_a_tiny_variant():
+    families = {(recipes.get(name).task, recipes.get(name).builder) for name in recipes.names()}
+    tiny = [recipes.get(name) for name in recipes.names() if name.endswith("_tiny")]
+    assert {(recipe.task, recipe.builder) for recipe in tiny} == families
+
+
+def test_names_by_task():
+    translators = recipes.names("translation")
+    assert "spelled_numbers" in translators and "imdb_lm" not in translators
+    assert sorted(translators + recipes.names("language_model")) == recipes.names()
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(InputError, match="No recipe is called 'imdb_ml'; did you mean 'imdb_lm'"):
+        recipes.get("imdb_ml")
+
+
+def test_a_name_can_be_taken_once():
+    recipe = recipes.get("imdb_lm")
+    assert recipes.register(recipe) is recipe
+    with pytest.raises(InputError, match="imdb_lm"):
+        recipes.register(replace(recipe, epochs=99))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "summary"}, "No task"),
+        ({"batches": "stream"}, "did you mean 'streams'"),
+        ({"dtype": "float8"}, "No dtype"),
+        ({"batches": "pairs"}, "goes with pairs"),
+    ],
+)
+def test_recipes_that_cannot_be(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(recipes.get("imdb_lm"), **changes)

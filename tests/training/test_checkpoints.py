@@ -1,0 +1,104 @@
+import csv
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rnnzoo.errors import InputError
+from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
+from rnnzoo.training.schedule import TrainingClock
+
+
+class Model:
+    """Writes its name where a model would write itself."""
+
+    optimizer = SimpleNamespace(learning_rate=np.array(0.5))
+
+    def save(self, path):
+        path.write_text("model")
+
+    def save_weights(self, path):
+        path.write_text("weights")
+
+    def default_metric(self):
+        return SimpleNamespace(name="perplexity")
+
+
+def begun(folder):
+    checkpoint = Checkpoint(folder)
+    checkpoint.begin(resume=False, recipe="a", seed=0)
+    return checkpoint
+
+
+def test_only_better_epochs_are_kept_as_the_best(tmp_path):
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
+    save.set_model(Model())
+    save.on_train_begin()
+    kept = []
+    for epoch, value in enumerate([float("nan"), 9.0, 10.0, float("nan"), 8.0]):
+        checkpoint.best.unlink(missing_ok=True)
+        clock.step = 10 * (epoch + 1)
+        save.on_epoch_end(epoch, {"val_perplexity": value})
+        kept.append(checkpoint.best.exists())
+    assert kept == [True, True, False, False, True]
+    written = json.loads((tmp_path / "c" / "progress.json").read_text())
+    assert written["best"] == 8.0 and written["best_epoch"] == 5 and written["epoch"] == 5
+
+
+def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
+    from rnnzoo.training import checkpoints
+
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
+    save.set_model(Model())
+    now = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    save.on_train_begin()
+    clock.step = 13
+    save.on_train_batch_end(2)
+    assert not checkpoint.last.exists()
+    now[0] = 8 * 60 + 1
+    save.on_train_batch_end(3)
+    assert checkpoint.last.exists()
+    assert checkpoint.progress["epoch"] == 1 and checkpoint.progress["step"] == 13
+
+
+def test_what_is_refused(tmp_path):
+    folder = tmp_path / "c"
+    with pytest.raises(InputError, match="no training to resume"):
+        Checkpoint(folder).check(resume=True)
+    Checkpoint(folder).check(resume=False)
+    checkpoint = begun(folder)
+    Checkpoint(folder).check(resume=False)  # nothing was saved yet, so nothing is lost
+    checkpoint.last.write_text("model")
+    with pytest.raises(InputError, match="--resume"):
+        Checkpoint(folder).check(resume=False)
+    Checkpoint(folder).check(resume=True)
+    with pytest.raises(InputError, match=r"another recipe \(a, not b\)"):
+        Checkpoint(folder).begin(resume=True, recipe="b", seed=0)
+    checkpoint.note(finished=True)
+    Checkpoint(folder).check(resume=False)
+    (folder / "progress.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        Checkpoint(folder)
+
+
+def test_the_log_has_the_loss_of_each_stretch(tmp_path):
+    clock = TrainingClock(1, 40)
+    log = TrainingLog(tmp_path / "log.csv", clock)
+    log.set_model(Model())
+    log.on_epoch_begin(0)
+    losses = np.linspace(4, 1, 40)
+    for batch in range(40):
+        clock.step = batch + 1
+        log.on_train_batch_end(batch, {"loss": losses[: batch + 1].mean()})
+    log.on_epoch_end(0, {"loss": losses.mean(), "val_loss": 1.5, "val_perplexity": 4.5})
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_allclose(
+        [float(row["loss"]) for row in rows[:-1]], losses.reshape(20, 2).mean(1), atol=1e-5
+    )
+    assert rows[-1]["val_loss"] == "1.5" and rows[-1]["val_perplexity"] == "4.5"
+    assert rows[0]["val_loss"] == "" and rows[-1]["learning_rate"] == "0.5"

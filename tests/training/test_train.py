@@ -1,0 +1,343 @@
+import csv
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import rnnzoo
+from rnnzoo import recipes, zoo
+from rnnzoo.data import corpora
+from rnnzoo.errors import InputError
+from rnnzoo.training.train import train
+
+TINY = [name for name in recipes.names() if name.endswith("_tiny")]
+FILES = ("model.keras", "card.md", "metrics.json", "curve.png", "log.csv", "samples.txt")
+NUMBERS = replace(
+    recipes.get("spelled_numbers_tiny"),
+    corpus_options={"min_digits": 1, "max_digits": 2, "samples": 64, "validation_samples": 8},
+    sample_length=5,
+)
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def log(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class AtBatch(keras.callbacks.Callback):
+    """Does something after a batch of the training."""
+
+    def __init__(self, batch, action):
+        super().__init__()
+        self.batch, self.action, self.seen = batch, action, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+        if self.seen == self.batch:
+            self.action()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_tiny_recipe_leaves_every_artifact(name, trained):
+    folder = trained(name)
+    assert all((folder / file).stat().st_size > 100 for file in FILES)
+    assert (folder / "saved_model" / "saved_model.pb").is_file()
+    assert not [path for path in folder.rglob("*") if "unfinished" in path.name]
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    facts = metrics(folder)
+    assert facts["training"]["epochs"] == 2
+    assert all(np.isfinite(value).all() for value in facts["figures"].values())
+    validated = [row for row in log(folder) if row["val_loss"]]
+    assert [row["epoch"] for row in validated] == ["1", "2"]
+    assert float(log(folder)[0]["loss"]) > float(validated[-1]["loss"])  # it learns
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_card_says_it_all(name, trained):
+    folder = trained(name)
+    card, facts = (folder / "card.md").read_text(), metrics(folder)
+    needed = [
+        facts["description"],
+        f"{facts['model']['parameters']:,} parameters",
+        facts["corpus"]["source"],
+        facts["corpus"]["terms"],
+        facts["corpus"]["sha256"],
+        facts["split"],
+        f"train({name!r}",  # the command
+        "Seed 0; 2.0 epochs",
+        facts["machine"]["cpu"],
+        f"{facts['machine']['cores']} cores",
+        f"rnnzoo {rnnzoo.__version__}",
+        f"keras {keras.__version__}",
+        facts["date"],
+        "lowest validation loss",
+        "Not picked: seeds 0, 1 and 2.",
+        "Seed 2:",
+        "Limits and intended use",
+    ]
+    assert [text for text in needed if text not in card] == []
+
+
+def test_the_reviews_figure_is_that_of_every_review_alone(trained, small_data):
+    folder = trained("imdb_lm_tiny")
+    model = zoo.load(folder)
+    assert model.compute_dtype == "float32"
+    limit = recipes.get("imdb_lm_tiny").validation_limit
+    reviews = corpora.load("imdb_reviews", data_dir=small_data).validation[:limit]
+    nats = tokens = unknown = 0
+    for ids in model.vocabulary.encode_documents(reviews):
+        logits = np.asarray(model(ids[None, :-1]), "float64")[0]  # (T, V)
+        surprise = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]
+        nats, tokens = nats + surprise.sum(), tokens + len(surprise)
+        unknown += (ids[1:] == model.vocabulary.unknown_id).sum()
+    figures = metrics(folder)["figures"]
+    assert figures["tokens"] == tokens
+    assert figures["unknown_rate"] == pytest.approx(unknown / tokens)
+    assert figures["perplexity"] == pytest.approx(np.exp(nats / tokens), rel=1e-4)
+    characters = sum(len(model.vocabulary.split(text)) + len(text) for text in reviews)
+    spaces = sum(len(model.vocabulary.split(text)) - 1 for text in reviews)
+    characters += len(reviews) - spaces - len(reviews)
+    assert figures["bits_per_character"] == pytest.approx(
+        nats / np.log(2) / sum(len(text) + 1 for text in reviews), rel=1e-4
+    )
+
+
+def test_the_reviews_are_compared_with_n_grams_on_the_same_tokens(trained, small_data):
+    from rnnzoo.evaluation import KneserNey
+
+    folder = trained("imdb_lm_tiny")
+    facts, vocabulary = metrics(folder), zoo.load(folder).vocabulary
+    corpus = corpora.load("imdb_reviews", data_dir=small_data, limit=100)
+    limit = recipes.get("imdb_lm_tiny").validation_limit
+    train_ids = vocabulary.encode_documents(corpus.documents)
+    held = vocabulary.encode_documents(corpus.validation[:limit])
+    bigram = KneserNey(len(vocabulary), 2).fit(train_ids)
+    assert bigram.score(held)[1] == facts["figures"]["tokens"]
+    assert facts["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(
+        bigram.perplexity(held)
+    )
+    assert "Kneser-Ney 2gram" in (folder / "card.md").read_text()
+
+
+def test_the_text_figure_is_that_of_the_last_tenth(trained, small_data):
+    folder = trained("char_lstm_tiny")
+    model = zoo.load(folder)
+    ids = model.vocabulary.encode((small_data / "tinyshakespeare.txt").read_text())
+    held = ids[int(len(ids) * 0.9) :]
+    row = (len(held) - 1) // 8  # rows of equal length, each from an empty state
+    nats = []
+    for start in range(0, 8 * row, row):
+        logits = np.asarray(model(held[None, start : start + row]), "float64")[0]
+        targets = held[start + 1 : start + row + 1]
+        nats.append(np.log(np.exp(logits).sum(-1)) - logits[np.arange(row), targets])
+    assert metrics(folder)["figures"]["nats_per_character"] == pytest.approx(
+        np.mean(nats), rel=1e-4
+    )
+
+
+def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_loss(trained):
+    for name in TINY:
+        facts, rows = metrics(trained(name)), log(trained(name))
+        metric = next(key for key in rows[0] if key.startswith("val_") and key != "val_loss")
+        checked = [row for row in rows if row["val_loss"]]
+        best = min(checked, key=lambda row: float(row[metric]))
+        assert facts["training"]["best_step"] == int(best["step"])
+
+
+def test_resume_goes_on_counting(tmp_path):
+    out = tmp_path / "numbers"
+    train(NUMBERS, out=out, epochs=1)
+    minutes = metrics(out)["training"]["minutes"]
+    train(NUMBERS, out=out, epochs=3, resume=True)
+    facts, rows = metrics(out), log(out)
+    assert facts["training"]["epochs"] == 3
+    assert facts["training"]["minutes"] >= minutes
+    assert [row["epoch"] for row in rows if row["val_loss"]] == ["1", "2", "3"]
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(steps) and steps[-1] == 12
+    optimizer = keras.saving.load_model(out / "checkpoint" / "last.keras").optimizer
+    assert int(optimizer.iterations) == 12
+    with pytest.raises(InputError, match="another seed"):
+        train(NUMBERS, out=out, epochs=4, resume=True, seed=5)
+
+
+def test_an_interrupt_ends_cleanly(tmp_path):
+    interrupt = AtBatch(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    out = train(NUMBERS, out=tmp_path / "numbers", callbacks=[interrupt], epochs=50)
+    assert metrics(out)["training"]["stopped_by"] == "interrupt"
+    assert metrics(out)["training"]["steps"] in (2, 3)
+    assert all((out / file).is_file() for file in FILES)
+    assert "stopped by hand" in (out / "card.md").read_text()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_aborts_and_a_resume_goes_on(tmp_path):
+    def interrupt_twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "numbers"
+    with pytest.raises(KeyboardInterrupt):
+        train(NUMBERS, out=out, epochs=3, callbacks=[AtBatch(6, interrupt_twice)])
+    assert not (out / "model.keras").exists() and not (out / "card.md").exists()
+    with pytest.raises(InputError, match="--resume"):
+        train(NUMBERS, out=out, epochs=3)
+    train(NUMBERS, out=out, epochs=3, resume=True)
+    assert metrics(out)["training"]["epochs"] == 3
+    assert [row["epoch"] for row in log(out) if row["val_loss"]] == ["1", "2", "3"]
+
+
+def test_max_minutes_ends_in_time(tmp_path):
+    began = time.monotonic()
+    out = train(NUMBERS, out=tmp_path / "numbers", epochs=10_000, max_minutes=0.05)
+    facts = metrics(out)["training"]
+    assert facts["stopped_by"] == "budget"
+    assert facts["minutes"] < 0.05 + 15 / 60
+    assert time.monotonic() - began < 120
+    assert all((out / file).is_file() for file in FILES)
+    assert float(log(out)[-1]["learning_rate"]) < 0.5 * NUMBERS.learning_rate  # it decayed
+
+
+def test_early_stopping(tmp_path):
+    recipe = replace(NUMBERS, learning_rate=0.0, patience=1)
+    out = train(recipe, out=tmp_path / "numbers", epochs=20)
+    assert metrics(out)["training"]["stopped_by"] == "patience"
+    assert metrics(out)["training"]["epochs"] == 2
+    assert metrics(out)["training"]["best_epoch"] == 1
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path):
+    recipe = replace(NUMBERS, dtype="float32", epochs=1)
+    losses = [
+        log(train(recipe, out=tmp_path / str(run), seed=seed))[-1]["val_loss"]
+        for run, seed in enumerate([3, 3, 4])
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_fine_tuning_keeps_the_vocabulary_and_starts_where_the_model_was(
+    trained, tmp_path, small_data
+):
+    start = trained("char_lstm_tiny")
+    text = (small_data / "tinyshakespeare.txt").read_text()
+    (tmp_path / "more.txt").write_text(text[::-1])
+    recipe = replace(recipes.get("char_lstm_tiny"), epochs=1, learning_rate=1e-9)
+    out = train(
+        recipe, text_file=tmp_path / "more.txt", from_model=str(start), out=tmp_path / "tuned"
+    )
+    tuned, model = zoo.load(out), zoo.load(start)
+    assert tuned.vocabulary == model.vocabulary
+    for one, other in zip(tuned.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert f"Started from {start}" in (out / "card.md").read_text()
+
+
+def test_fine_tuning_on_unseen_symbols_lists_them(trained, tmp_path):
+    (tmp_path / "odd.txt").write_text("the film ß was ω good " * 50)
+    with pytest.raises(InputError, match="has 2 characters .* lacks: 'ß', 'ω'"):
+        train(
+            "char_lstm_tiny",
+            text_file=tmp_path / "odd.txt",
+            from_model=trained("char_lstm_tiny"),
+            out=tmp_path / "out",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_fine_tuning_words_takes_unseen_ones_as_unknown(trained, tmp_path):
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number}.txt").write_text(f"the zyzzyva film {number} was good")
+    out = train(
+        "imdb_lm_tiny",
+        text_file=folder,
+        from_model=trained("imdb_lm_tiny"),
+        out=tmp_path / "out",
+        epochs=1,
+    )
+    assert metrics(out)["figures"]["unknown_rate"] > 0.2
+    assert "held out by content" in metrics(out)["split"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"recipe": "char_lstm_shakespear"}, "did you mean 'char_lstm_shakespeare'"),
+        ({"text_file": "absent.txt"}, "absent.txt"),
+        ({"text_file": "empty.txt"}, "empty"),
+        ({"text_file": "binary.txt"}, "binary"),
+        ({"text_file": "latin1.txt"}, "UTF-8"),
+        ({"text_file": "short.txt"}, "batch_size|sequence_length"),
+        ({"text_file": "same.txt"}, "at least 2"),
+        ({"text_file": "pairs.jsonl"}, "needs a text file"),
+        ({"epochs": 0}, "`epochs` must be a whole number of at least 1, not 0"),
+        ({"max_minutes": -1}, "`max_minutes` must be above 0"),
+        ({"seed": -1}, "`seed` must be"),
+        ({"out": "empty.txt"}, "is a file"),
+        ({"out": "empty.txt/inside"}, "is a file"),
+        ({"out": "/proc/rnnzoo"}, "cannot be written"),
+        ({"resume": True}, "no training to resume"),
+        ({"from_model": "absent"}, "no model at 'absent'"),
+        ({"from_model": "short.txt"}, "is no model of rnnzoo"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence_and_writes_nothing(
+    arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name, content in (
+        ("empty.txt", b""),
+        ("binary.txt", b"a\0b" * 100),
+        ("latin1.txt", "käse ".encode("latin-1") * 100),
+        ("short.txt", b"to be or not"),
+        ("same.txt", b"a" * 5000),
+        ("good.txt", b"to be or not to be " * 100),
+        ("pairs.jsonl", b'{"source": "a", "target": "b"}\n' * 50),
+    ):
+        (tmp_path / name).write_bytes(content)
+    before = sorted(tmp_path.rglob("*"))
+    arguments = {"recipe": "char_lstm_tiny", "text_file": "good.txt", "out": "out"} | arguments
+    with pytest.raises(InputError, match=message) as error:
+        train(arguments.pop("recipe"), **arguments)
+    assert "\n" not in str(error.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_said_before_training(tmp_path, monkeypatch):
+    import shutil
+
+    usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="needs about 100 MB and its disk has 20 MB free"):
+        train(NUMBERS, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_diverged_training_is_no_success(tmp_path):
+    recipe = replace(NUMBERS, learning_rate=float("nan"))
+    with pytest.raises(InputError, match="diverged"):
+        train(recipe, out=tmp_path / "out", epochs=1)
+    assert not (tmp_path / "out" / "model.keras").exists()
+
+
+def test_windows_and_documents_train_too(small_data, tmp_path):
+    windows = replace(
+        recipes.get("char_lstm_tiny"), batches="windows", sequence_length=10, stride=9, epochs=1
+    )
+    out = train(windows, data_dir=small_data, out=tmp_path / "windows")
+    assert metrics(out)["training"]["epochs"] == 1
+    documents = replace(recipes.get("imdb_lm_tiny"), batches="documents", epochs=1)
+    out = train(documents, data_dir=small_data, out=tmp_path / "documents")
+    assert metrics(out)["training"]["epochs"] == 1
+    with pytest.raises(InputError, match="needs documents"):
+        train(documents, text_file=small_data / "tinyshakespeare.txt", out=tmp_path / "none")
