@@ -108,9 +108,9 @@ def main():
     parser.add_argument("--whole-step", action="store_true", help="a whole training step")
     parser.add_argument("--masked", action="store_true", help="right-padded rows")
     args = parser.parse_args()
-    size = (args.batch, args.time, args.inputs, args.units)
+    wanted = (args.batch, args.time, args.inputs, args.units)
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores")
-    for size in [size] if None not in size else SIZES:
+    for size in SIZES if None in wanted else [wanted]:
         print(f"{args.cell}, batch {size[0]}, time {size[1]}, inputs {size[2]}, units {size[3]}")
         if args.whole_step:
             make, extra = model_step, ()

@@ -60,7 +60,7 @@ def errors_in_a_sentence():
     except OSError as error:
         fail(f"{error.filename or 'A file'}: {error.strerror or error}. Nothing more was written.")
     except KeyboardInterrupt:
-        fail("Aborted; what was saved before is intact, --resume goes on from it.", code=130)
+        fail("Aborted; if a checkpoint was saved before, --resume goes on from it.", code=130)
 
 
 def fail(sentence, code=2):
@@ -71,7 +71,7 @@ def fail(sentence, code=2):
 
 def quiet_import():
     """Imports rnnzoo while what TensorFlow's libraries write to stderr goes nowhere."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors come as exceptions anyway
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -55,7 +55,8 @@ def main(
                 )
             results = loaded.translate(texts, max_new_tokens=max_new_tokens)
         else:
-            written = loaded.generate(texts, max_new_tokens or 200, sampler, temperature, seed)
+            longest = 200 if max_new_tokens is None else max_new_tokens
+            written = loaded.generate(texts, longest, sampler, temperature, seed)
             results = [
                 joined(loaded.vocabulary, *pair) for pair in zip(texts, written, strict=True)
             ]

@@ -48,7 +48,8 @@ class BahdanauAttention(keras.layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         check_positive(units=units)
-        self.units = units
+        self.supports_masking = True
+        self.units = int(units)
         parts = {"dtype": self.dtype_policy, "use_bias": False}
         self.query_projection = keras.layers.Dense(units, name="query_projection", **parts)
         self.key_projection = keras.layers.Dense(units, name="key_projection", **parts)
@@ -84,6 +85,9 @@ class BahdanauAttention(keras.layers.Layer):
         if single_query:
             context, weights = ops.squeeze(context, 1), ops.squeeze(weights, 1)
         return context, weights
+
+    def compute_mask(self, query, previous_mask=None):
+        """None: the mask is that of the values, and ends here."""
 
     def compute_output_shape(self, query_shape, values_shape, keys_shape=None, mask_shape=None):
         """Shapes of the context and of the weights."""

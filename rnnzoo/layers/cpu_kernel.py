@@ -26,13 +26,7 @@ UNROLL_STEPS = 128
 
 
 class LSTMEquations:
-    """One step of the LSTM (gates i, f, g, o), and its derivatives.
-
-    `forward` takes the gates' input parts and recurrent parts, each (B, U), and the state. It
-    returns the next state and what `backward` needs. `backward` takes the gradient of the next
-    state and returns those of the input parts and of the recurrent parts, and what flows to the
-    previous state directly (zeros where nothing does).
-    """
+    """One step of the LSTM (gates i, f, g, o), and its derivatives."""
 
     gates = 4
     saved = 6  # tensors that `backward` needs
@@ -40,6 +34,16 @@ class LSTMEquations:
 
     @staticmethod
     def forward(inputs, recurrent, state):
+        """Takes the step.
+
+        Args:
+            inputs: What the inputs give to each gate, G times (B, U).
+            recurrent: What the previous h gives to each gate, G times (B, U).
+            state: The state before the step, (B, U) each, h first.
+
+        Returns:
+            The state after the step, and the `saved` tensors that `backward` needs.
+        """
         _, c = state
         i, f, g, o = (a + b for a, b in zip(inputs, recurrent, strict=True))
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
@@ -49,6 +53,16 @@ class LSTMEquations:
 
     @staticmethod
     def backward(d_state, saved):
+        """Takes the gradient one step back.
+
+        Args:
+            d_state: Gradients of the state after the step.
+            saved: What `forward` saved.
+
+        Returns:
+            The gradients of `inputs` and of `recurrent`, and what flows to the state before the
+            step otherwise than through `recurrent` (`None`: nothing).
+        """
         dh, dc = d_state
         i, f, g, o, c, squashed = saved
         dc += _d_tanh(squashed, dh * o)
@@ -70,6 +84,7 @@ class GRUEquations:
 
     @staticmethod
     def forward(inputs, recurrent, state):
+        """Takes the step; see `LSTMEquations`."""
         (h,) = state
         z = tf.sigmoid(inputs[0] + recurrent[0])
         r = tf.sigmoid(inputs[1] + recurrent[1])
@@ -79,6 +94,7 @@ class GRUEquations:
 
     @staticmethod
     def backward(d_state, saved):
+        """Takes the gradient one step back; see `LSTMEquations`."""
         (dh,) = d_state
         z, r, n, recurrent, change = saved
         kept = dh * z
@@ -97,11 +113,13 @@ class SimpleRNNEquations:
 
     @staticmethod
     def forward(inputs, recurrent, state):
+        """Takes the step; see `LSTMEquations`."""
         h = tf.tanh(inputs[0] + recurrent[0])
         return (h,), (h,)
 
     @staticmethod
     def backward(d_state, saved):
+        """Takes the gradient one step back; see `LSTMEquations`."""
         d_gate = (_d_tanh(saved[0], d_state[0]),)
         return d_gate, d_gate, (None,)
 
@@ -141,21 +159,37 @@ def run(equations, layer, sequences, initial_state, mask, training):
 
     kernel, recurrent_kernel = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
     bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
-    outputs, states = scan(equations, x, initial_state, kernel, recurrent_kernel, bias, mask)
-
-    # The output of a masked step is that of the step before it, and zeros before the first step
-    # that counts (where the state may have come from outside); or zeros if the layer asks so.
-    last = tf.cast(states[0], outputs.dtype)
+    outputs, states = scan(
+        equations,
+        x,
+        initial_state,
+        kernel,
+        recurrent_kernel,
+        bias=bias,
+        mask=mask,
+        return_sequences=layer.return_sequences,
+    )
+    if outputs is None:
+        outputs = tf.cast(states[0], x.dtype)[None]  # the last step alone
     if mask is not None:
-        zero = tf.zeros((), outputs.dtype)
+        # The output of a masked step is that of the step before it, and zeros before the first
+        # step that counts (where the state may come from outside); or zeros if the layer asks so.
         counts = mask if layer.zero_output_for_mask else tf.cumsum(tf.cast(mask, "int32")) > 0
-        outputs, last = tf.where(counts, outputs, zero), tf.where(counts[-1], last, zero)
-    if not layer.return_sequences:
-        return last, last[:, None, :], states
-    return last, tf.transpose(outputs, (1, 0, 2)), states
+        counts = counts if layer.return_sequences else counts[-1:]
+        outputs = tf.where(counts, outputs, tf.zeros((), x.dtype))
+    return outputs[-1], tf.transpose(outputs, (1, 0, 2)), states
 
 
-def scan(equations, x, initial_state, kernel, recurrent_kernel, bias=None, mask=None):
+def scan(
+    equations,
+    x,
+    initial_state,
+    kernel,
+    recurrent_kernel,
+    bias=None,
+    mask=None,
+    return_sequences=True,
+):
     """Runs the equations of a cell over time, differentiable once.
 
     Gradients reach `x`, the initial state and the weights. The gradient of a gradient raises
@@ -169,38 +203,41 @@ def scan(equations, x, initial_state, kernel, recurrent_kernel, bias=None, mask=
         recurrent_kernel: (U, G * U).
         bias: (G * U,), or (2, G * U) with the recurrent bias in the second row, or None.
         mask: (T, B, 1) booleans, or None. Where false the state stays as it is.
+        return_sequences: Whether the hidden state of every step is wanted.
 
     Returns:
-        The hidden states (T, B, U) in the dtype of `x`, and the list of the final states (B, U)
-        in float32.
+        The hidden states (T, B, U) in the dtype of `x`, or None if they are not wanted; and the
+        list of the final states (B, U) in float32.
     """
     if bias is None:
         bias = tf.zeros((kernel.shape[1],), x.dtype)
 
     @tf.custom_gradient
     def run_once(*inputs):
-        results, backward = _forward(equations, mask, *inputs)
+        results, backward = _forward(equations, mask, return_sequences, *inputs)
 
         def gradient(*upstream):
-            nonlocal backward
+            back = backward
             if save_context.in_save_context():
-                # A SavedModel keeps the gradient as a function that may need plain tensors of the
-                # forward pass, and no TensorArrays. Let that function run the pass again.
-                _, backward = _forward(equations, mask, *inputs)
+                # A SavedModel keeps the gradient as a function that may use plain tensors of the
+                # forward pass, but no TensorArrays. Let that function run the pass again.
+                _, back = _forward(equations, mask, return_sequences, *inputs)
 
             # `inputs` are arguments here to let an outer tape see that the result depends on
             # them: it would take what `_forward` saved for constants.
             @tf.custom_gradient
             def first_order(*tensors):
-                return backward(*tensors[len(inputs) :]), _no_second_order
+                return back(*tensors[len(inputs) :]), _no_second_order
 
             return first_order(*inputs, *upstream)
 
         return results, gradient
 
     state = [tf.cast(s, "float32") for s in initial_state]
-    outputs, *state = run_once(x, kernel, recurrent_kernel, bias, *state)
-    return outputs, state
+    results = run_once(x, kernel, recurrent_kernel, bias, *state)
+    results = list(results) if isinstance(results, list | tuple) else [results]
+    outputs = results.pop() if return_sequences else None
+    return outputs, results
 
 
 def _no_second_order(*_):
@@ -210,7 +247,7 @@ def _no_second_order(*_):
     )
 
 
-def _forward(equations, mask, x, kernel, recurrent_kernel, bias, *state):
+def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bias, *state):
     """The forward pass: returns its results and the function of their gradient."""
     dtype, units, gates = x.dtype, recurrent_kernel.shape[0], equations.gates
     steps, batch = (tf.shape(x)[k] if x.shape[k] is None else x.shape[k] for k in (0, 1))
@@ -248,38 +285,38 @@ def _forward(equations, mask, x, kernel, recurrent_kernel, bias, *state):
     inputs = [_unstack(p, unroll) for p in projected]
     final, (previous, outputs, *saved) = _loop(forward_step, inputs + masks, state, dtypes, steps)
 
-    def backward(d_outputs, *d_state):
+    def backward(*d_results):
+        d_state, d_outputs = d_results[: len(state)], d_results[len(state) :]
         transposed = [tf.transpose(w) for w in recurrent_weights]
 
         def backward_step(inputs, d_state):
-            d_state = [d_state[0] + tf.cast(inputs[0], "float32"), *d_state[1:]]
+            if return_sequences:
+                d_state = [d_state[0] + tf.cast(inputs[-1], "float32"), *d_state[1:]]
+            passed = [None] * len(d_state)
             if mask is not None:  # a masked step hands the gradient on and takes none of it
                 zero = tf.zeros(())
-                passed = [tf.where(inputs[-1], zero, d) for d in d_state]
-                d_state = [tf.where(inputs[-1], d, zero) for d in d_state]
-            d_inputs, d_recurrent, direct = equations.backward(
-                d_state, inputs[1 : 1 + equations.saved]
-            )
+                counts = inputs[equations.saved]
+                passed = [tf.where(counts, zero, d) for d in d_state]
+                d_state = [tf.where(counts, d, zero) for d in d_state]
+            d_inputs, d_recurrent, direct = equations.backward(d_state, inputs[: equations.saved])
             d_recurrent = [tf.cast(d, dtype) for d in d_recurrent]
             d_inputs = [*d_recurrent[:-1], tf.cast(d_inputs[-1], dtype)]
-            terms = [[tf.cast(d @ w, "float32") for d, w in zip(d_recurrent, transposed)]]
-            terms += [[] for _ in d_state[1:]]
-            for term, d in zip(terms, direct, strict=True):
-                term += [] if d is None else [d]
-            if mask is not None:
-                for term, d in zip(terms, passed, strict=True):
-                    term.append(d)
+            products = [
+                tf.cast(d @ w, "float32") for d, w in zip(d_recurrent, transposed, strict=True)
+            ]
+            terms = [[*products, direct[0], passed[0]], *zip(direct[1:], passed[1:], strict=True)]
+            d_state = [tf.add_n([t for t in term if t is not None]) for term in terms]
             stored = [*d_inputs, d_recurrent[-1]] if equations.acts_on_recurrent else d_inputs
-            return [tf.add_n(term) for term in terms], stored
+            return d_state, stored
 
-        inputs = [_unstack(d_outputs, unroll), *saved, *masks]
+        inputs = [*saved, *masks, *(_unstack(d, unroll) for d in d_outputs)]
         dtypes = [dtype] * (gates + equations.acts_on_recurrent)
         d_initial, d_gates = _loop(backward_step, inputs, d_state, dtypes, steps, reverse=True)
 
         d_gates = [tf.reshape(_stack(d), (steps * batch, units)) for d in d_gates]
         d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]
         h = tf.reshape(_stack(previous), (steps * batch, units))
-        dx = tf.add_n([d @ tf.transpose(w) for d, w in zip(d_inputs, input_weights)])
+        dx = tf.add_n([d @ tf.transpose(w) for d, w in zip(d_inputs, input_weights, strict=True)])
         d_kernel = tf.concat([tf.matmul(rows, d, transpose_a=True) for d in d_inputs], 1)
         d_recurrent_kernel = tf.concat([tf.matmul(h, d, transpose_a=True) for d in d_recurrent], 1)
         d_bias = [
@@ -288,7 +325,7 @@ def _forward(equations, mask, x, kernel, recurrent_kernel, bias, *state):
         d_bias = tf.stack(d_bias) if len(bias.shape) == 2 else d_bias[0]
         return (tf.reshape(dx, tf.shape(x)), d_kernel, d_recurrent_kernel, d_bias, *d_initial)
 
-    return (_stack(outputs), *final), backward
+    return (*final, *([_stack(outputs)] if return_sequences else [])), backward
 
 
 def _sum(x):
@@ -345,7 +382,5 @@ def _loop(body, inputs, state, dtypes, steps, reverse=False):
         tf.TensorArray(dtype, steps, element_shape=shape, clear_after_read=False)
         for dtype in dtypes
     ]
-    _, state, results = tf.while_loop(
-        lambda n, *_: n < steps, step, (0, state, results), maximum_iterations=steps
-    )
+    _, state, results = tf.while_loop(lambda n, *_: n < steps, step, (0, state, results))
     return state, results

@@ -132,7 +132,7 @@ class StatefulStreams:
             if self._training_state.prepare(rows):
                 self.train_function = None  # the compiled step holds the old variables
         with self._carry(self._training_state, x, rows):
-            return super().fit(x, *args, shuffle=shuffle, **kwargs)
+            return super().fit(x, *args, shuffle=shuffle and not rows, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Evaluates the model: `keras.Model.evaluate`, which also takes streams.

@@ -48,7 +48,7 @@ class LanguageModelTask:
         self.vocabulary = self._make_vocabulary() if model is None else self._adopt(model)
         self.vocabularies = (self.vocabulary,)
         if self.texts is None:
-            self._read_text()
+            self._read_text(seed)
         else:
             self._read_documents(seed)
 
@@ -73,15 +73,22 @@ class LanguageModelTask:
         check_symbols(vocabulary, itertools.chain(*self.texts), name)
         return vocabulary
 
-    def _read_text(self):
-        recipe, characters = self.recipe, sum(map(len, self.corpus.pieces()))
+    def _read_text(self, seed):
+        recipe = self.recipe
+        if recipe.batches == "documents":
+            raise InputError(
+                f"The recipe {recipe.name!r} needs documents, a folder of .txt files or a .jsonl "
+                "file, but got one text."
+            )
+        characters = sum(map(len, self.corpus.pieces()))
         if characters > MEMORY_LIMIT:
             ids = encode_corpus(self.corpus, self.vocabulary)
         else:
             ids = self.vocabulary.encode(self.corpus.text)
-        train, held = split(ids, recipe.validation_split)
-        self.train = _batches(train, None, recipe, seed=0)
         rows = recipe.validation_batch_size or recipe.batch_size
+        self._check_length(len(ids), rows)
+        train, held = split(ids, recipe.validation_split)
+        self.train = _batches(train, None, recipe, seed)
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held, self.documents = held, None
         units = f"{self.vocabulary.level}s"
@@ -89,6 +96,19 @@ class LanguageModelTask:
             f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
             f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
         )
+
+    def _check_length(self, length, validation_rows):
+        recipe = self.recipe
+        share = recipe.validation_split
+        needed = recipe.sequence_length * max(
+            recipe.batch_size / (1 - share), validation_rows / share
+        )
+        if length < needed + 20:  # each part has a first token, which is no target
+            raise InputError(
+                f"{self.corpus.name} has {length:,} {self.vocabulary.level}s, but the recipe "
+                f"{recipe.name!r} needs about {math.ceil(needed) + 20:,} for its batches; give a "
+                "longer text, or another recipe (one that ends in _tiny needs least)."
+            )
 
     def _read_documents(self, seed):
         recipe, vocabulary = self.recipe, self.vocabulary
@@ -157,15 +177,15 @@ class LanguageModelTask:
         return figures
 
     def prompts(self):
-        """The recipe's prompts as far as the vocabulary has them, else the text's first words."""
+        """The recipe's prompts as far as the vocabulary has them, else how the text begins."""
         vocabulary = self.vocabulary
         if vocabulary.unknown_id is not None:
             known = self.recipe.prompts
         else:
             known = [text for text in self.recipe.prompts if not vocabulary.unknown_symbols(text)]
         if not known:
-            text = next(iter(self.corpus.pieces(200))) if self.documents is None else "the"
-            known = [" ".join(text.split()[:2]) or text[:1]]
+            known = [next(iter(self.corpus.pieces())) if self.texts is None else self.texts[1][0]]
+            known = [text[:10] for text in known]
         return list(known)
 
     def references(self):
@@ -190,11 +210,6 @@ def _batches(flat, documents, recipe, seed):
     if recipe.batches == "windows":
         return window_batches(flat, size, length, stride=recipe.stride or length, seed=seed)
     if recipe.batches == "documents":
-        if documents is None:
-            raise InputError(
-                f"The recipe {recipe.name!r} needs documents, a folder of .txt files or a .jsonl "
-                "file, but got one text."
-            )
         return document_batches(documents, size, max_length=length, seed=seed)
     return stream_batches(flat, size, length)
 

@@ -109,13 +109,15 @@ def train(
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
     identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
     checkpoint.begin(resume, **identity)
+    if not resume:
+        checkpoint.note(from_model=None if from_model is None else str(from_model))
     clock = _fit(model, task, recipe, checkpoint, log_dir, callbacks)
 
     run = {
         "command": _command(recipe.name, out, text_file, from_model, given),
         "dtype": dtype,
         "dtype_reason": reason,
-        "from_model": None if from_model is None else str(from_model),
+        "from_model": checkpoint.progress["from_model"],
         "stopped_by": clock.stopped_by,
     }
     return publish(model, task, checkpoint, out, baselines, run)

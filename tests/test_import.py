@@ -1,0 +1,58 @@
+"""What `import rnnzoo` loads, and how long it takes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("tensorflow", "matplotlib", "rich", "typer", "tensorflow_datasets", "pandas", "IPython")
+MEASURE = """
+import time
+import keras
+before = time.perf_counter()
+import rnnzoo
+print(time.perf_counter() - before)
+"""
+
+
+def run(script, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_jax_loads_no_tensorflow():
+    pytest.importorskip("jax")
+    script = "import sys, keras; before = set(sys.modules); import rnnzoo, rnnzoo.data\n"
+    script += "print(*set(sys.modules) - before)\n"
+    script += "assert keras.config.backend() == 'jax'\n"
+    script += "assert 'tensorflow' not in sys.modules"
+    loaded = {name.partition(".")[0] for name in run(script, KERAS_BACKEND="jax")}
+    assert "rnnzoo" in loaded and not loaded & set(HEAVY)
+
+
+def test_takes_little_more_than_keras():
+    times = []
+    for _ in range(3):  # the best of a few: others may be at work on the machine
+        times.append(float(run(MEASURE, KERAS_BACKEND="tensorflow")[-1]))
+        if times[-1] < 0.2:
+            break
+    assert min(times) < 0.2, f"import rnnzoo took {times} s after import keras"
+
+
+def test_registers_every_class():
+    script = "import rnnzoo, keras\n"
+    script += "print(*keras.saving.get_custom_objects())"
+    registered = set(run(script))
+    for name in (
+        ("LanguageModel", "Seq2Seq", "Vocabulary", "LSTM", "GRU", "SimpleRNN", "RecurrentStack")
+        + ("TiedHead", "BahdanauAttention", "Encoder", "Decoder", "Perplexity", "BitsPerCharacter")
+        + ("GreedySampler", "TemperatureSampler", "TopKSampler", "TopPSampler")
+    ):
+        assert f"rnnzoo>{name}" in registered

@@ -1,0 +1,149 @@
+"""The scripts, called as a user calls them: twice in a process of their own, else in this one."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+NAMES = ("train_char_lstm", "train_imdb_lm", "train_translator", "generate", "export_saved_model")
+
+
+@pytest.fixture(scope="module")
+def call():
+    """Calls a script in this process: `call("generate", arguments...)`."""
+    sys.path.insert(0, str(SCRIPTS))
+
+    def run(name, *arguments):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(importlib.import_module(name).main)
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    yield run
+    sys.path.remove(str(SCRIPTS))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    from rnnzoo import Vocabulary, char_lstm
+
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    char_lstm(Vocabulary.from_text("to be or not to be, that is"), units=8, num_layers=1).save(path)
+    return path
+
+
+def in_a_process(name, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS.parent)},
+        timeout=300,
+    )
+
+
+def test_a_training_from_the_command_line(tmp_path):
+    (tmp_path / "text.txt").write_text("to be or not to be, that is the question. " * 60)
+    done = in_a_process(
+        "train_char_lstm", "--recipe", "char_lstm_tiny", "--text-file", "text.txt",
+        "--epochs", 1, "--seed", 3, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "saved_models" / "char_lstm_tiny"
+    facts = json.loads((folder / "metrics.json").read_text())
+    assert facts["training"]["seed"] == 3
+    assert (
+        "--recipe char_lstm_tiny --text-file text.txt --epochs 1 --seed 3"
+        in (folder / "card.md").read_text()
+    )
+    assert f"{facts['figures']['bits_per_character']:.4f}" in done.stdout
+    assert "cuInit" not in done.stderr and "oneDNN custom" not in done.stderr  # TensorFlow
+
+
+def test_a_mistake_from_the_command_line(tmp_path):
+    done = in_a_process("train_char_lstm", "--text-file", "absent.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: There is no file or folder absent.txt")
+    assert done.stderr.count("\n") == 1  # one sentence, no traceback
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_teaches_at_once(name, tmp_path):
+    start = time.monotonic()
+    done = in_a_process(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert time.monotonic() - start < 3  # TensorFlow is not imported
+    assert "Examples:" in done.stdout and f"python scripts/{name}.py" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("train_char_lstm", ["--recipe", "char_lstm_tinny"], "did you mean 'char_lstm_tiny'"),
+        ("train_char_lstm", ["--recipe", "spelled_numbers"], "No recipe of this script"),
+        ("train_translator", ["--recipe", "spelled_numbers_tiny", "--epochs", 0], "`epochs`"),
+        ("train_imdb_lm", ["--recipe", "imdb_lm_tiny", "--data-dir", "absent"], "absent"),
+        ("train_imdb_lm", ["--recipe", "imdb_lm_tiny", "--resume"], "no training to resume"),
+        ("generate", ["absent.keras", "to be"], "no model at 'absent.keras'"),
+        ("generate", ["MODEL"], "no text to go on from"),
+        ("generate", ["MODEL", "TO BE"], "'B'"),
+        ("generate", ["MODEL", "to be", "--temperature", 0], "temperature"),
+        ("generate", ["MODEL", "to be", "--sampler", "gredy"], "did you mean 'greedy'"),
+        ("generate", ["MODEL", "to be", "--max-new-tokens", 0], "max_new_tokens"),
+        ("export_saved_model", ["absent", "out"], "no model at 'absent'"),
+        ("export_saved_model", ["MODEL", "MODEL"], "is a file"),
+        ("export_saved_model", ["MODEL", "/proc/rnnzoo"], "cannot be written"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    call, model, name, arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = call(name, *(model if argument == "MODEL" else argument for argument in arguments))
+    assert done.exit_code == 2
+    assert message in done.stderr and done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_one_sentence(call, model, monkeypatch):
+    from rnnzoo import zoo
+
+    def full(path):
+        raise OSError(28, "No space left on device", "saved_models/x")
+
+    monkeypatch.setattr(zoo, "load", full)
+    done = call("generate", model, "to be")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: saved_models/x: No space left on device")
+
+
+def test_generate_writes_what_the_model_writes(call, model, tmp_path):
+    from rnnzoo import zoo
+
+    (tmp_path / "prompts.txt").write_text("that\n\nnot\n")
+    done = call(
+        "generate", model, "to be", "--text-file", tmp_path / "prompts.txt",
+        "--max-new-tokens", 9, "--temperature", 0.5, "--seed", 7,
+    )  # fmt: skip
+    prompts = ["to be", "that", "not"]
+    written = zoo.load(model).generate(prompts, 9, temperature=0.5, seed=7)
+    expected = "".join(f"{prompt}{text}\n" for prompt, text in zip(prompts, written, strict=True))
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == expected
+
+
+def test_export(call, model, tmp_path):
+    done = call("export_saved_model", model, tmp_path / "exported")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "exported" / "saved_model.pb").is_file()

@@ -1,0 +1,106 @@
+"""The data legs of a recipe, without any training."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, recipes
+from rnnzoo.data import corpora
+from rnnzoo.errors import InputError
+from rnnzoo.training.language_model_task import LanguageModelTask
+from rnnzoo.training.splits import load_corpus
+from rnnzoo.training.train import train
+from rnnzoo.training.translation_task import TranslationTask, accuracy, translate_all
+
+CHARACTERS = recipes.get("char_lstm_tiny")
+REVIEWS = recipes.get("imdb_lm_tiny")
+NUMBERS = replace(
+    recipes.get("spelled_numbers_tiny"),
+    corpus_options={"min_digits": 1, "max_digits": 2, "samples": 40, "validation_samples": 6},
+)
+
+
+def test_the_training_stream_is_every_review_once_and_no_start_is_a_target(small_data):
+    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data), seed=5)
+    rows = {}
+    for _, targets, weights in task.train:
+        starts = targets.numpy() == task.vocabulary.start_id
+        assert not weights.numpy()[starts].any()
+        for row, (ids, real) in enumerate(zip(targets.numpy(), weights.numpy() > 0, strict=True)):
+            rows.setdefault(row, []).append(ids[real | (ids == task.vocabulary.start_id)])
+    stream = np.concatenate([np.concatenate(rows[row]) for row in sorted(rows)])
+    ids = np.concatenate(task.documents[0])
+    assert len(ids) - REVIEWS.batch_size <= len(stream) < len(ids)
+    known = np.bincount(ids, minlength=len(task.vocabulary))
+    lost = known - np.bincount(stream, minlength=len(task.vocabulary))
+    assert lost.min() >= 0 and lost.sum() == len(ids) - len(stream)
+    other = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data), seed=6)
+    assert task.corpus.sha256 == other.corpus.sha256  # the split does not depend on the seed,
+    first, second = (next(iter(one.train))[1].numpy() for one in (task, other))
+    assert (first != second).any()  # but the order does
+
+
+def test_prompts_are_those_that_the_vocabulary_has(tmp_path):
+    (tmp_path / "text.txt").write_text("xyz zyx " * 400)
+    corpus = corpora.load(tmp_path / "text.txt")
+    assert LanguageModelTask(CHARACTERS, corpus).prompts() == ["xyz zyx xy"]
+    assert LanguageModelTask(replace(CHARACTERS, prompts=("z", "q")), corpus).prompts() == ["z"]
+
+
+def test_pairs_of_the_users_own(tmp_path):
+    rows = [json.dumps({"source": f"{n} apples", "target": f"{n} Äpfel"}) for n in range(100)]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
+    recipe = recipes.get("multi30k_en_de_tiny")
+    task = TranslationTask(recipe, load_corpus(recipe, text_file=tmp_path / "pairs.jsonl"))
+    assert len(task.held) == 10 and "held out by content" in task.split
+    source, target = task.vocabularies
+    assert "apples" in source.tokens and "äpfel" in target.tokens
+    inputs, labels, _ = next(iter(task.train))
+    assert (inputs["target"].numpy()[:, 0] == target.start_id).all()
+    assert (inputs["source"].numpy()[:, -1] == source.end_id).all()
+    assert (labels.numpy()[:, -1] == target.end_id).all()
+
+
+def test_accuracy_counts_positions():
+    figures = accuracy(["125", "9", "777"], ["124", "97", "77"])
+    assert figures["by_position"] == [1.0, 0.6667, 0.0]
+    assert figures["symbols_right"] == pytest.approx(5 / 7)
+    assert figures["sequences_right"] == 0.0
+    assert accuracy(["12"], ["12"])["sequences_right"] == 1.0
+
+
+def test_translations_come_back_in_order():
+    class Upper:
+        def translate(self, texts, max_new_tokens):
+            return [text.upper() for text in texts]
+
+    random = np.random.default_rng(0)
+    pairs = [("x" * random.integers(1, 9) + str(n), "") for n in range(613)]
+    assert translate_all(Upper(), pairs, 5) == [source.upper() for source, _ in pairs]
+
+
+def test_models_that_do_not_fit(tmp_path, small_data):
+    path = tmp_path / "model.keras"
+    char_lstm(Vocabulary.from_text("to be"), units=4, num_layers=1).save(path)
+    with pytest.raises(InputError, match=r"is a LanguageModel, but the recipe .* translation"):
+        train(NUMBERS, from_model=path, out=tmp_path / "out")
+    with pytest.raises(InputError, match="no start and end of a document"):
+        train(REVIEWS, data_dir=small_data, from_model=path, out=tmp_path / "out")
+    marks = ("<pad>", "<start>", "<end>")
+    source = Vocabulary.from_text("onetwhrefuivsxg ", special_tokens=marks)
+    target = Vocabulary.from_text("0123456", special_tokens=marks)
+    gru_seq2seq(source, target, units=4).save(path)
+    with pytest.raises(InputError, match=r"has 1 characters .* lacks: 'z'"):
+        train(NUMBERS, from_model=path, out=tmp_path / "out")
+    char_lstm(7, units=4, num_layers=1).save(path)
+    with pytest.raises(InputError, match="holds no vocabulary"):
+        train(CHARACTERS, data_dir=small_data, from_model=path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnzoo.training.train.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        train(NUMBERS, out=tmp_path / "out", log_dir=tmp_path / "logs")
