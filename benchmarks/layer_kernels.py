@@ -5,8 +5,9 @@
     python benchmarks/layer_kernels.py --whole-step             # 2-layer model, Adam, clipping
 
 The contestants take turns, one call each a round, in one process: other work on the machine then
-slows all alike. Printed: the median over the rounds of the time per token, and how many times as
-fast as Keras in float32 that is (median over the rounds of the ratio within the round).
+slows all alike. Printed: the median over the rounds of the time per token, how many times as fast
+as Keras in float32 that is (median over the rounds of the ratio within the round), and the same
+for the processor time of all cores, which other work disturbs least.
 """
 
 import argparse
@@ -77,6 +78,7 @@ def model_step(module, cell, size, dtype, jit_compile=False):
 def compare(contestants, tokens, rounds):
     """Prints the first call's time, the time per token and the ratio to the first contestant."""
     times = {name: [] for name in contestants}
+    processor = {name: [] for name in contestants}
     first = {}
     for name, call in contestants.items():
         start = time.perf_counter()
@@ -85,16 +87,20 @@ def compare(contestants, tokens, rounds):
         call()
     for _ in range(rounds):
         for name, call in contestants.items():
-            start = time.perf_counter()
+            start, start_processor = time.perf_counter(), time.process_time()
             call()
             times[name].append(time.perf_counter() - start)
+            processor[name].append(time.process_time() - start_processor)
     base = np.array(next(iter(times.values())))
+    base_processor = np.median(next(iter(processor.values())))
     for name, taken in times.items():
         ratio = np.quantile(base / np.array(taken), (0.25, 0.5, 0.75))
         print(
             f"  {name:16} {np.median(taken) / tokens * 1e6:8.2f} us/token"
             f"   x {ratio[1]:.2f} (middle half {ratio[0]:.2f}-{ratio[2]:.2f},"
-            f" best {base.min() / min(taken):.2f})   first call {first[name]:.1f} s",
+            f" best {base.min() / min(taken):.2f})"
+            f"   processor x {base_processor / np.median(processor[name]):.2f}"
+            f"   first call {first[name]:.1f} s",
             flush=True,
         )
 

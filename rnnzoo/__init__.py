@@ -3,6 +3,7 @@
 Importing the package registers its layers and models with Keras, so that `.keras` files load.
 """
 
+from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.vocabulary import Vocabulary
@@ -17,6 +18,7 @@ __all__ = [
     "Vocabulary",
     "char_lstm",
     "gru_seq2seq",
+    "kernels",
     "load",
     "word_lm",
 ]

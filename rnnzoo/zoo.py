@@ -16,7 +16,9 @@ PACKAGE = "rnnzoo>"  # what Keras puts before the names of our classes
 
 
 def load(name_or_path: str | os.PathLike) -> keras.Model:
-    """Loads a model with its vocabulary, compiled as it was when it was saved.
+    """Loads a model with its vocabulary, ready to generate, to evaluate and to train on.
+
+    It is compiled as it was when it was saved, and with the model's defaults if it was not.
 
     Nothing in a file is run as code: Keras's safe mode is on.
 
@@ -40,7 +42,7 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
     path = _find(name_or_path)
     _check_file(path)
     try:
-        return keras.saving.load_model(path)
+        model = keras.saving.load_model(path)
     except InputError:
         raise
     except Exception as error:  # Keras, h5py and zipfile each raise their own
@@ -49,6 +51,9 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
             f"The model file {str(path)!r} cannot be loaded ({reason}); get or make it again, "
             "or register the classes of your own that it was compiled with."
         ) from error
+    if not model.compiled:
+        model.compile()
+    return model
 
 
 def _zoo_models() -> dict[str, Path]:

@@ -67,7 +67,7 @@ def additive_attention(query, values, mask, query_kernel, key_kernel, score_vect
 
 
 def derivatives(function, arrays, step=1e-20):
-    """The gradient of a real scalar function of arrays, by the complex step (Squire, Trapp 1998)."""
+    """The gradient of a real function of arrays, by the complex step (Squire and Trapp 1998)."""
     arrays = [np.asarray(array, np.complex128) for array in arrays]
     gradients = []
     for array in arrays:

@@ -170,10 +170,6 @@ class LanguageModelTask:
         }
         if vocabulary.unknown_id is not None:
             figures["unknown_rate"] = float(np.mean(targets == vocabulary.unknown_id))
-        rows = min(self.recipe.batch_size, max(1, len(self.held) // 200))
-        stream = stream_batches(self.held, rows, min(64, (len(self.held) - 1) // rows))
-        stream = _without_starts(stream, vocabulary.start_id)
-        figures["perplexity_with_carried_state"] = math.exp(_nats(model, stream))
         return figures
 
     def prompts(self):

@@ -59,7 +59,7 @@ def test_steps_are_the_call(name):
         np.testing.assert_allclose(ops.convert_to_numpy(step), logits[:, time], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["char_lstm", "char_lstm-gru", "word_lm"])
+@pytest.mark.parametrize("name", ["char_lstm", "word_lm-gru"])
 def test_greedy_text_is_the_likeliest_token_each_time(name):
     model = runners.LANGUAGE_MODELS[name]()
     vocabulary = model.vocabulary
@@ -169,8 +169,10 @@ def test_ids_without_a_vocabulary():
     assert np.array_equal(both[0], model.generate([1, 2, 3], 5, sampler="greedy"))
 
 
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+@pytest.mark.parametrize(
+    ("cell", "dtype"),
+    [("lstm", "mixed_bfloat16"), ("gru", "mixed_float16"), ("simple_rnn", "mixed_bfloat16")],
+)
 def test_mixed_precision(cell, dtype):
     model = runners.language_model(cell=cell, dtype=dtype, tie_embedding_weights=True)()
     assert len(model.generate("to be", 5, seed=1)) == 5

@@ -51,7 +51,9 @@ def test_source_padding_changes_nothing(name):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "simple_rnn" not in name])
+@pytest.mark.parametrize(
+    "name", ["gru_seq2seq", "gru_seq2seq-after-lstm", "gru_seq2seq-no_attention"]
+)
 def test_translation_is_the_likeliest_token_each_time(name):
     keras.utils.set_random_seed(1)
     model = runners.ENCODER_DECODERS[name]()
@@ -89,7 +91,7 @@ def test_special_tokens_are_never_written():
 
 
 def test_one_text_or_many():
-    model = runners.ENCODER_DECODERS["gru_seq2seq-after"]()
+    model = runners.ENCODER_DECODERS["gru_seq2seq-after-lstm"]()
     text, weights = model.translate("one two", return_attention=True)
     (same,), (its,) = model.translate(["one two"], return_attention=True)
     assert text == same and np.array_equal(weights, its)

@@ -82,7 +82,7 @@ def cases(draw):
 
 
 @settings(
-    max_examples=20,
+    max_examples=16,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

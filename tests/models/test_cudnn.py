@@ -57,7 +57,6 @@ def test_stream_with_carried_state_has_a_kernel_a_layer():
     ("options", "kernels", "loops"),
     [
         ({"attention_position": "before_cell"}, 2, True),  # one a direction of the encoder
-        ({"attention_position": "before_cell", "num_layers": 2}, 5, True),
         ({"attention_position": "after_cell"}, 3, False),
         ({"attention_position": "after_cell", "bidirectional": False}, 2, False),
         ({"attention": None, "num_layers": 2}, 6, False),
