@@ -1,0 +1,1 @@
+"""Writing text: samplers, the compiled loop, generation and translation."""

@@ -7,6 +7,7 @@ from keras import ops
 from rnnzoo.errors import InputError
 from rnnzoo.layers import Decoder
 from tests import reference
+from tests.runners import UNTRACED
 
 RANDOM = np.random.default_rng(0)
 TARGET = np.array([[1, 4, 2, 3], [1, 5, 5, 0]], "int32")
@@ -25,7 +26,7 @@ def make(cell, position, num_layers):
     return decoder, memory, state
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("num_layers", [1, 2] if UNTRACED else [2])
 @pytest.mark.parametrize("position", ["before_cell", "after_cell", None])
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_are_the_whole(cell, position, num_layers):
