@@ -1,7 +1,7 @@
 """tf.data pipelines: ids in, batches of int32 ids out, never one-hot.
 
 Batches are made by TensorFlow operations from index arithmetic (`indexing.py`), in the background
-(`prefetch`). Python runs once an epoch, to draw the order of documents and pairs, and for a text
+(`in_background`). Python runs once an epoch, to draw the order of documents and pairs, and for a text
 in an `np.memmap` once a batch, to read it from the file.
 
 Every shuffled pipeline shuffles anew in each epoch: the e-th iteration over a data set of one seed
@@ -96,7 +96,7 @@ def _stream(ids, batch_size, sequence_length, what):
         targets, _ = _padded(take, starts + 1, counts, sequence_length)
         return {"tokens": tokens, "reset": reset}, targets, weights
 
-    return rows.map(batch).prefetch(tf.data.AUTOTUNE)
+    return in_background(rows.map(batch))
 
 
 def _text_rows(num_ids, batch_size, sequence_length, what):
@@ -359,4 +359,24 @@ def _finish(batches, number, batch_size):
     import tensorflow as tf
 
     known = tf.data.experimental.assert_cardinality(-(-number // batch_size))
-    return batches.apply(known).prefetch(tf.data.AUTOTUNE)
+    return in_background(batches.apply(known))
+
+
+def in_background(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Makes batches in the background, two ahead of the model.
+
+    Nothing here is left for tf.data to tune, and its tuning costs: TensorFlow 2.21 does not wake
+    the tuner when an iterator ends, so every epoch and every evaluation would wait for a nap of
+    the tuner, which doubles each time up to a minute.
+
+    Args:
+        batches: A data set.
+
+    Returns:
+        The same data set, made ahead.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)

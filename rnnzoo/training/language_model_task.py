@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnzoo import models
 from rnnzoo.data import document_batches, stream_batches, window_batches
+from rnnzoo.data.batches import in_background
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
@@ -217,7 +218,7 @@ def _without_starts(batches, start_id):
     def weigh(inputs, targets, weights=1.0):
         return inputs, targets, weights * tf.cast(targets != start_id, tf.float32)
 
-    return batches.map(weigh).prefetch(tf.data.AUTOTUNE)
+    return in_background(batches.map(weigh))
 
 
 def _nats(model, batches):

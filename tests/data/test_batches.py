@@ -300,3 +300,16 @@ def test_fit_sees_one_epoch_after_the_other():
     again = window_batches(np.arange(60), 4, 5)
     expected = [tokens for _ in range(3) for tokens, _ in numpy(again)]
     assert equal(seen, expected)
+
+
+def test_no_pipeline_is_tuned():
+    # The tuner of tf.data lets every epoch wait for it, for up to a minute (`in_background`).
+    for dataset in (
+        stream_batches(np.arange(100), 2, 3),
+        stream_batches(DOCUMENTS, 2, 3),
+        window_batches(np.arange(100), 2, 3),
+        document_batches(DOCUMENTS, 2),
+        pair_batches([[5]], [[6]], 1, start_id=1, end_id=2),
+    ):
+        assert dataset.options().autotune.enabled is False
+        assert dataset.map(lambda *parts: parts).options().autotune.enabled is False
