@@ -1,8 +1,8 @@
 """tf.data pipelines: ids in, batches of int32 ids out, never one-hot.
 
 Batches are made by TensorFlow operations from index arithmetic (`indexing.py`), in the background
-(`in_background`). Python runs once an epoch, to draw the order of documents and pairs, and for a text
-in an `np.memmap` once a batch, to read it from the file.
+(`in_background`). Python runs once an epoch, to draw the order of documents and pairs, and for a
+text in an `np.memmap` once a batch, to read it from the file.
 
 Every shuffled pipeline shuffles anew in each epoch: the e-th iteration over a data set of one seed
 has always the same order.

@@ -28,8 +28,6 @@ class StreamDataset(keras.utils.PyDataset):
         ([[0, 1, 2], [5, 6, 7]], [1, 1], [[1, 2, 3], [6, 7, 8]])
     """
 
-    ordered = True  # the model looks here, and refuses to train on the batches out of order
-
     def __init__(self, ids, batch_size: int, sequence_length: int, **kwargs):
         super().__init__(**kwargs)
         self.batch_size, self.sequence_length = batch_size, sequence_length

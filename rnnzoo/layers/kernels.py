@@ -60,6 +60,7 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
         The kernel and the reason.
 
     Example:
+        >>> from rnnzoo.layers import LSTM
         >>> choose_kernel(LSTM(8, activation="relu")).name
         'generic'
     """

@@ -9,7 +9,7 @@ from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
-from rnnzoo.training.metrics import BitsPerCharacter, Perplexity
+from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 
 
 @keras.saving.register_keras_serializable("rnnzoo")

@@ -8,7 +8,7 @@ from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
-from rnnzoo.training.metrics import Perplexity
+from rnnzoo.evaluation.metrics import Perplexity
 
 
 @keras.saving.register_keras_serializable("rnnzoo")

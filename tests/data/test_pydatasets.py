@@ -79,9 +79,9 @@ def test_stream_of_a_memmap(tmp_path):
     assert_same(StreamDataset(ids[10:], 3, 7), StreamDataset(np.arange(10, 1000), 3, 7))
 
 
-def test_stream_is_marked_as_ordered():
+def test_stream_resets_in_its_first_batch_alone():
     twin = StreamDataset(range(12), 2, 3)
-    assert twin.ordered is True and twin.num_batches == 2
+    assert twin.num_batches == 2
     assert [inputs["reset"].tolist() for inputs, _, _ in twin] == [[1, 1], [0, 0]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from rnnzoo.training.metrics import BitsPerCharacter, Perplexity
+from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 
 RNG = np.random.default_rng(0)
 
