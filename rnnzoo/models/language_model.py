@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import check_positive
+from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
-from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 
 
 @keras.saving.register_keras_serializable("rnnzoo")

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+from rnnzoo.evaluation.metrics import Perplexity
 from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
-from rnnzoo.evaluation.metrics import Perplexity
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
