@@ -1,0 +1,41 @@
+"""The figures that the README promises, each remade by its own command: minutes each, by hand.
+
+Run with `pytest -m slow`, on two idle cores.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def run(script, out, *arguments):
+    """Runs a script; returns what it wrote into metrics.json."""
+    command = [sys.executable, SCRIPTS / script, "--out", out, *arguments]
+    subprocess.run(list(map(str, command)), check=True)
+    return json.loads((out / "metrics.json").read_text())
+
+
+@pytest.mark.slow
+def test_imdb_lm_beats_the_kneser_ney_bigram(data_dir, tmp_path):
+    facts = run("train_imdb_lm.py", tmp_path / "imdb_lm", "--data-dir", data_dir)
+    assert facts["figures"]["perplexity"] < facts["baselines"]["kneser_ney_2gram_perplexity"]
+    assert facts["training"]["minutes"] < 11.5
+
+
+@pytest.mark.slow
+def test_char_lstm_shakespeare_in_ten_minutes(data_dir, tmp_path):
+    out = tmp_path / "char_lstm_shakespeare"
+    facts = run("train_char_lstm.py", out, "--data-dir", data_dir, "--max-minutes", 10)
+    assert facts["figures"]["nats_per_character"] < 1.55
+
+
+@pytest.mark.slow
+def test_spelled_numbers_in_five_minutes(tmp_path):
+    out = tmp_path / "spelled_numbers"
+    facts = run("train_translator.py", out, "--recipe", "spelled_numbers", "--max-minutes", 5)
+    assert facts["figures"]["symbols_right"] > 0.99
