@@ -130,6 +130,6 @@ def _check_config(where, config):
     if file_format > FILE_FORMAT or not known:
         raise InputError(
             f"{where} was written by a newer rnnzoo (a {config.get('class_name')} of file format "
-            f"{file_format}; this one reads formats up to {FILE_FORMAT}); upgrade it with "
-            "`pip install -U rnnzoo`."
+            f"{file_format}; this one reads formats up to {FILE_FORMAT}); upgrade it "
+            "to load the model."
         )

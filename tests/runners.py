@@ -182,3 +182,21 @@ def check_mixed_precision(model):
     loss, *_ = model.train_on_batch(inputs, targets, weights)
     assert np.isfinite(loss)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def check_export(model, path):
+    """The SavedModel's ids-to-logits endpoint equals the model, and its text endpoint answers."""
+    import tensorflow as tf
+
+    inputs, _, _ = batch(model)
+    model.export(path, verbose=False)
+    exported = tf.saved_model.load(path)
+    given = tf.nest.map_structure(tf.constant, inputs)
+    np.testing.assert_allclose(exported.serve(given), logits_of(model, inputs), atol=1e-5)
+    if isinstance(model, rnnzoo.LanguageModel):
+        prompt = "to" if model.vocabulary.level == "character" else "it is"
+        written = exported.generate(tf.constant([prompt]), 5, 0.0)[0].numpy().decode()
+        assert written == model.generate(prompt, max_new_tokens=5, sampler="greedy")
+    else:
+        written = exported.translate(tf.constant(["one two"]))[0].numpy().decode()
+        assert written == model.translate("one two")

@@ -1,6 +1,9 @@
 """What every model of rnnzoo shares: how it compiles, what it saves, what it keeps to itself."""
 
+import contextlib
 import numbers
+import os
+from pathlib import Path
 
 import keras
 from keras import ops
@@ -36,8 +39,8 @@ class ZooModel(keras.Model):
                 the tokens whose weight is not zero.
             metrics: As for Keras.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
-            **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA was
-                slower in every measurement of a recurrent network on a CPU and has no cuDNN kernel.
+            **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
+                cuDNN kernel, and on a CPU it made recurrent networks slower.
 
         Example:
             >>> model.compile(optimizer="adam")  # doctest: +SKIP
@@ -67,6 +70,38 @@ class ZooModel(keras.Model):
         config = keras.saving.deserialize_keras_object(config)
         config.pop("jit_compile", None)  # False from TensorFlow would take the compiler from JAX
         self.compile(**config)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model, with its vocabularies, to a `.keras` file: whole or not at all.
+
+        Args:
+            filepath: The file; one that exists is replaced once the new one is complete.
+            overwrite: As for `keras.Model.save`.
+            zipped: As for `keras.Model.save`.
+            **kwargs: As for `keras.Model.save`.
+
+        Raises:
+            InputError: If the file cannot be written.
+
+        Example:
+            >>> model.save("romeo.keras")  # doctest: +SKIP
+        """
+        path = Path(filepath)
+        whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)
+        if not whole or (path.exists() and not overwrite):
+            return super().save(filepath, overwrite, zipped, **kwargs)
+        unfinished = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+        try:
+            super().save(unfinished, True, zipped, **kwargs)
+            os.replace(unfinished, path)
+        except OSError as error:
+            raise InputError(
+                f"The model cannot be saved to {str(path)!r} ({error.strerror or error}); give a "
+                "file in a folder that exists, may be written to and has room."
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
 
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
@@ -141,7 +176,7 @@ class ZooModel(keras.Model):
         if file_format is None or file_format > FILE_FORMAT:
             raise InputError(
                 f"The model has file format {file_format}, and this rnnzoo reads formats up to "
-                f"{FILE_FORMAT}; upgrade it with `pip install -U rnnzoo`."
+                f"{FILE_FORMAT}; upgrade it to load the model."
             )
         for name, value in config.items():
             if isinstance(value, dict) and "class_name" in value:

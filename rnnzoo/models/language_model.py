@@ -1,15 +1,18 @@
 """Recurrent language models: given the text so far, how likely is each next token?"""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
-from rnnzoo.errors import check_positive
+from rnnzoo.errors import InputError, check_positive
 from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
+from rnnzoo.vocabulary import Vocabulary
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -92,13 +95,25 @@ class LanguageModel(StatefulStreams, ZooModel):
         return BitsPerCharacter() if level == "character" else Perplexity()
 
     def get_initial_state(self, batch_size):
-        """The state before any token: a flat list of zeros, `(batch_size, units)` each."""
+        """Makes the state before any token.
+
+        Args:
+            batch_size: The number of rows.
+
+        Returns:
+            A flat list of zeros, `(batch_size, units)` each.
+        """
         return self.recurrent.get_initial_state(batch_size)
 
     def call(self, inputs, initial_state=None, return_state=False, training=False):
         """Returns the logits of whole sequences; see the class."""
         carrier = None
         if isinstance(inputs, dict):
+            if not {"tokens", "reset"} <= set(inputs):
+                raise InputError(
+                    "A LanguageModel is called on token ids, or on a stream's "
+                    f'{{"tokens", "reset"}}, not on a dictionary of {sorted(inputs)}.'
+                )
             inputs, reset = inputs["tokens"], inputs["reset"]
             carrier, initial_state = self._carried(reset, inputs.shape[0])
         hidden = self.embedding(inputs)  # (B, T, E)
@@ -151,7 +166,14 @@ class LanguageModel(StatefulStreams, ZooModel):
         last_hidden = self.recurrent.split_state(state)[-1][0]  # (B, units), at the last real step
         return self._logits(last_hidden), state
 
-    def generate(self, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
+    def generate(
+        self,
+        prompts,
+        max_new_tokens: int = 100,
+        sampler=None,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ):
         """Writes on from prompts, one token after the other, in a compiled loop.
 
         The padding, start and unknown tokens are never written. A row stops at the end token, if
@@ -198,16 +220,16 @@ class LanguageModel(StatefulStreams, ZooModel):
 
 
 def char_lstm(
-    vocabulary,
-    units=512,
-    num_layers=2,
-    cell="lstm",
-    embedding_dim=None,
-    dropout=0.0,
-    tie_embedding_weights=False,
-    name="char_lstm",
+    vocabulary: Vocabulary | int,
+    units: int | Sequence[int] = 512,
+    num_layers: int = 2,
+    cell: str = "lstm",
+    embedding_dim: int | None = None,
+    dropout: float = 0.0,
+    tie_embedding_weights: bool = False,
+    name: str = "char_lstm",
     **kwargs,
-):
+) -> LanguageModel:
     """Builds a character language model: it writes text one character at a time.
 
     Args:
@@ -253,16 +275,16 @@ def char_lstm(
 
 
 def word_lm(
-    vocabulary,
-    units=512,
-    num_layers=1,
-    cell="lstm",
-    embedding_dim=256,
-    dropout=0.0,
-    tie_embedding_weights=True,
-    name="word_lm",
+    vocabulary: Vocabulary | int,
+    units: int | Sequence[int] = 512,
+    num_layers: int = 1,
+    cell: str = "lstm",
+    embedding_dim: int = 256,
+    dropout: float = 0.0,
+    tie_embedding_weights: bool = True,
+    name: str = "word_lm",
     **kwargs,
-):
+) -> LanguageModel:
     """Builds a word language model.
 
     Args:

@@ -9,6 +9,7 @@ from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
+from rnnzoo.vocabulary import Vocabulary
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -163,7 +164,7 @@ class Seq2Seq(ZooModel):
         logits, state, weights = self.decoder.step(tokens, state, memory)
         return ops.cast(logits, "float32"), state, weights
 
-    def translate(self, texts, max_new_tokens=None, return_attention=False):
+    def translate(self, texts, max_new_tokens: int | None = None, return_attention: bool = False):
         """Translates: writes the likeliest token at every step, feeding it back (greedy search).
 
         The padding, start and unknown tokens are never written.
@@ -220,19 +221,19 @@ def _check_special_tokens(side, vocabulary, tokens):
 
 
 def gru_seq2seq(
-    source_vocabulary,
-    target_vocabulary,
-    units=256,
-    num_layers=1,
-    cell="gru",
-    embedding_dim=None,
-    attention="bahdanau",
-    attention_position="before_cell",
-    bidirectional=True,
-    dropout=0.0,
-    name="gru_seq2seq",
+    source_vocabulary: Vocabulary | int,
+    target_vocabulary: Vocabulary | int,
+    units: int = 256,
+    num_layers: int = 1,
+    cell: str = "gru",
+    embedding_dim: int | None = None,
+    attention: str | None = "bahdanau",
+    attention_position: str = "before_cell",
+    bidirectional: bool | str = True,
+    dropout: float = 0.0,
+    name: str = "gru_seq2seq",
     **kwargs,
-):
+) -> Seq2Seq:
     """Builds a GRU encoder-decoder with Bahdanau attention, for instance to translate.
 
     Args:

@@ -240,3 +240,5 @@ def test_saved_model_cli(character_model, character_export, folder, tmp_path):
     written = run_process(*command, "--input_exprs", given, cwd=tmp_path)
     expected = character_model.generate(["to ", "be"], max_new_tokens=8, sampler="greedy")
     assert str([text.encode() for text in expected]).replace(",", "") in written.replace(",", "")
+    command[-1] = "serving_default"
+    assert "text" in run_process(*command, "--input_exprs", "prompt=['to ']", cwd=tmp_path)

@@ -33,6 +33,12 @@ def test_trains_saves_and_reloads(name, tmp_path):
     runners.check_training_and_saving(runners.MODELS[name](), tmp_path / "model.keras")
 
 
+@pytest.mark.skipif(not runners.UNTRACED, reason="text endpoints need TensorFlow")
+@every_model
+def test_exports(name, tmp_path):
+    runners.check_export(runners.MODELS[name](), str(tmp_path / "exported"))
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"][: 1 + runners.UNTRACED])
 @pytest.mark.parametrize("name", ["char_lstm", "word_lm-gru", "gru_seq2seq"])
 def test_mixed_precision(name, dtype):
@@ -49,6 +55,31 @@ def test_compiled_training_learns(name, dtype):
     losses = [float(model.train_on_batch(inputs, targets, weights)[0]) for _ in range(20)]
     # the metrics are running means, so the last loss is behind the mean
     assert losses[-1] < losses[0] - 0.1
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    runners.MODELS["char_lstm"]().save(path)
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        (tmp_path / "half").write_text("")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", full)
+    with pytest.raises(InputError, match=r"cannot be saved to .*No space left on device"):
+        runners.MODELS["char_lstm"]().save(path)
+    assert path.read_bytes() == before
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="give a file in a folder that exists"):
+        runners.MODELS["char_lstm"]().save(tmp_path / "absent" / "model.keras")
+    runners.MODELS["char_lstm"]().save(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["half", "model.keras"]
+
+
+def test_a_language_model_refuses_other_dictionaries():
+    with pytest.raises(InputError, match="not on a dictionary of"):
+        runners.MODELS["char_lstm"]()({"ids": np.ones((2, 3), "int32")})
 
 
 def test_dtype_policy_survives_saving(tmp_path):
