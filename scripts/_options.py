@@ -37,7 +37,12 @@ FromModel = Annotated[
     str | None,
     typer.Option("--from", help="Fine-tune this model: a folder or a .keras file."),
 ]
-LogDir = Annotated[Path | None, typer.Option(help="Folder for TensorBoard.")]
+LogDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for TensorBoard. Keras needs the package for it: pip install tensorboard."
+    ),
+]
 
 
 def run(main):

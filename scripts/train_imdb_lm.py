@@ -32,7 +32,8 @@ def main(
 
       python scripts/train_imdb_lm.py --max-minutes 60 --epochs 10 --out saved_models/better
 
-      python scripts/train_imdb_lm.py --text-file my_reviews.jsonl --from saved_models/imdb_lm
+      python scripts/train_imdb_lm.py --text-file my_reviews.jsonl
+      --from saved_models/imdb_lm --out saved_models/my_reviews
     """
     options.train_command(
         recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,

@@ -42,6 +42,7 @@ def main(
       python scripts/train_translator.py --recipe spa_eng --max-minutes 60
 
       python scripts/train_translator.py --recipe spa_eng --text-file my_pairs.jsonl
+      --out saved_models/my_pairs
     """
     options.train_command(
         recipe, "translation", text_file, from_model, data_dir=data_dir, epochs=epochs,

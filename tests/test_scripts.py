@@ -1,5 +1,6 @@
 """The scripts, called as a user calls them: twice in a process of their own, else in this one."""
 
+import errno
 import importlib
 import json
 import os
@@ -58,12 +59,15 @@ def test_a_training_from_the_command_line(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "saved_models" / "char_lstm_tiny"
-    facts = json.loads((folder / "metrics.json").read_text())
+    written = (folder / "metrics.json").read_text()
+    card, facts = (folder / "card.md").read_text(), json.loads(written)
     assert facts["training"]["seed"] == 3
     assert (
-        "--recipe char_lstm_tiny --text-file text.txt --epochs 1 --seed 3"
-        in (folder / "card.md").read_text()
-    )
+        "python scripts/train_char_lstm.py --recipe char_lstm_tiny --text-file text.txt "
+        "--epochs 1 --seed 3\n"
+    ) in card
+    for private in (str(tmp_path), str(SCRIPTS)):
+        assert private not in card + written
     assert f"{facts['figures']['bits_per_character']:.4f}" in done.stdout
     assert "cuInit" not in done.stderr and "oneDNN custom" not in done.stderr  # TensorFlow
 
@@ -79,10 +83,13 @@ def test_a_mistake_from_the_command_line(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_teaches_at_once(name, tmp_path):
-    start = time.monotonic()
-    done = in_a_process(name, "--help", cwd=tmp_path)
+    seconds = []
+    while len(seconds) < 3 and min(seconds, default=3) >= 3:  # others may use the machine
+        start = time.monotonic()
+        done = in_a_process(name, "--help", cwd=tmp_path)
+        seconds.append(time.monotonic() - start)
     assert done.returncode == 0
-    assert time.monotonic() - start < 3  # TensorFlow is not imported
+    assert min(seconds) < 3  # TensorFlow is not imported
     assert "Examples:" in done.stdout and f"python scripts/{name}.py" in done.stdout
 
 
@@ -126,6 +133,29 @@ def test_a_full_disk_is_told_in_one_sentence(call, model, monkeypatch):
     done = call("generate", model, "to be")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: saved_models/x: No space left on device")
+
+
+def test_a_disk_that_fills_during_a_training(call, tmp_path, monkeypatch):
+    from rnnzoo import LanguageModel
+
+    def full(self, path):
+        Path(path).write_bytes(b"half a model")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(LanguageModel, "save", full)
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("to be or not to be, that is the question. " * 60)
+    Path("out").mkdir()
+    Path("out/model.keras").write_bytes(b"an earlier model")
+    done = call(
+        "train_char_lstm", "--recipe", "char_lstm_tiny", "--text-file", "text.txt",
+        "--epochs", 1, "--out", "out",
+    )  # fmt: skip
+    assert done.exit_code == 2
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("Error: ") and "No space left on device" in error
+    assert Path("out/model.keras").read_bytes() == b"an earlier model"
+    assert not [path for path in Path("out").rglob("*") if "unfinished" in path.name]
 
 
 def test_generate_writes_what_the_model_writes(call, model, tmp_path):

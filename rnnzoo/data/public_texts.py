@@ -82,7 +82,7 @@ def alice(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 
     def download():
         path = fetch(_ALICE_URL, download_folder() / "alice.txt", _ALICE_SHA256, _plain)
-        return Found(partial(read_pieces, path), f"{_ALICE_URL}, downloaded to {path}")
+        return Found(partial(read_pieces, path), f"{_ALICE_URL}, downloaded")
 
     reader, where = resolve("alice", data_dir, find, download)
     return _text("alice", reader, where, "Public domain in the United States.", _ALICE_SHA256)
@@ -112,7 +112,7 @@ def spa_eng(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     def download():
         path = download_folder() / "spa-eng.txt"
         fetch(_SPA_ENG_URL, path, _SPA_ENG_SHA256, _unzip_spanish)
-        return Found(path, f"{_SPA_ENG_URL}, downloaded to {path}")
+        return Found(path, f"{_SPA_ENG_URL}, downloaded")
 
     path, where = resolve("spa_eng", data_dir, find, download)
     rows = list(_tab_separated(path))
@@ -146,14 +146,14 @@ def multi30k_en_de(*, data_dir: str | Path | None = None, seed: int = 0) -> Corp
     def find(folder):
         for base in (folder / "multi30k", folder):
             if all(_find_file(base, (name[:-3],)) for name in _MULTI30K_SHA256):
-                return Found(base, str(base))
+                return Found(base, str(_find_file(base, ("train.en",))))
         return None
 
     def download():
         folder = download_folder() / "multi30k"
         for name, sha256 in _MULTI30K_SHA256.items():
             fetch(f"{_MULTI30K_URL}/{name}", folder / name, sha256)
-        return Found(folder, f"{_MULTI30K_URL}, downloaded to {folder}")
+        return Found(folder, f"{_MULTI30K_URL}, downloaded")
 
     folder, where = resolve("multi30k_en_de", data_dir, find, download)
     splits = {split: _parallel(folder, file) for split, file in _MULTI30K_SPLITS.items()}

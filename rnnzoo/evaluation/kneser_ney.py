@@ -303,12 +303,25 @@ def _taken(counts: np.ndarray, discounts: Sequence[float]) -> np.ndarray:
     return np.array([0.0, *discounts])[np.minimum(counts, 3)]
 
 
+def _figures(model, train_documents, validation_documents) -> dict:
+    """Fits and scores a model; returns what `cached_perplexity` does."""
+    began = time.perf_counter()
+    nats, tokens = model.fit(train_documents).score(validation_documents)
+    return {
+        "order": model.order,
+        "perplexity": math.exp(nats / tokens),
+        "nats": nats,
+        "tokens": tokens,
+        "seconds": time.perf_counter() - began,
+    }
+
+
 def cached_perplexity(
     order: int,
     train_documents: Sequence[np.ndarray],
     validation_documents: Sequence[np.ndarray],
     vocabulary_size: int,
-    cache_dir: str | os.PathLike,
+    cache_dir: str | os.PathLike | None,
     *,
     pad_id: int | None = 0,
     start_id: int = 1,
@@ -324,7 +337,7 @@ def cached_perplexity(
         train_documents: Documents to count, as for `KneserNey.fit`.
         validation_documents: Documents to score.
         vocabulary_size: Number of ids, specials included.
-        cache_dir: Folder of the cache; made if absent.
+        cache_dir: Folder of the cache, made if absent; `None` for no cache.
         pad_id: As for `KneserNey`.
         start_id: As for `KneserNey`.
         end_id: As for `KneserNey`.
@@ -337,6 +350,8 @@ def cached_perplexity(
         InputError: If an argument or a document is wrong, or the cache cannot be written.
     """
     model = KneserNey(vocabulary_size, order, pad_id=pad_id, start_id=start_id, end_id=end_id)
+    if cache_dir is None:
+        return _figures(model, train_documents, validation_documents)
     settings = [CODE_VERSION, model.order, model.vocabulary_size, pad_id, start_id, end_id]
     digest = hashlib.sha256(json.dumps([int(s) if s is not None else s for s in settings]).encode())
     for documents in (train_documents, validation_documents):
@@ -355,15 +370,7 @@ def cached_perplexity(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()  # before the count: nobody waits for figures that cannot be kept
         try:
-            began = time.perf_counter()
-            nats, tokens = model.fit(train_documents).score(validation_documents)
-            figures = {
-                "order": model.order,
-                "perplexity": math.exp(nats / tokens),
-                "nats": nats,
-                "tokens": tokens,
-                "seconds": time.perf_counter() - began,
-            }
+            figures = _figures(model, train_documents, validation_documents)
             temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
             os.replace(temporary, path)
         finally:

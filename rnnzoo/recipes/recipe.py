@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
-from rnnzoo.errors import InputError, unknown_name
+from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 
 TASKS = ("language_model", "translation")
 BATCHES = ("streams", "windows", "documents", "pairs")
@@ -14,7 +15,8 @@ BATCHES = ("streams", "windows", "documents", "pairs")
 class Recipe:
     """A corpus, a vocabulary, batches, a model, an optimizer and a budget.
 
-    `rnnzoo.training.train.train` walks it. A variant is `dataclasses.replace(recipe, units=...)`.
+    `rnnzoo.training.train.train` walks it. A variant is `dataclasses.replace(recipe, epochs=3)`, or
+    `dataclasses.replace(recipe, builder_options={**recipe.builder_options, "units": 128})`.
 
     Args:
         name: The name, also of the folder that the training leaves.
@@ -30,7 +32,7 @@ class Recipe:
             or `"pairs"`.
         batch_size: Rows of a batch.
         sequence_length: Tokens of a row in one batch: of a stream or a window; the most tokens of a
-            document or of either side of a pair (`None`: all).
+            document or of either side of a pair (`None`, for pairs only: all).
         stride: From one window's start to the next; its length when left out.
         validation_split: The share of a text's end, or of documents or pairs that come without a
             validation split, that is held out.
@@ -54,6 +56,9 @@ class Recipe:
         sample_every_batches: How often to show a sample, beside the end of every epoch.
         ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
         expected: What it reaches, and in what time on which machine.
+
+    Raises:
+        InputError: If a name or a number cannot be.
     """
 
     name: str
@@ -102,6 +107,28 @@ class Recipe:
                 f"The recipe {self.name!r} has the task {self.task!r} and the batches "
                 f"{self.batches!r}; translation goes with pairs, a language model with the others."
             )
+        self._check_numbers()
+
+    def _check_numbers(self):
+        sizes = ("batch_size", "sequence_length", "stride", "validation_limit", "epochs")
+        sizes += ("validation_batch_size", "patience", "sample_length", "sample_every_batches")
+        check_positive(**{name: getattr(self, name) for name in sizes})
+        if self.sequence_length is None and self.batches != "pairs":
+            raise InputError(
+                f"The recipe {self.name!r} has no `sequence_length`, which its {self.batches} "
+                "need; give the tokens of a row in one batch."
+            )
+        check_fraction(validation_split=self.validation_split)
+        above = ("validation_split", "max_minutes", "learning_rate", "clipnorm", "temperature")
+        for name in above:
+            value = getattr(self, name)
+            given = value is not None or name != "max_minutes"
+            if given and not (isinstance(value, Real) and value > 0):
+                raise InputError(f"`{name}` must be above 0, not {value!r}.")
+        for name in ("warmup_steps", "final_fraction", "weight_decay"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and value >= 0):
+                raise InputError(f"`{name}` must be at least 0, not {value!r}.")
 
 
 _RECIPES: dict[str, Recipe] = {}

@@ -1,7 +1,6 @@
 """The folder that a training leaves."""
 
 import json
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -9,7 +8,7 @@ import keras
 
 from rnnzoo.plots import plot_learning_curve
 from rnnzoo.training.card import card
-from rnnzoo.training.files import copy_atomically, write_atomically
+from rnnzoo.training.files import copy_atomically, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
 from rnnzoo.training.report import show
 
@@ -31,12 +30,8 @@ def publish(model, task, checkpoint, out, baselines, run):
         The folder.
     """
     best = _best(model, checkpoint)  # compiled by nobody, so that no optimizer is saved with it
-    unfinished = out / f".unfinished.{os.getpid()}.keras"
-    try:
-        best.save(unfinished)
-        os.replace(unfinished, out / "model.keras")
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(out / "model.keras") as path:
+        best.save(path)
     if keras.config.backend() == "tensorflow":
         best.export(out / "saved_model", verbose=False)
     else:

@@ -1,10 +1,12 @@
 """Callbacks for any training: samples as it goes."""
 
+import os
 from pathlib import Path
 
 import keras
 
 from rnnzoo.errors import InputError, check_positive
+from rnnzoo.training.files import check_output
 
 
 class SampleText(keras.callbacks.Callback):
@@ -25,7 +27,7 @@ class SampleText(keras.callbacks.Callback):
         references: What the translations should be, a text for each prompt.
 
     Raises:
-        InputError: If a number is not positive.
+        InputError: If a number is not positive, the prompt is empty or `path` cannot be written.
 
     Example:
         ```python
@@ -58,7 +60,7 @@ class SampleText(keras.callbacks.Callback):
         self.sampler = sampler
         self.temperature = 0.8 if sampler is None and temperature is None else temperature
         self.every_batches, self.every_epochs = every_batches, every_epochs
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else _checked(Path(path))
         self.log_dir, self.seed = log_dir, seed
         self._epoch = self._batches = 0
         self._writer = None
@@ -121,6 +123,14 @@ class SampleText(keras.callbacks.Callback):
         with self._writer.as_default():
             tf.summary.write("sample", f"```\n{text}\n```", self._batches, metadata)
             self._writer.flush()
+
+
+def _checked(path):
+    """The path of a file, if it can be written."""
+    check_output(path.parent, megabytes=1, option="`path`")
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise InputError(f"The file of samples {path} cannot be written; give another `path`.")
+    return path
 
 
 def joined(vocabulary, prompt, continuation):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import keras
 
 from rnnzoo.errors import InputError
-from rnnzoo.training.files import write_atomically
+from rnnzoo.training.files import unfinished, write_atomically
 
 SAVE_EVERY = 8 * 60  # seconds between checkpoints in a long epoch
 
@@ -139,9 +138,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves the last model, and the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
-            unfinished = self.checkpoint.folder / "unfinished.weights.h5"
-            self.model.save_weights(unfinished)
-            os.replace(unfinished, self.checkpoint.best)
+            with unfinished(self.checkpoint.best) as path:
+                self.model.save_weights(path)
             where = {"best": float(value), "best_step": self.clock.step}
             self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))
         self._save_last()
@@ -150,9 +148,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         return self.clock.step / self.clock.steps_per_epoch
 
     def _save_last(self):
-        unfinished = self.checkpoint.folder / "unfinished.keras"
-        self.model.save(unfinished)
-        os.replace(unfinished, self.checkpoint.last)
+        with unfinished(self.checkpoint.last) as path:
+            self.model.save(path)
         self.checkpoint.note(
             epoch=int(self._epochs()), step=self.clock.step, minutes=self.clock.minutes
         )

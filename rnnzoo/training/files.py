@@ -1,5 +1,6 @@
 """Output files: checked before the work, written whole or not at all."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -8,12 +9,13 @@ from pathlib import Path
 from rnnzoo.errors import InputError
 
 
-def check_output(folder, megabytes=100):
+def check_output(folder, megabytes=100, option="--out"):
     """Checks that a folder can be written, before an hour of work; makes nothing.
 
     Args:
         folder: The folder, which need not exist.
         megabytes: The room that is needed.
+        option: What the error says to change.
 
     Raises:
         InputError: If a file is in the way, the permission is lacking or the disk is full.
@@ -23,22 +25,38 @@ def check_output(folder, megabytes=100):
     if not existing.is_dir():
         raise InputError(
             f"The output {folder} cannot be a folder, since {existing} is a file; give another "
-            "--out."
+            f"{option}."
         )
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise InputError(
-            f"The output {folder} cannot be written ({error.strerror or error}); give an --out "
-            "where you may write."
+            f"The output {folder} cannot be written ({error.strerror or error}); give another "
+            f"{option}, where you may write."
         ) from None
     free = shutil.disk_usage(existing).free / 1e6
     if free < megabytes:
         raise InputError(
             f"The output {folder} needs about {megabytes:,.0f} MB and its disk has {free:,.0f} MB "
-            "free; make room, or give an --out on another disk."
+            f"free; make room, or give another {option}, on another disk."
         )
+
+
+@contextlib.contextmanager
+def unfinished(path):
+    """Gives the name of a file to write, which takes the place of `path` only when it is whole.
+
+    Args:
+        path: The file; one that exists is replaced.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".unfinished.{os.getpid()}.{path.name}")  # keeps the suffix
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path, text):
@@ -48,13 +66,8 @@ def write_atomically(path, text):
         path: The file; one that exists is replaced.
         text: Its content.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def copy_atomically(source, path):

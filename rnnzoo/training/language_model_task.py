@@ -83,7 +83,7 @@ class LanguageModelTask:
             )
         characters = sum(map(len, self.corpus.pieces()))
         if characters > MEMORY_LIMIT:
-            ids = encode_corpus(self.corpus, self.vocabulary)
+            ids = self._encode_to_file()
         else:
             ids = self.vocabulary.encode(self.corpus.text)
         rows = recipe.validation_batch_size or recipe.batch_size
@@ -92,11 +92,22 @@ class LanguageModelTask:
         self.train = _batches(train, None, recipe, seed)
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held, self.documents = held, None
+        self.targets = rows * ((len(held) - 1) // rows)  # what the rows leave over is not read
         units = f"{self.vocabulary.level}s"
         self.split = (
             f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
             f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
         )
+
+    def _encode_to_file(self):
+        try:
+            return encode_corpus(self.corpus, self.vocabulary)
+        except InputError as error:  # its symbols are known, so it is the file
+            raise InputError(
+                f"{self.corpus.name} is so long that it is encoded to a file in the folder "
+                f"{keras_home() / 'rnnzoo'}, which cannot be written; make room there, or name "
+                "another folder by the environment variable KERAS_HOME."
+            ) from error
 
     def _check_length(self, length, validation_rows):
         recipe = self.recipe
@@ -117,6 +128,14 @@ class LanguageModelTask:
         self.documents = train, held
         order = np.random.default_rng(seed).permutation(len(train))
         flat = np.concatenate([train[index] for index in order])
+        needed = recipe.batch_size * recipe.sequence_length
+        if recipe.batches == "streams" and len(flat) <= needed:
+            raise InputError(
+                f"The training documents of {self.corpus.name} have {len(flat):,} "
+                f"{vocabulary.level}s, but the recipe {recipe.name!r} needs over {needed:,} for "
+                f"its batch_size of {recipe.batch_size} rows of {recipe.sequence_length}; give "
+                "more documents, or another recipe (one that ends in _tiny needs least)."
+            )
         self.train = _without_starts(_batches(flat, train, recipe, seed), vocabulary.start_id)
         rows = min(recipe.validation_batch_size or recipe.batch_size, len(held))
         self.validation = stream_batches(held, rows, recipe.sequence_length)
@@ -134,12 +153,19 @@ class LanguageModelTask:
             return {}
         from rnnzoo.evaluation import cached_perplexity
 
-        figures, vocabulary = {}, self.vocabulary
+        figures, vocabulary, cache = {}, self.vocabulary, keras_home() / "rnnzoo"
+        ids = {name: getattr(vocabulary, name) for name in ("pad_id", "start_id", "end_id")}
         for order in self.recipe.ngram_orders:
-            found = cached_perplexity(
-                order, *self.documents, len(vocabulary), keras_home() / "rnnzoo",
-                pad_id=vocabulary.pad_id, start_id=vocabulary.start_id, end_id=vocabulary.end_id,
-            )  # fmt: skip
+            arguments = (order, *self.documents, len(vocabulary))
+            try:
+                found = cached_perplexity(*arguments, cache, **ids)
+            except InputError:
+                print(
+                    f"The n-gram figures are not kept, since {cache} cannot be written; the "
+                    "environment variable KERAS_HOME names another folder."
+                )
+                cache = None
+                found = cached_perplexity(*arguments, cache, **ids)
             figures[f"kneser_ney_{order}gram_perplexity"] = found["perplexity"]
         return figures
 
@@ -151,11 +177,10 @@ class LanguageModelTask:
         """
         nats = _nats(model, self.validation)
         if self.documents is None:
-            targets = len(self.held) - 1
             bits = nats / math.log(2)
             if self.vocabulary.level == "character":
                 return {"nats_per_character": nats, "bits_per_character": bits}
-            return {"perplexity": math.exp(nats), "nats_per_token": nats, "tokens": targets}
+            return {"perplexity": math.exp(nats), "nats_per_token": nats, "tokens": self.targets}
         vocabulary, targets = self.vocabulary, self.held[self.held != self.vocabulary.start_id]
         # What the model reads of the text: words with one space or end after each, or characters.
         pieces = [vocabulary.split(text) for text in self.texts[1]]

@@ -58,7 +58,8 @@ class TrainingClock(keras.callbacks.Callback):
         step: Batches trained so far, since the first epoch.
         minutes: Minutes spent so far.
         progress: The part of the training that is over, by steps or by minutes, from 0 to 1.
-        stopped_by: `"budget"` or `"interrupt"` when the training was ended early, else `None`.
+        stopped_by: Why the training was ended early: `"budget"` or `"interrupt"` by this clock;
+            `train` adds `"patience"`. `None` for all of its epochs.
 
     Raises:
         InputError: If a size is not positive.

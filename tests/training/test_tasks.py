@@ -42,6 +42,38 @@ def test_the_training_stream_is_every_review_once_and_no_start_is_a_target(small
     assert (first != second).any()  # but the order does
 
 
+def test_n_grams_need_no_cache_that_can_be_written(small_data, tmp_path, monkeypatch, capsys):
+    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data))
+    figures = task.baselines()
+    assert len(figures) == 2 and "KERAS_HOME" not in capsys.readouterr().out
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    assert task.baselines() == figures
+    assert capsys.readouterr().out.count("KERAS_HOME") == 1
+
+
+def test_too_few_documents_for_the_batches(small_data):
+    recipe = replace(REVIEWS, batch_size=400)
+    with pytest.raises(InputError, match=r"'imdb_lm_tiny' needs over 6,400 for its batch_size"):
+        LanguageModelTask(recipe, load_corpus(recipe, small_data))
+
+
+def test_the_tokens_of_a_text_are_the_targets_that_are_read(tmp_path):
+    (tmp_path / "text.txt").write_text("to be, or not to be " * 200)  # 1,400 words and marks
+    recipe = replace(
+        CHARACTERS,
+        vocabulary={"level": "word"},
+        builder="word_lm",
+        builder_options={"units": 4, "embedding_dim": 4},
+    )
+    task = LanguageModelTask(recipe, corpora.load(tmp_path / "text.txt"))
+    read = sum(int((weights.numpy() > 0).sum()) for *_, weights in task.validation)
+    model = task.build("float32")
+    model.compile()
+    assert len(task.held) == 140
+    assert task.evaluate(model)["tokens"] == read == 8 * 17
+
+
 def test_prompts_are_those_that_the_vocabulary_has(tmp_path):
     (tmp_path / "text.txt").write_text("xyz zyx " * 400)
     corpus = corpora.load(tmp_path / "text.txt")
@@ -98,6 +130,19 @@ def test_models_that_do_not_fit(tmp_path, small_data):
     with pytest.raises(InputError, match="holds no vocabulary"):
         train(CHARACTERS, data_dir=small_data, from_model=path, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_fine_tuning_does_not_overwrite_the_model_it_starts_from(trained, small_data):
+    start = trained("char_lstm_tiny")
+    before = (start / "model.keras").read_bytes()
+    for out, from_model in (
+        (start, start),
+        (start, str(start / "model.keras")),
+        (start / ".." / start.name, start / "checkpoint" / "last.keras"),
+    ):
+        with pytest.raises(InputError, match="would be overwritten; give another --out"):
+            train("char_lstm_tiny", data_dir=small_data, out=out, from_model=from_model)
+    assert (start / "model.keras").read_bytes() == before
 
 
 def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):

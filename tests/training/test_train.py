@@ -70,6 +70,11 @@ class AtBatch(keras.callbacks.Callback):
             self.action()
 
 
+def interrupt_twice():
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_recipe_leaves_every_artifact(name, trained):
     folder = trained(name)
@@ -86,7 +91,7 @@ def test_every_tiny_recipe_leaves_every_artifact(name, trained):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_the_card_says_it_all(name, trained):
+def test_the_card_says_it_all(name, trained, small_data):
     folder = trained(name)
     card, facts = (folder / "card.md").read_text(), metrics(folder)
     needed = [
@@ -109,6 +114,7 @@ def test_the_card_says_it_all(name, trained):
         "Limits and intended use",
     ]
     assert [text for text in needed if text not in card] == []
+    assert str(small_data) not in card + json.dumps(facts)  # nothing of the machine's folders
 
 
 def test_the_reviews_figure_is_that_of_every_review_alone(trained, small_data):
@@ -176,11 +182,12 @@ def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_loss(trained)
 def test_resume_goes_on_counting(fast, tmp_path):
     out = tmp_path / "out"
     fast(out=out, epochs=1)
-    minutes = metrics(out)["training"]["minutes"]
+    progress = out / "checkpoint" / "progress.json"
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | {"minutes": 30.0}))
     fast(out=out, epochs=3, resume=True)
     facts, rows = metrics(out), log(out)
     assert facts["training"]["epochs"] == 3
-    assert facts["training"]["minutes"] >= minutes
+    assert 30 < facts["training"]["minutes"] < 35
     assert [row["epoch"] for row in rows if row["val_loss"]] == ["1", "2", "3"]
     steps = [int(row["step"]) for row in rows]
     assert steps == sorted(steps) and steps[-1] == 3 * STEPS
@@ -201,10 +208,6 @@ def test_an_interrupt_ends_cleanly(fast, tmp_path):
 
 
 def test_a_second_interrupt_aborts_and_a_resume_goes_on(fast, tmp_path):
-    def interrupt_twice():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         fast(out=out, epochs=3, callbacks=[AtBatch(STEPS + 2, interrupt_twice)])
@@ -214,6 +217,34 @@ def test_a_second_interrupt_aborts_and_a_resume_goes_on(fast, tmp_path):
     fast(out=out, epochs=3, resume=True)
     assert metrics(out)["training"]["epochs"] == 3
     assert [row["epoch"] for row in log(out) if row["val_loss"]] == ["1", "2", "3"]
+
+
+def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnzoo.training.checkpoints.SAVE_EVERY", -1)  # after every batch
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        fast(out=out, callbacks=[AtBatch(3, interrupt_twice)])
+    assert not (out / "checkpoint" / "best.weights.h5").exists()
+    fast(out=out, max_minutes=1e-6, resume=True)
+    facts = metrics(out)["training"]
+    assert facts["stopped_by"] == "budget"
+    assert facts["steps"] == facts["best_step"] == 3
+    (row,) = (row for row in log(out) if row["val_loss"])
+    nats = metrics(out)["figures"]["nats_per_character"]
+    assert float(row["val_loss"]) == pytest.approx(nats, abs=1e-3)
+
+
+def test_a_long_text_is_read_from_a_file(fast, unpublished, tmp_path, monkeypatch):
+    short = log(fast(out=tmp_path / "short", epochs=1) / "checkpoint")
+    monkeypatch.setattr("rnnzoo.training.language_model_task.MEMORY_LIMIT", 100)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    long = log(fast(out=tmp_path / "long", epochs=1) / "checkpoint")
+    assert long[-1]["val_loss"] == short[-1]["val_loss"]
+    (path,) = (tmp_path / "keras" / "rnnzoo" / "encoded").iterdir()
+    assert path.suffix == ".npy"
+    monkeypatch.setenv("KERAS_HOME", str(path))  # a file is in the way
+    with pytest.raises(InputError, match="another folder by the environment variable KERAS_HOME"):
+        fast(out=tmp_path / "none", epochs=1)
 
 
 def test_max_minutes_ends_in_time(fast, tmp_path):
@@ -228,7 +259,7 @@ def test_max_minutes_ends_in_time(fast, tmp_path):
 
 
 def test_early_stopping(fast, tmp_path):
-    recipe = replace(FAST, learning_rate=0.0, patience=1)
+    recipe = replace(FAST, learning_rate=1e-30, patience=1)
     out = fast(recipe, out=tmp_path / "out", epochs=20)
     assert metrics(out)["training"]["stopped_by"] == "patience"
     assert metrics(out)["training"]["epochs"] == 2
@@ -306,6 +337,8 @@ def test_fine_tuning_words_takes_unseen_ones_as_unknown(trained, tmp_path):
         ({"out": "empty.txt/inside"}, "is a file"),
         ({"out": "/proc/rnnzoo"}, "cannot be written"),
         ({"resume": True}, "no training to resume"),
+        ({"resume": True, "from_model": "absent"}, "--resume and --from exclude each other"),
+        ({"log_dir": "empty.txt"}, "is a file; give another --log-dir"),
         ({"from_model": "absent"}, "no model at 'absent'"),
         ({"from_model": "short.txt"}, "is no model of rnnzoo"),
     ],
@@ -343,7 +376,7 @@ def test_a_full_disk_is_said_before_training(fast, tmp_path, monkeypatch):
 
 
 def test_a_diverged_training_is_no_success(fast, tmp_path):
-    recipe = replace(FAST, learning_rate=float("nan"))
+    recipe = replace(FAST, learning_rate=1e30)
     with pytest.raises(InputError, match="diverged"):
         fast(recipe, out=tmp_path / "out", epochs=1)
     assert not (tmp_path / "out" / "model.keras").exists()
