@@ -230,8 +230,8 @@ def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, 
     assert facts["stopped_by"] == "budget"
     assert facts["steps"] == facts["best_step"] == 3
     (row,) = (row for row in log(out) if row["val_loss"])
-    nats = metrics(out)["figures"]["nats_per_character"]
-    assert float(row["val_loss"]) == pytest.approx(nats, abs=1e-3)
+    bits = metrics(out)["figures"]["bits_per_character"]
+    assert float(row["val_bits_per_character"]) == pytest.approx(bits, abs=1e-4)
 
 
 def test_a_long_text_is_read_from_a_file(fast, unpublished, tmp_path, monkeypatch):
