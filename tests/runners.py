@@ -68,6 +68,15 @@ if keras.config.backend() != "tensorflow":  # which compiles each for seconds: o
     chosen = ("gru_seq2seq", "gru_seq2seq-after-lstm", "gru_seq2seq-no_attention")
     ENCODER_DECODERS = {name: ENCODER_DECODERS[name] for name in chosen}
 MODELS = LANGUAGE_MODELS | ENCODER_DECODERS
+# One of each builder, cell and position of attention: an export takes seconds.
+EXPORTED = [
+    "char_lstm",
+    "char_lstm-simple_rnn",
+    "word_lm-gru",
+    "gru_seq2seq",
+    "gru_seq2seq-after-lstm",
+    "gru_seq2seq-no_attention-simple_rnn",
+]
 
 
 def batch(model, batch_size=3, length=6, seed=0):

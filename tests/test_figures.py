@@ -1,6 +1,6 @@
 """The figures that the README promises, each remade by its own command: minutes each, by hand.
 
-Run with `pytest -m slow`, on two idle cores.
+Run with `pytest -m slow -n 0`, on two idle cores.
 """
 
 import json

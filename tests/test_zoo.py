@@ -134,7 +134,7 @@ def test_another_class(tmp_path):
 
 
 def test_a_newer_format(saved):
-    check_refused(change_config(saved, file_format=99), "newer rnnzoo .*99.*pip install -U rnnzoo")
+    check_refused(change_config(saved, file_format=99), "newer rnnzoo .*99.*upgrade it")
 
     def change(content):
         return content.replace(b"rnnzoo>LanguageModel", b"rnnzoo>LanguageModel2")

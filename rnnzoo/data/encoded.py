@@ -86,7 +86,7 @@ def encode_to_file(pieces: Iterable[str], vocabulary, path: str | Path) -> np.nd
     except OSError as error:
         raise InputError(
             f"The encoded text cannot be written to {path} ({error.strerror or error}); make room "
-            "or name another folder."
+            "or name another folder (the default one is in KERAS_HOME)."
         ) from None
     finally:
         if temporary:

@@ -83,7 +83,7 @@ class LanguageModelTask:
             )
         characters = sum(map(len, self.corpus.pieces()))
         if characters > MEMORY_LIMIT:
-            ids = self._encode_to_file()
+            ids = encode_corpus(self.corpus, self.vocabulary)
         else:
             ids = self.vocabulary.encode(self.corpus.text)
         rows = recipe.validation_batch_size or recipe.batch_size
@@ -98,16 +98,6 @@ class LanguageModelTask:
             f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
             f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
         )
-
-    def _encode_to_file(self):
-        try:
-            return encode_corpus(self.corpus, self.vocabulary)
-        except InputError as error:  # its symbols are known, so it is the file
-            raise InputError(
-                f"{self.corpus.name} is so long that it is encoded to a file in the folder "
-                f"{keras_home() / 'rnnzoo'}, which cannot be written; make room there, or name "
-                "another folder by the environment variable KERAS_HOME."
-            ) from error
 
     def _check_length(self, length, validation_rows):
         recipe = self.recipe

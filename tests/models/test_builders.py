@@ -34,7 +34,7 @@ def test_trains_saves_and_reloads(name, tmp_path):
 
 
 @pytest.mark.skipif(not runners.UNTRACED, reason="text endpoints need TensorFlow")
-@every_model
+@pytest.mark.parametrize("name", runners.EXPORTED)
 def test_exports(name, tmp_path):
     runners.check_export(runners.MODELS[name](), str(tmp_path / "exported"))
 
