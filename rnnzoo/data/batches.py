@@ -365,9 +365,10 @@ def _finish(batches, number, batch_size):
 def in_background(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Makes batches in the background, two ahead of the model.
 
-    Nothing here is left for tf.data to tune, and its tuning costs: TensorFlow 2.21 does not wake
-    the tuner when an iterator ends, so every epoch and every evaluation would wait for a nap of
-    the tuner, which doubles each time up to a minute.
+    Nothing here is left for tf.data to tune, and its tuning costs: with TensorFlow 2.21 the end of
+    an iterator waited, 3.8 s after 32 batches of 0.2 s and 9.6 s after 30 of 0.36 s, and with the
+    tuner off it did not. The waits fit a nap of the tuner that doubles each time and that nothing
+    wakes it from; that cause is inferred, not traced.
 
     Args:
         batches: A data set.

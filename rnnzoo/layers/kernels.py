@@ -49,9 +49,10 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
     """Chooses the kernel of a recurrent layer's loop over time: the one place that does.
 
     cuDNN comes first, wherever Keras would use it. Then, under TensorFlow with no GPU, the CPU
-    loop: it took less processor time than the generic loop at every size measured, 1 row to 128
-    and 128 units to 512 (`benchmarks/layer_kernels.py`), so sizes play no part. What neither
-    computes is left to the generic loop.
+    loop: in most runs of `benchmarks/layer_kernels.py` it beat the generic loop, from 1 row to 128
+    and 128 units to 512, so sizes play no part. (On a heavily loaded machine a few float32 runs
+    came out behind; a measurement on a quiet one is still to be made.) What neither computes is
+    left to the generic loop.
 
     Args:
         layer: A `keras.layers.RNN`, rnnzoo's or Keras's own.

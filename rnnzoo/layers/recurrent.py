@@ -19,7 +19,7 @@ class FastLoop:
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if choose_kernel(self).name == CPU_LOOP:
-            self.supports_jit = False  # XLA has no use for it, and took longer wherever measured
+            self.supports_jit = False  # as for cuDNN: XLA is for the generic loop
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Runs the loop over time; see `keras.layers.RNN`."""

@@ -40,7 +40,7 @@ class ZooModel(keras.Model):
             metrics: As for Keras.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
             **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
-                cuDNN kernel, and on a CPU it made recurrent networks slower.
+                cuDNN kernel, and on a CPU it was slower when this was designed (not remeasured).
 
         Example:
             >>> model.compile(optimizer="adam")  # doctest: +SKIP

@@ -87,11 +87,11 @@ def train(
     check_output(out)
     if log_dir is not None:
         check_output(log_dir, megabytes=1, option="--log-dir")
-    if log_dir is not None and find_spec("tensorboard") is None:
-        raise InputError(
-            "Logging for TensorBoard needs the package tensorboard: `pip install tensorboard`, or "
-            "leave out --log-dir."
-        )
+        if find_spec("tensorboard") is None:
+            raise InputError(
+                "Logging for TensorBoard needs the package tensorboard: `pip install tensorboard`, "
+                "or leave out --log-dir."
+            )
     if from_model is not None:
         _check_start(from_model, out, resume)
     checkpoint = Checkpoint(out / "checkpoint")

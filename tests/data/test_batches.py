@@ -303,7 +303,7 @@ def test_fit_sees_one_epoch_after_the_other():
 
 
 def test_no_pipeline_is_tuned():
-    # The tuner of tf.data lets every epoch wait for it, for up to a minute (`in_background`).
+    # The tuner of tf.data can let the end of an epoch wait for seconds (`in_background`).
     for dataset in (
         stream_batches(np.arange(100), 2, 3),
         stream_batches(DOCUMENTS, 2, 3),
