@@ -47,6 +47,15 @@ LANGUAGE_MODELS = {
     "word_lm-gru": language_model(rnnzoo.word_lm, cell="gru", num_layers=2, embedding_dim=5),
     "word_lm-simple_rnn": language_model(rnnzoo.word_lm, cell="simple_rnn"),
     "word_lm-untied": language_model(rnnzoo.word_lm, tie_embedding_weights=False),
+    "word_lm-awd": language_model(
+        rnnzoo.word_lm,
+        num_layers=2,
+        dropout=0.3,
+        locked_dropout=True,
+        weight_drop=0.3,
+        embedding_dropout=0.2,
+        sampled_softmax=4,
+    ),
 }
 ENCODER_DECODERS = {
     "gru_seq2seq": seq2seq(dropout=0.3),
@@ -64,7 +73,9 @@ ENCODER_DECODERS = {
     "gru_seq2seq-no_attention-simple_rnn": seq2seq(attention=None, cell="simple_rnn"),
 }
 if keras.config.backend() != "tensorflow":  # which compiles each for seconds: one of a kind
-    LANGUAGE_MODELS = {name: LANGUAGE_MODELS[name] for name in ("char_lstm", "word_lm-gru")}
+    LANGUAGE_MODELS = {
+        name: LANGUAGE_MODELS[name] for name in ("char_lstm", "word_lm-gru", "word_lm-awd")
+    }
     chosen = ("gru_seq2seq", "gru_seq2seq-after-lstm", "gru_seq2seq-no_attention")
     ENCODER_DECODERS = {name: ENCODER_DECODERS[name] for name in chosen}
 MODELS = LANGUAGE_MODELS | ENCODER_DECODERS

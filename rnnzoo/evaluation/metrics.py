@@ -34,17 +34,19 @@ class TokenLoss(keras.metrics.Metric):
 
         Args:
             y_true: Target ids, integers of shape (B, T) or (B,).
-            y_pred: Logits of shape (B, T, V) or (B, V), any float dtype.
+            y_pred: Logits of shape (B, T, V) or (B, V), any float dtype; or, of the targets'
+                shape, the nats of each token.
             sample_weight: Weights of the tokens, 0 for padding, of the targets' shape or of shape
                 (B,), one for each row. Defaults to 1 for every token.
         """
-        logits = ops.cast(y_pred, self.dtype)
-        # Word for word what the loss computes, its cast of the targets included: then TensorFlow
-        # and XLA find the two to be one, and the softmax of a large vocabulary runs once a step.
-        targets = ops.cast(y_true, self.dtype)
-        nats = keras.losses.sparse_categorical_crossentropy(
-            targets, logits, from_logits=True
-        )  # (B, T)
+        nats = ops.cast(y_pred, self.dtype)
+        if len(nats.shape) > len(ops.shape(y_true)):
+            # Word for word what the loss computes, its cast of the targets included: then
+            # TensorFlow and XLA find the two to be one, and the softmax runs once a step.
+            targets = ops.cast(y_true, self.dtype)
+            nats = keras.losses.sparse_categorical_crossentropy(
+                targets, nats, from_logits=True
+            )  # (B, T)
         weights = ops.ones_like(nats)
         if sample_weight is not None:
             sample_weight = ops.cast(sample_weight, self.dtype)

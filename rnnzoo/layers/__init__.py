@@ -2,6 +2,7 @@
 
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.decoder import Decoder
+from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
@@ -12,6 +13,7 @@ __all__ = [
     "LSTM",
     "BahdanauAttention",
     "Decoder",
+    "EmbeddingDropout",
     "Encoder",
     "RecurrentStack",
     "SimpleRNN",

@@ -119,6 +119,10 @@ class Decoder(keras.layers.Layer):
 
     def call(self, target, state, memory, training=False):
         """Returns the logits of whole sequences; see the class."""
+        return self.head(self.read_out(target, state, memory, training))
+
+    def read_out(self, target, state, memory, training=False):
+        """The vectors of which `head` makes the logits, `(batch, target_length, embedding_dim)`."""
         values, keys, mask = memory
         embedded = self.dropout(self.embedding(target), training=training)  # (B, T, E)
         hidden, context = embedded, None
@@ -130,7 +134,7 @@ class Decoder(keras.layers.Layer):
             hidden, _ = self.recurrent(hidden, initial_state=state, training=training)
         if self.attention_position == "after_cell":
             context, _ = self.attention(hidden, values, keys, mask)  # (B, T, V)
-        return self._logits(hidden, context, embedded, training)
+        return self._deep_output(hidden, context, embedded, training)
 
     def _attend_and_run(self, embedded, state, memory, training):
         """The loop of the paper: ask with the last state, feed what was found to the cell."""
@@ -169,15 +173,16 @@ class Decoder(keras.layers.Layer):
             new_state += upper_state
         if self.attention_position == "after_cell":
             context, weights = self.attention(hidden, values, keys, mask)
-        return self._logits(hidden, context, embedded, training=False), new_state, weights
+        logits = self.head(self._deep_output(hidden, context, embedded, training=False))
+        return logits, new_state, weights
 
     def _num_cell_states(self):
         return 2 if self.config["cell"] == "lstm" else 1
 
-    def _logits(self, hidden, context, embedded, training):
+    def _deep_output(self, hidden, context, embedded, training):
         said = [hidden, embedded] if context is None else [hidden, context, embedded]
         readout = self.readout(ops.concatenate(said, axis=-1))
-        return self.head(self.dropout(readout, training=training))
+        return self.dropout(readout, training=training)
 
     def get_config(self):
         """The arguments that remake the decoder."""

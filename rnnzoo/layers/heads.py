@@ -51,10 +51,13 @@ class TiedHead(keras.layers.Layer):
             self.projection.build(inputs_shape)
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
+    def project(self, inputs):
+        """Brings hidden vectors to the length of an embedding, `(..., embedding_dim)`."""
+        return inputs if self.projection is None else self.projection(inputs)
+
     def call(self, inputs, embeddings):
         """Returns the logits; see the class."""
-        if self.projection is not None:
-            inputs = self.projection(inputs)
+        inputs = self.project(inputs)
         embeddings = ops.cast(embeddings, inputs.dtype)
         return ops.matmul(inputs, ops.transpose(embeddings)) + self.bias
 

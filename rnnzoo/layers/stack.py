@@ -46,6 +46,10 @@ class RecurrentStack(keras.layers.Layer):
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         dropout: Rate of the dropout on each layer's output (Zaremba et al. 2014), the last
             included. It leaves the recurrent connections alone, so cuDNN stays in use.
+        locked_dropout: Whether that dropout drops the same units at every step of a row (Gal and
+            Ghahramani 2016) rather than others at each.
+        weight_drop: Share of each recurrent matrix that a training batch goes without; see
+            `rnnzoo.layers.LSTM`.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -68,7 +72,16 @@ class RecurrentStack(keras.layers.Layer):
         True
     """
 
-    def __init__(self, units, num_layers=None, cell="lstm", dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        units,
+        num_layers=None,
+        cell="lstm",
+        dropout=0.0,
+        locked_dropout=False,
+        weight_drop=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         check_fraction(dropout=dropout)
         if isinstance(units, list | tuple):
@@ -88,13 +101,16 @@ class RecurrentStack(keras.layers.Layer):
         self.units = [int(size) for size in sizes]
         self.cell = cell
         self.dropout = float(dropout)
-        dtype = self.dtype_policy
+        self.locked_dropout = bool(locked_dropout)
+        self.weight_drop = float(weight_drop)
+        options = {"dtype": self.dtype_policy}
         self.recurrent_layers = [
-            recurrent_layer(cell, size, dtype=dtype, name=f"{cell}_{index}")
+            recurrent_layer(cell, size, weight_drop=weight_drop, name=f"{cell}_{index}", **options)
             for index, size in enumerate(self.units)
         ]
+        shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, T, units)
         self.dropouts = [
-            keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{index}")
+            keras.layers.Dropout(dropout, shape, name=f"dropout_{index}", **options)
             for index in range(len(sizes))
         ]
 
@@ -163,5 +179,5 @@ class RecurrentStack(keras.layers.Layer):
 
     def get_config(self):
         """The arguments that remake the stack."""
-        config = {"units": self.units, "cell": self.cell, "dropout": self.dropout}
-        return {**super().get_config(), **config}
+        names = ("units", "cell", "dropout", "locked_dropout", "weight_drop")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -9,19 +9,24 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.vocabulary import Vocabulary
 
-FILE_FORMAT = 1  # goes up when older code can no longer read the configuration of a model
+FILE_FORMAT = 2  # goes up when older code can no longer read the configuration of a model
 
 
-class ZooModel(keras.Model):
+class ZooModel(ChunkedLoss, keras.Model):
     """A Keras model that saves its vocabularies and compiles with good defaults.
 
-    Subclasses give `default_metric`, the metric that `compile` adds, and save their arguments.
+    Subclasses give `default_metric`, the metric that `compile` adds, and `output_size`, the number
+    of tokens that they foretell, and save their arguments.
     """
+
+    sampled_softmax = None  # how many tokens a training step draws; all, exactly, if None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        self.autocast = False  # inputs are ids and their float32 weights; the layers cast their own
         # Compiled generation loops. No part of the model: keep Keras from tracking the dictionary.
         object.__setattr__(self, "_compiled_functions", {})
 
@@ -36,7 +41,8 @@ class ZooModel(keras.Model):
             optimizer: As for Keras; Adam at a rate of 1e-3 with gradients clipped to a total norm
                 of 1 when left out.
             loss: As for Keras; when left out, the cross-entropy in nats per token, averaged over
-                the tokens whose weight is not zero.
+                the tokens whose weight is not zero. Over a large vocabulary it is computed a few
+                tokens at a time, as long as the metrics are those of `rnnzoo.evaluation` too.
             metrics: As for Keras.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
             **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
@@ -55,6 +61,7 @@ class ZooModel(keras.Model):
             weighted_metrics = [self.default_metric()]
         if keras.config.backend() == "tensorflow":
             kwargs.setdefault("jit_compile", False)
+        self._choose_loss(loss, metrics, weighted_metrics, kwargs)
         super().compile(
             optimizer=optimizer,
             loss=loss,

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from rnnzoo.errors import InputError, check_positive
+from rnnzoo.errors import InputError, check_fraction, check_positive
 from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
+from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
@@ -28,11 +29,19 @@ class LanguageModel(StatefulStreams, ZooModel):
         embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores tokens by their input embeddings.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        weight_drop: Rate of the dropout on the recurrent matrices.
+        embedding_dropout: Rate of the dropout of whole tokens.
+        sampled_softmax: How many tokens a training step of `fit` scores beside the right one, drawn
+            anew for each batch; all, exactly, when left out. Evaluation is always exact.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: Token ids, int32 `(batch, time)`, or a stream's
-            `{"tokens": (batch, time), "reset": (batch,)}`.
+        inputs: Token ids, int32 `(batch, time)`, or a dictionary of these as `"tokens"` and, of a
+            stream, `"reset"` `(batch,)`. `fit` and `evaluate` add the right next tokens as
+            `"labels"` and their float32 `"weights"`, both `(batch, time)`: then the result is
+            `{"nats", "mean"}`, the nats of each label `(batch, time)`, without a gradient, and
+            their weighted mean, and no logits are kept.
         initial_state: The state to go on from, as `return_state` gives it; zeros when left out.
         return_state: Whether to return the final state too.
 
@@ -62,18 +71,32 @@ class LanguageModel(StatefulStreams, ZooModel):
         embedding_dim=None,
         dropout=0.0,
         tie_embedding_weights=False,
+        locked_dropout=False,
+        weight_drop=0.0,
+        embedding_dropout=0.0,
+        sampled_softmax=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.vocabulary, self.vocabulary_size = vocabulary_and_size(vocabulary)
         dtype = self.dtype_policy
-        check_positive(embedding_dim=embedding_dim)
-        recurrent = RecurrentStack(units, num_layers, cell, dropout, dtype=dtype, name="recurrent")
+        check_positive(embedding_dim=embedding_dim, sampled_softmax=sampled_softmax)
+        check_fraction(embedding_dropout=embedding_dropout)
+        recurrent = RecurrentStack(
+            units, num_layers, cell, dropout, locked_dropout, weight_drop,
+            dtype=dtype, name="recurrent",
+        )  # fmt: skip
         self.embedding_dim = int(embedding_dim or recurrent.units[0])
         self.tie_embedding_weights = tie_embedding_weights
         self.embedding = keras.layers.Embedding(
             self.vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
         )
+        self.embedding_dropout = EmbeddingDropout(
+            self.vocabulary_size, embedding_dropout, dtype=dtype, name="embedding_dropout"
+        )
+        self.sampled_softmax = sampled_softmax
+        if sampled_softmax:
+            self.sampling_seed = keras.random.SeedGenerator()
         self.recurrent = recurrent
         if tie_embedding_weights:
             self.head = TiedHead(self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
@@ -107,21 +130,38 @@ class LanguageModel(StatefulStreams, ZooModel):
 
     def call(self, inputs, initial_state=None, return_state=False, training=False):
         """Returns the logits of whole sequences; see the class."""
-        carrier = None
+        carrier, labels = None, None
         if isinstance(inputs, dict):
-            if not {"tokens", "reset"} <= set(inputs):
+            if not ({"tokens", "reset"} <= set(inputs) or {"tokens", "labels"} <= set(inputs)):
                 raise InputError(
                     "A LanguageModel is called on token ids, or on a stream's "
                     f'{{"tokens", "reset"}}, not on a dictionary of {sorted(inputs)}.'
                 )
-            inputs, reset = inputs["tokens"], inputs["reset"]
-            carrier, initial_state = self._carried(reset, inputs.shape[0])
+            labels, weights = inputs.get("labels"), inputs.get("weights")
+            inputs, reset = inputs["tokens"], inputs.get("reset")
+            if reset is not None:
+                carrier, initial_state = self._carried(reset, inputs.shape[0])
         hidden = self.embedding(inputs)  # (B, T, E)
+        hidden = self.embedding_dropout(hidden, inputs, training=training)
         hidden, state = self.recurrent(hidden, initial_state=initial_state, training=training)
         if carrier is not None:
             carrier.write(state)
+        if labels is not None:
+            return self._token_losses(*self._softmax(hidden), labels, weights, training)
         logits = self._logits(hidden)  # (B, T, V)
         return (logits, state) if return_state else logits
+
+    @property
+    def output_size(self):
+        """The number of tokens it foretells."""
+        return self.vocabulary_size
+
+    def _softmax(self, hidden):
+        """What goes into the last product, and its weights `(features, V)` and bias."""
+        if self.tie_embedding_weights:
+            matrix = ops.transpose(self.embedding.embeddings)
+            return self.head.project(hidden), matrix, self.head.bias
+        return hidden, self.head.kernel, self.head.bias
 
     def _logits(self, hidden):
         if self.tie_embedding_weights:
@@ -216,6 +256,10 @@ class LanguageModel(StatefulStreams, ZooModel):
             "embedding_dim": self.embedding_dim,
             "dropout": self.recurrent.dropout,
             "tie_embedding_weights": self.tie_embedding_weights,
+            "locked_dropout": self.recurrent.locked_dropout,
+            "weight_drop": self.recurrent.weight_drop,
+            "embedding_dropout": self.embedding_dropout.rate,
+            "sampled_softmax": self.sampled_softmax,
         }
 
 
@@ -227,6 +271,8 @@ def char_lstm(
     embedding_dim: int | None = None,
     dropout: float = 0.0,
     tie_embedding_weights: bool = False,
+    locked_dropout: bool = False,
+    weight_drop: float = 0.0,
     name: str = "char_lstm",
     **kwargs,
 ) -> LanguageModel:
@@ -242,6 +288,8 @@ def char_lstm(
         dropout: Rate of the dropout on the output of each recurrent layer; 0.5 suits a text of a
             megabyte.
         tie_embedding_weights: Whether the output scores characters by their input embeddings.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        weight_drop: Rate of the dropout on the recurrent matrices, which keeps the fast kernels.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -270,7 +318,7 @@ def char_lstm(
         embedding_dim = min(units, 128)
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        name=name, **kwargs,
+        locked_dropout, weight_drop, name=name, **kwargs,
     )  # fmt: skip
 
 
@@ -282,6 +330,10 @@ def word_lm(
     embedding_dim: int = 256,
     dropout: float = 0.0,
     tie_embedding_weights: bool = True,
+    locked_dropout: bool = False,
+    weight_drop: float = 0.0,
+    embedding_dropout: float = 0.0,
+    sampled_softmax: int | None = None,
     name: str = "word_lm",
     **kwargs,
 ) -> LanguageModel:
@@ -296,6 +348,12 @@ def word_lm(
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores words by their input embeddings, which
             halves the parameters and helps (Press and Wolf 2017).
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        weight_drop: Rate of the dropout on the recurrent matrices, which keeps the fast kernels.
+        embedding_dropout: Rate of the dropout of whole words.
+        sampled_softmax: How many words a training step of `fit` scores beside the right one; all,
+            exactly, when left out. The training perplexity shown is then far too good; the one of
+            the validation is exact.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -317,5 +375,5 @@ def word_lm(
         num_layers = None
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        name=name, **kwargs,
+        locked_dropout, weight_drop, embedding_dropout, sampled_softmax, name=name, **kwargs,
     )  # fmt: skip

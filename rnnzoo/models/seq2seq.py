@@ -36,6 +36,7 @@ class Seq2Seq(ZooModel):
     Call arguments:
         inputs: `{"source": int32 (batch, source_length), "target": int32 (batch, target_length)}`,
             both right-padded with 0; the target begins with the start token (teacher forcing).
+            `fit` and `evaluate` may add `"labels"` and `"weights"`; see `LanguageModel`.
 
     Returns:
         Logits of the next target token at every step, float32
@@ -147,7 +148,19 @@ class Seq2Seq(ZooModel):
                 'A Seq2Seq is called on {"source": ids, "target": ids}, as pair_batches makes them.'
             )
         memory, state = self.encode(inputs["source"], training)
+        if "labels" in inputs:
+            hidden = self.decoder.read_out(inputs["target"], state, memory, training)
+            head = self.decoder.head
+            return self._token_losses(
+                hidden, head.kernel, head.bias,
+                inputs["labels"], inputs.get("weights"), training,
+            )  # fmt: skip
         return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
+
+    @property
+    def output_size(self):
+        """The number of target tokens."""
+        return self.target_vocabulary_size
 
     def step(self, tokens, state, memory):
         """Writes one target token per row.

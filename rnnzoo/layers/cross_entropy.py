@@ -1,0 +1,211 @@
+"""Cross-entropy over a large vocabulary, a few tokens at a time."""
+
+import math
+
+import keras
+from keras import ops
+
+CHUNK_TOKENS = 256  # so many rows of logits of 10,000 words are 10 MB and stay in a cache
+
+
+def chunked_cross_entropy(hidden, matrix, bias, labels, weights, with_gradient=True):
+    """Cross-entropy of a softmax layer that never holds the logits of all tokens at once.
+
+    The logits of a whole batch, `tokens x vocabulary_size` numbers, and their gradient are what
+    fills the memory and the time of a word model. Here they exist for `CHUNK_TOKENS` tokens at a
+    time. While a chunk's logits are at hand, what they add to the gradient of the mean is computed
+    too, so that nothing has to be kept or computed twice.
+
+    Args:
+        hidden: Hidden vectors, `(tokens, features)`, in the dtype to compute the products in.
+        matrix: Weights of the softmax layer, `(features, vocabulary_size)`.
+        bias: Its bias, `(vocabulary_size,)`.
+        labels: Right ids, int32 `(tokens,)`.
+        weights: Weight of each token in the mean, float32 `(tokens,)`, 0 for padding.
+        with_gradient: Whether the mean will be differentiated.
+
+    Returns:
+        The nats of each token, float32 `(tokens,)`, which have no gradient; and their weighted
+        mean, a float32 scalar, whose gradient reaches `hidden`, `matrix` and `bias`.
+
+    Example:
+        >>> import numpy as np
+        >>> hidden, matrix = np.ones((3, 2), "float32"), np.zeros((2, 4), "float32")
+        >>> labels, weights = np.array([0, 1, 2]), np.ones(3, "float32")
+        >>> _, mean = chunked_cross_entropy(hidden, matrix, np.zeros(4), labels, weights)
+        >>> round(float(mean), 4)  # ln 4
+        1.3863
+
+    Reference:
+        The gradient in the forward pass: Hsu et al., "Liger Kernel", arXiv:2410.10989.
+    """
+    matrix, bias = ops.cast(matrix, hidden.dtype), ops.cast(bias, "float32")
+    total = ops.maximum(ops.sum(weights), 1e-9)
+    if not with_gradient:
+        nats = _forward(hidden, matrix, bias, labels)
+        return nats, ops.sum(nats * weights) / total
+
+    @ops.custom_gradient
+    def mean_and_nats(hidden, matrix, bias):
+        nats, *gradients = _forward_and_backward(hidden, matrix, bias, labels, weights)
+        dtypes = [tensor.dtype for tensor in (hidden, matrix, bias)]
+
+        def backward(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream  # (1 + N,)
+            scaled = [upstream[0] / total * gradient for gradient in gradients]
+            return tuple(ops.cast(s, dtype) for s, dtype in zip(scaled, dtypes, strict=True))
+
+        # One tensor: Keras on torch knows no custom gradient of two.
+        mean = ops.sum(nats * weights) / total
+        return ops.concatenate([ops.reshape(mean, (1,)), nats]), backward
+
+    both = mean_and_nats(hidden, matrix, bias)
+    return ops.stop_gradient(both[1:]), both[0]
+
+
+def _forward(hidden, matrix, bias, labels):
+    """The nats of each token, `(tokens,)`."""
+    (hidden, labels), tokens, chunks = _in_chunks(hidden, labels)
+
+    def one_chunk(index, nats):
+        here = index * CHUNK_TOKENS
+        h, y = _rows(hidden, here), _rows(labels, here)
+        _, _, chunk_nats = _softmax(h, matrix, bias, y)
+        return index + 1, ops.slice_update(nats, (here,), chunk_nats)
+
+    nats = ops.zeros((chunks * CHUNK_TOKENS,), "float32")
+    _, nats = ops.while_loop(lambda index, _: index < chunks, one_chunk, (_first(), nats))
+    return nats[:tokens]
+
+
+def _forward_and_backward(hidden, matrix, bias, labels, weights):
+    """The nats of each token, and the gradients of their weighted sum, float32.
+
+    Of the sum, not of the mean: divided by thousands of tokens they would be lost in float16.
+    """
+    features, vocabulary_size = matrix.shape
+    all_hidden, all_labels, all_weights = hidden, labels, weights
+    (hidden, labels, weights), tokens, chunks = _in_chunks(hidden, labels, weights)
+    transposed = ops.transpose(matrix)  # (V, E)
+
+    def one_chunk(index, nats, d_hidden, d_matrix, d_bias):
+        here = index * CHUNK_TOKENS
+        h, y, weight = _rows(hidden, here), _rows(labels, here), _rows(weights, here)
+        exponentials, total, chunk_nats = _softmax(h, matrix, bias, y)
+        d_logits = exponentials * ops.expand_dims(weight / total, -1)  # (n, V): what to lower
+        d_bias = d_bias + ops.sum(d_logits, 0)
+        d_logits = ops.cast(d_logits, h.dtype)
+        d_matrix = d_matrix + ops.cast(ops.matmul(ops.transpose(h), d_logits), "float32")
+        d_h = ops.cast(ops.matmul(d_logits, transposed), "float32")  # (n, E)
+        nats = ops.slice_update(nats, (here,), chunk_nats)
+        d_hidden = ops.slice_update(d_hidden, (here, 0), d_h)
+        return index + 1, nats, d_hidden, d_matrix, d_bias
+
+    start = (
+        _first(),
+        ops.zeros((chunks * CHUNK_TOKENS,), "float32"),
+        ops.zeros((chunks * CHUNK_TOKENS, features), "float32"),
+        ops.zeros((features, vocabulary_size), "float32"),
+        ops.zeros((vocabulary_size,), "float32"),
+    )
+    _, nats, d_hidden, d_matrix, d_bias = ops.while_loop(
+        lambda index, *_: index < chunks, one_chunk, start
+    )
+    # What to raise, the right token of each row, is one number a row: for all rows at once.
+    weight = ops.expand_dims(all_weights, -1)  # (N, 1)
+    right = ops.cast(ops.take(transposed, all_labels, axis=0), "float32")  # (N, E)
+    d_hidden = d_hidden[:tokens] - weight * right
+    raised = weight * ops.cast(all_hidden, "float32")
+    raised = ops.segment_sum(raised, all_labels, num_segments=vocabulary_size)  # (V, E)
+    d_matrix = d_matrix - ops.transpose(raised)
+    d_bias = d_bias - ops.segment_sum(all_weights, all_labels, num_segments=vocabulary_size)
+    return nats[:tokens], d_hidden, d_matrix, d_bias
+
+
+def _softmax(h, matrix, bias, labels):
+    """The exponentials of a chunk's logits, `(n, V)`, their sums, and the nats, `(n,)`."""
+    logits = ops.cast(ops.matmul(h, matrix), "float32") + bias  # (n, V)
+    logits = logits - ops.max(logits, axis=-1, keepdims=True)
+    exponentials = ops.exp(logits)
+    total = ops.sum(exponentials, axis=-1)
+    right = ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1)  # (n, 1)
+    return exponentials, total, ops.log(total) - ops.squeeze(right, -1)
+
+
+def _in_chunks(*tensors):
+    """Pads tensors with zero rows to whole chunks; also gives the rows there were, and the chunks.
+
+    Both numbers are tensors where the rows are unknown as the graph is made.
+    """
+    tokens = ops.shape(tensors[0])[0]
+    chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
+    missing = chunks * CHUNK_TOKENS - tokens
+    padded = [
+        ops.concatenate([tensor, ops.zeros((missing, *tensor.shape[1:]), tensor.dtype)])
+        for tensor in tensors
+    ]
+    return padded, tokens, chunks
+
+
+def _rows(tensor, start):
+    """The rows of the chunk that begins at `start`."""
+    shape = (CHUNK_TOKENS, *tensor.shape[1:])
+    return ops.slice(tensor, (start, *[0] * (len(shape) - 1)), shape)
+
+
+def _first():
+    return ops.convert_to_tensor(0, "int32")
+
+
+def sampled_cross_entropy(hidden, matrix, bias, labels, weights, num_sampled, seed):
+    """Cross-entropy against a few drawn tokens, in place of the whole vocabulary.
+
+    The tokens are drawn once for all rows, a token of rank k with probability
+    `log((k + 2) / (k + 1)) / log(V + 1)`, which suits ids that are ranked by frequency, as those of
+    a `Vocabulary` of words are. Each stands for those that were not drawn: its exponential counts
+    by one over how often it is expected, so that the sum, with that of the right token, estimates
+    the full one, the better the more are drawn. It is for training: the values are noisy.
+
+    Args:
+        hidden: Hidden vectors, `(tokens, features)`.
+        matrix: Weights of the softmax layer, `(features, vocabulary_size)`.
+        bias: Its bias, `(vocabulary_size,)`.
+        labels: Right ids, int32 `(tokens,)`.
+        weights: Weight of each token in the mean, float32 `(tokens,)`.
+        num_sampled: How many tokens to draw.
+        seed: A `keras.random.SeedGenerator`.
+
+    Returns:
+        The nats of each token, float32 `(tokens,)`, without a gradient, and their weighted mean.
+
+    Reference:
+        Bengio and Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural
+        Probabilistic Language Model", 2008; Jean et al., arXiv:1412.2007.
+    """
+    vocabulary_size = matrix.shape[-1]
+    transposed = ops.transpose(ops.cast(matrix, hidden.dtype))  # (V, E)
+    bias = ops.cast(bias, "float32")
+    scale = math.log(vocabulary_size + 1)
+    uniform = keras.random.uniform((num_sampled,), seed=seed, dtype="float32")
+    drawn = ops.cast(ops.floor(ops.exp(uniform * scale)), "int32") - 1
+    drawn = ops.clip(drawn, 0, vocabulary_size - 1)  # rounding may reach the end
+
+    def log_expected(ids):  # how often a token is expected among those drawn
+        ids = ops.cast(ids, "float32")
+        return ops.log(num_sampled * ops.log((ids + 2) / (ids + 1)) / scale)
+
+    def rows(ids):
+        return ops.take(transposed, ids, axis=0), ops.take(bias, ids)
+
+    right_rows, right_bias = rows(labels)  # (N, E), (N,)
+    right = ops.sum(ops.cast(hidden, "float32") * ops.cast(right_rows, "float32"), -1)
+    right = right + right_bias
+    drawn_rows, drawn_bias = rows(drawn)  # (S, E), (S,)
+    others = ops.cast(ops.matmul(hidden, ops.transpose(drawn_rows)), "float32")
+    others = others + (drawn_bias - log_expected(drawn))  # (N, S)
+    hit = ops.equal(ops.expand_dims(labels, -1), drawn)  # the right token among those drawn
+    others = ops.where(hit, -1e9, others)
+    logits = ops.concatenate([ops.expand_dims(right, -1), others], axis=-1)  # (N, 1 + S)
+    nats = ops.logsumexp(logits, axis=-1) - right
+    mean = ops.sum(nats * weights) / ops.maximum(ops.sum(weights), 1e-9)
+    return ops.stop_gradient(nats), mean

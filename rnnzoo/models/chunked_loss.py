@@ -1,0 +1,88 @@
+"""Training on a large vocabulary without its logits, under plain `fit` and `evaluate`."""
+
+import keras
+from keras import ops
+
+from rnnzoo.evaluation.metrics import TokenLoss
+from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
+
+LARGE = 1024  # tokens; the logits of fewer are no burden
+
+
+class ChunkedLoss:
+    """Lets the steps of `fit` and `evaluate` compute a large softmax a few tokens at a time.
+
+    A mix-in for a `keras.Model` of tokens. Keras computes logits, then the loss, then the metrics;
+    for thousands of tokens the logits are most of the memory and of the time. Where loss and
+    metrics are those of `ZooModel.compile`, the labels and their weights go into the model
+    instead, and what comes out are the nats of each token, which is all that they need. With any
+    other loss or metric Keras does what it always does.
+    """
+
+    _labels_go_in = False
+
+    def _choose_loss(self, loss, metrics, weighted_metrics, kwargs):
+        """Notes whether loss and metrics need no more than the nats of each token."""
+        cross_entropy = (
+            isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+            and loss.get_config().get("from_logits")
+            and loss.reduction == "mean_with_sample_weight"
+            and getattr(loss, "ignore_class", None) is None
+            and kwargs.get("loss_weights") is None
+        )
+        only_nats = not metrics and all(isinstance(m, TokenLoss) for m in weighted_metrics)
+        self._labels_go_in = bool(cross_entropy and only_nats)
+
+    def train_step(self, *args):
+        """One batch of training; `args` are what Keras's trainer of the backend takes."""
+        *state, data = args
+        return super().train_step(*state, self._with_labels(data))
+
+    def test_step(self, *args):
+        """One batch of evaluation; `args` are what Keras's trainer of the backend takes."""
+        *state, data = args
+        return super().test_step(*state, self._with_labels(data))
+
+    def _with_labels(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs = x if isinstance(x, dict) else {"tokens": x}
+        tokens = inputs.get("target", inputs.get("tokens"))
+        large = self.output_size > LARGE or self.sampled_softmax
+        if not (self._labels_go_in and large and tokens is not None and y is not None):
+            return data
+        if len(y.shape) != len(tokens.shape):  # one label for each row: not a label a token
+            return data
+        weights = ops.ones(ops.shape(y), "float32") if sample_weight is None else sample_weight
+        weights = ops.cast(weights, "float32")
+        if len(weights.shape) != len(y.shape):  # Keras says what is wrong with them
+            return data
+        return {**inputs, "labels": y, "weights": weights}, y, sample_weight
+
+    def _token_losses(self, hidden, matrix, bias, labels, weights, training):
+        """The nats of each token `(batch, time)` and their mean, which alone has a gradient."""
+        weights = ops.ones(ops.shape(labels), "float32") if weights is None else weights
+        tokens = (
+            ops.reshape(hidden, (-1, hidden.shape[-1])),  # (B * T, E)
+            matrix,
+            bias,
+            ops.cast(ops.reshape(labels, (-1,)), "int32"),
+            ops.reshape(weights, (-1,)),
+        )
+        if training and self.sampled_softmax:
+            nats, mean = sampled_cross_entropy(*tokens, self.sampled_softmax, self.sampling_seed)
+        else:
+            nats, mean = chunked_cross_entropy(*tokens, with_gradient=bool(training))
+        return {"nats": ops.reshape(nats, ops.shape(labels)), "mean": mean}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss of a batch; see `keras.Model.compute_loss`."""
+        if not isinstance(y_pred, dict):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        others = [self._aggregate_additional_loss(loss) for loss in self.losses]
+        return sum(others, y_pred["mean"])
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the metrics; see `keras.Model.compute_metrics`."""
+        if isinstance(y_pred, dict):
+            y_pred = y_pred["nats"]
+        return super().compute_metrics(x, y, y_pred, sample_weight)
