@@ -16,7 +16,7 @@ from rnnzoo.training.callbacks import joined
 from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-MEMORY_LIMIT = 100_000_000  # characters; a longer text is encoded to a file
+MEMORY_LIMIT = 10_000_000  # characters; a longer text is encoded to a file
 
 
 class LanguageModelTask:
