@@ -7,7 +7,7 @@ from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.vocabulary import Vocabulary
-from rnnzoo.zoo import load
+from rnnzoo.zoo import list_models, load
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ __all__ = [
     "char_lstm",
     "gru_seq2seq",
     "kernels",
+    "list_models",
     "load",
     "word_lm",
 ]

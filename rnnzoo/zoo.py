@@ -1,9 +1,18 @@
-"""The zoo: loads a model by name or from a path."""
+"""The zoo: loads a published model by its name, or any model of rnnzoo from a path.
 
+The published models lie in `saved_models/`, a folder each; its `index.json` says what there is and
+what each file's SHA-256 must be. `training.publish` writes it.
+"""
+
+import fnmatch
+import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -12,7 +21,98 @@ from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.models.base import FILE_FORMAT
 
 MODEL_FILE = "model.keras"  # in the folder that training leaves
+INDEX_FILE = "index.json"
+INDEX_FORMAT = 1  # goes up when older code can no longer read the index
 PACKAGE = "rnnzoo>"  # what Keras puts before the names of our classes
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the index says of a published model.
+
+    Attributes:
+        name: Its name.
+        file: Its file, relative to the folder of the index.
+        sha256: Hash of that file.
+        bytes: Size of that file.
+        family: Class of the model, `"LanguageModel"` or `"Seq2Seq"`.
+        builder: Name of its builder in `rnnzoo.models`.
+        corpus: Name of the corpus it was trained on.
+        parameters: Number of its weights.
+        figure: The figure that its card quotes: `name`, `value` and `split`.
+        minutes: How long it was trained.
+        recipe: Name of the recipe that made it.
+        file_format: Format of the file.
+        in_wheel: Whether the terms of its corpus let its weights into the installed package.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    family: str
+    builder: str
+    corpus: str
+    parameters: int
+    figure: Mapping[str, Any]
+    minutes: float
+    recipe: str
+    file_format: int
+    in_wheel: bool = True
+
+
+def folder() -> Path:
+    """The folder of the published models: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "saved_models"
+    return installed if installed.is_dir() else package.parent / "saved_models"
+
+
+def index() -> dict[str, Published]:
+    """Reads what there is of published models.
+
+    Returns:
+        For each name what is known of the model, sorted by name; empty where there is no index.
+
+    Raises:
+        InputError: If the index is damaged or of a newer version.
+
+    Example:
+        >>> from rnnzoo import zoo
+        >>> sizes = {name: model.parameters for name, model in zoo.index().items()}
+    """
+    path = folder() / INDEX_FILE
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] > INDEX_FORMAT:
+            raise InputError(
+                f"The index {path} was written by a newer rnnzoo (format {content['format']}; this "
+                f"one reads formats up to {INDEX_FORMAT}); upgrade it."
+            )
+        models = content["models"]
+        return {name: Published(name, **models[name]) for name in sorted(models)}
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The index {path} is damaged; install rnnzoo again.") from error
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Lists the names that `load` knows.
+
+    Args:
+        pattern: Which to list: `*` stands for anything, `?` for one character.
+
+    Returns:
+        The names, sorted. `rnnzoo.zoo.index` says more of each.
+
+    Example:
+        >>> import rnnzoo
+        >>> names = rnnzoo.list_models("char_*")
+    """
+    return fnmatch.filter(index(), pattern)
 
 
 def load(name_or_path: str | os.PathLike) -> keras.Model:
@@ -23,15 +123,15 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
     Nothing in a file is run as code: Keras's safe mode is on.
 
     Args:
-        name_or_path: The name of a model of the zoo, a `.keras` file, or a folder with a
-            `model.keras` in it, as training leaves it.
+        name_or_path: The name of a published model (`list_models` has them), a `.keras` file, or
+            a folder with a `model.keras` in it, as training leaves it.
 
     Returns:
         The model, a `LanguageModel` or a `Seq2Seq`.
 
     Raises:
-        InputError: If there is no such model or file, or the file is damaged, not a model of
-            rnnzoo, or of a newer version.
+        InputError: If there is no such model or file; the file is damaged, not a model of
+            rnnzoo, or of a newer version; or that of a published model is not the published one.
 
     Example:
         >>> from rnnzoo import Vocabulary, char_lstm
@@ -39,7 +139,7 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
         >>> load("/tmp/romeo.keras").vocabulary
         <Vocabulary of 5 characters>
     """
-    path = _find(name_or_path)
+    path = find(name_or_path)
     _check_file(path)
     try:
         model = keras.saving.load_model(path)
@@ -56,27 +156,48 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
     return model
 
 
-def _zoo_models() -> dict[str, Path]:
-    """The models that have names, and their files; none so far."""
-    return {}
+def find(name_or_path: str | os.PathLike) -> Path:
+    """Finds the file that a name or a path stands for; see `load`.
 
-
-def _find(name_or_path):
-    """The file that a name or a path stands for."""
-    models = _zoo_models()
-    if name_or_path in models:
-        return models[name_or_path]
+    The file of a published model is checked against the index.
+    """
     path = Path(name_or_path)
+    is_path = path.suffix or len(path.parts) != 1 or isinstance(name_or_path, os.PathLike)
+    models = {} if is_path else index()
+    if name_or_path in models:
+        return _published_file(models[name_or_path])
     if path.is_file():
         return path
     if path.is_dir():
         return _in_folder(path)
-    is_path = path.suffix or len(path.parts) > 1 or isinstance(name_or_path, os.PathLike)
-    if models and not is_path:
+    if models:
         raise unknown_name("model", name_or_path, models)
     raise InputError(
         f"There is no model at {str(path)!r}; give a .keras file or a folder with a {MODEL_FILE}."
     )
+
+
+def _published_file(model):
+    """The file of a published model, if it is the one that was published."""
+    path = folder() / model.file
+    restore = f"restore it (`git checkout -- saved_models/{model.name}`) or install rnnzoo again"
+    if not path.is_file():
+        if not model.in_wheel:
+            raise InputError(
+                f"The weights of {model.name!r} are not in the installed package, since the terms "
+                f"of its corpus {model.corpus} do not allow it; take saved_models/{model.name} "
+                f"from a checkout of the repository, or train the recipe {model.recipe!r}."
+            )
+        raise InputError(f"The file of the model {model.name!r} is missing ({path}); {restore}.")
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != model.sha256:
+        raise InputError(
+            f"The file of the model {model.name!r} is not the published one ({path} has the "
+            f"SHA-256 {found[:12]}..., not {model.sha256[:12]}...); {restore}, or load it by its "
+            "path if the change is your own."
+        )
+    return path
 
 
 def _in_folder(folder):

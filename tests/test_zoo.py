@@ -1,5 +1,7 @@
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+import rnnzoo
 from rnnzoo import zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import char_lstm, gru_seq2seq
@@ -67,16 +70,136 @@ def test_loads_what_was_not_compiled(tmp_path):
     assert loaded.source_vocabulary is None and loaded.compiled
 
 
-def test_names(model, saved, monkeypatch):
-    for name in ("romeo", "models/romeo"):
-        with pytest.raises(InputError, match=f"There is no model at '{name}'"):
-            zoo.load(name)
-    monkeypatch.setattr(zoo, "_zoo_models", lambda: {"romeo": saved, "juliet": saved})
+@pytest.fixture
+def make_zoo(saved, tmp_path, monkeypatch):
+    """Makes a zoo of copies of the saved model: `make_zoo("romeo", juliet={"bytes": 9})`."""
+
+    def make(*names, **changed):
+        folder, entries = tmp_path / "zoo", {}
+        content = saved.read_bytes()
+        for name in (*names, *changed):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "model.keras").write_bytes(content)
+            entries[name] = {
+                "file": f"{name}/model.keras",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "bytes": len(content),
+                "family": "LanguageModel",
+                "builder": "char_lstm",
+                "corpus": "tiny_shakespeare",
+                "parameters": 99,
+                "figure": {"name": "nats_per_character", "value": 1.5, "split": "validation"},
+                "minutes": 1.5,
+                "recipe": "char_lstm_tiny",
+                "file_format": 1,
+                **changed.get(name, {}),
+            }
+        folder.mkdir(exist_ok=True)
+        (folder / "index.json").write_text(json.dumps({"format": 1, "models": entries}))
+        monkeypatch.setattr(zoo, "folder", lambda: folder)
+        return folder
+
+    return make
+
+
+def test_names(model, make_zoo):
+    make_zoo("romeo", "juliet")
     assert zoo.load("romeo").vocabulary == model.vocabulary
     with pytest.raises(InputError, match="No model is called 'rome'; did you mean 'romeo'"):
         zoo.load("rome")
-    with pytest.raises(InputError, match=r"There is no model at 'rome.keras'"):
-        zoo.load("rome.keras")
+    for path in ("rome.keras", "models/rome", Path("romeo")):
+        with pytest.raises(InputError, match=f"There is no model at '{path}'"):
+            zoo.load(path)
+
+
+def test_no_published_models(make_zoo, monkeypatch, tmp_path):
+    make_zoo()
+    assert rnnzoo.list_models() == []
+    with pytest.raises(InputError, match="There is no model at 'romeo'"):
+        zoo.load("romeo")
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path / "absent")
+    assert rnnzoo.list_models() == [] and zoo.index() == {}
+
+
+def test_patterns(make_zoo):
+    make_zoo("word_b", "char_b", "char_a")
+    assert rnnzoo.list_models() == ["char_a", "char_b", "word_b"]
+    assert rnnzoo.list_models("char_?") == ["char_a", "char_b"]
+    assert rnnzoo.list_models("x*") == []
+    assert zoo.index()["char_a"].figure["value"] == 1.5 and zoo.index()["char_a"].in_wheel
+
+
+def test_another_file_than_the_published_one(make_zoo):
+    folder = make_zoo("romeo")
+    path = folder / "romeo" / "model.keras"
+    path.write_bytes(path.read_bytes() + b" ")  # a zip file does not mind
+    zoo.load(path)
+    check_refused("romeo", r"not the published one .*SHA-256.*git checkout.*install rnnzoo again")
+    path.unlink()
+    check_refused("romeo", "is missing.*install rnnzoo again")
+
+
+def test_weights_that_may_not_be_in_the_package(make_zoo):
+    folder = make_zoo(romeo={"in_wheel": False})
+    zoo.load("romeo")
+    (folder / "romeo" / "model.keras").unlink()
+    check_refused("romeo", "terms of its corpus tiny_shakespeare do not allow it.*char_lstm_tiny")
+
+
+def test_damaged_index(make_zoo):
+    path = make_zoo("romeo") / "index.json"
+    for content in ("{", "[]", "{}", '{"format": 1, "models": {"a": {"file": "b"}}}'):
+        path.write_text(content)
+        check_refused("romeo", "index .* is damaged; install rnnzoo again")
+        zoo.load(path.parent / "romeo")  # a path needs no index
+    path.write_text('{"format": 99, "models": {"romeo": {"new": 1}}}')
+    check_refused("romeo", r"newer rnnzoo \(format 99.*upgrade it")
+
+
+def test_the_models_of_this_checkout():
+    """Every published model is whole and loads; all of them together are small."""
+    assert (zoo.folder() / "index.json").is_file()
+    for name, published in zoo.index().items():
+        path = zoo.find(name)
+        assert path.stat().st_size == published.bytes
+        loaded = zoo.load(name)
+        assert type(loaded).__name__ == published.family
+        assert loaded.count_params() == published.parameters
+        for file in ("card.md", "curve.png", "metrics.json"):
+            assert (path.parent / file).is_file(), f"{name} has no {file}"
+    files = [zoo.folder() / "index.json"]
+    files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
+    assert sum(path.stat().st_size for path in files) < 50e6
+
+
+def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_path, monkeypatch):
+    setuptools = pytest.importorskip("setuptools", minversion="77")
+    root, source = Path(__file__).parents[1], tmp_path / "source"
+    made = make_zoo("romeo", shy={"in_wheel": False})
+    shutil.copytree(made, source / "saved_models")
+    shutil.copytree(source / "saved_models" / "romeo", source / "saved_models" / "just_trained")
+    for name in ("romeo", "shy"):
+        (source / "saved_models" / name / "card.md").write_text("A card.")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "rnnzoo_cli.py"):
+        shutil.copy(root / name, source)
+    shutil.copytree(root / "rnnzoo", source / "rnnzoo", ignore=shutil.ignore_patterns("__pyc*"))
+    monkeypatch.chdir(source)
+    build = "from setuptools import build_meta; print(build_meta.build_wheel('wheels'))"
+    done = subprocess.run([sys.executable, "-c", build], capture_output=True, text=True)
+    assert done.returncode == 0, (setuptools.__version__, done.stderr)
+    with zipfile.ZipFile(next(Path("wheels").iterdir())) as wheel:
+        names = set(wheel.namelist())
+        wheel.extractall("installed")
+    models = {name for name in names if name.startswith("rnnzoo/saved_models/")}
+    assert {name.removeprefix("rnnzoo/saved_models/") for name in models} == {
+        "index.json", "romeo/model.keras", "romeo/card.md", "shy/card.md",
+    }  # fmt: skip
+    modules = {path.relative_to(root).as_posix() for path in (root / "rnnzoo").rglob("*.py")}
+    assert modules | {"rnnzoo/py.typed", "rnnzoo_cli.py"} <= names
+    monkeypatch.undo()
+    monkeypatch.setattr(zoo, "__file__", str(source / "installed" / "rnnzoo" / "zoo.py"))
+    assert zoo.load("romeo").vocabulary == model.vocabulary
+    check_refused("shy", "not in the installed package")
 
 
 def check_refused(path, sentence):
@@ -125,6 +248,25 @@ def test_no_model_in_the_zip(saved):
 
 def test_weights_that_do_not_fit(saved):
     check_refused(change_config(saved, units=[9, 9]), r"cannot be loaded \(.+\); get or make")
+
+
+FILES = Path(__file__).parent / "files"
+
+
+def test_files_of_older_versions(monkeypatch):
+    """Written by the first version; the logits are those it computed."""
+    ids = np.array([[1, 2, 3]], "int32")
+    for newest in (1, 2):
+        monkeypatch.setattr(zoo, "FILE_FORMAT", newest)
+        monkeypatch.setattr("rnnzoo.models.base.FILE_FORMAT", newest)
+        loaded = zoo.load(FILES / "language_model_format_1.keras")
+        assert loaded.vocabulary.decode([1, 2, 3]) == "ben"
+        expected = [0.00035021, -0.00070454, -0.00619238, -0.00395377, 0.0039541, -0.00487342]
+        np.testing.assert_allclose(loaded(ids)[0, -1, :6], expected, atol=1e-6)
+        loaded = zoo.load(FILES / "seq2seq_format_1.keras")
+        logits = loaded({"source": ids, "target": ids})[0, -1]
+        expected = [0.00878113, 0.02130476, 0.00873522, 0.00025899, -0.01745311]
+        np.testing.assert_allclose(logits, expected, atol=1e-6)
 
 
 def test_another_class(tmp_path):

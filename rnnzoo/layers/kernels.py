@@ -8,6 +8,10 @@ import keras
 CUDNN, CPU_LOOP, GENERIC, CELL = "cudnn", "cpu_loop", "generic", "cell"
 STANDARD_LAYERS = keras.layers.LSTM | keras.layers.GRU | keras.layers.SimpleRNN
 BARE_CELLS = keras.layers.LSTMCell | keras.layers.GRUCell | keras.layers.SimpleRNNCell
+# Spellings that Keras too takes for the same function.
+TANH = (keras.activations.tanh, keras.ops.tanh)
+SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid)
+CUDNN_DTYPES = {"jax": ("float32",), "torch": ("float16", "float32", "float64")}
 MASKS = {
     "tensorflow": "a mask must be right-padded and leave no row empty",
     "jax": "a call with a mask runs the generic loop",
@@ -41,11 +45,17 @@ def gpu_visible() -> bool:
     if keras.backend.backend() == "torch":
         import torch
 
-        return torch.cuda.is_available()
+        if not (torch.backends.cudnn.enabled and torch.backends.cudnn.is_available()):
+            return False
+        # Keras's device, not torch's: KERAS_TORCH_DEVICE and `keras.device` choose it.
+        device = importlib.import_module("keras.src.backend.torch.core").get_device()
+        return torch.cuda.is_available() and str(device).startswith("cuda")
     return False
 
 
-def choose_kernel(layer: keras.layers.RNN) -> Kernel:
+def choose_kernel(
+    layer: keras.layers.RNN, masked: bool = False, jit_compile: bool = False
+) -> Kernel:
     """Chooses the kernel of a recurrent layer's loop over time: the one place that does.
 
     cuDNN comes first, wherever Keras would use it. Then, under TensorFlow with no GPU, the CPU
@@ -56,6 +66,8 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
 
     Args:
         layer: A `keras.layers.RNN`, rnnzoo's or Keras's own.
+        masked: Whether the layer is called with a mask, which cuDNN takes on TensorFlow alone.
+        jit_compile: Whether the step is compiled, which takes cuDNN away on torch.
 
     Returns:
         The kernel and the reason.
@@ -68,7 +80,7 @@ def choose_kernel(layer: keras.layers.RNN) -> Kernel:
     backend = keras.backend.backend()
     obstacles = _obstacles(layer)
     if gpu_visible():
-        lost = obstacles + _cudnn_obstacles(layer, backend)
+        lost = obstacles + _cudnn_obstacles(layer, backend, masked, jit_compile)
         if not lost:
             return Kernel(CUDNN, f"a GPU is visible and the layer fits; {MASKS[backend]}")
         return Kernel(GENERIC, f"no cuDNN: {'; '.join(lost)}")
@@ -86,11 +98,9 @@ def _obstacles(layer):
     if not isinstance(layer, STANDARD_LAYERS):
         return [f"{type(cell).__name__} has no other kernel; use an LSTM or a GRU layer"]
     lost = []
-    if cell.activation is not keras.activations.tanh:
+    if cell.activation not in TANH:
         lost.append("set activation='tanh'")
-    if getattr(cell, "recurrent_activation", keras.activations.sigmoid) is not (
-        keras.activations.sigmoid
-    ):
+    if getattr(cell, "recurrent_activation", SIGMOID[0]) not in SIGMOID:
         lost.append("set recurrent_activation='sigmoid'")
     if cell.recurrent_dropout:
         lost.append("set recurrent_dropout=0")
@@ -101,15 +111,22 @@ def _obstacles(layer):
     return lost
 
 
-def _cudnn_obstacles(layer, backend):
+def _cudnn_obstacles(layer, backend, masked, jit_compile):
     """What keeps a layer from cuDNN alone."""
     lost = []
     if isinstance(layer, keras.layers.SimpleRNN):
         lost.append("Keras has no cuDNN for SimpleRNN; use an LSTM or a GRU layer")
     elif isinstance(layer, keras.layers.GRU) and backend == "jax":
         lost.append("Keras on JAX has no cuDNN for GRU; use an LSTM, or TensorFlow or torch")
-    if backend == "jax" and layer.compute_dtype != "float32":
-        lost.append(f"JAX's cuDNN computes in float32, not {layer.compute_dtype}")
+    dtypes = CUDNN_DTYPES.get(backend, (layer.compute_dtype,))
+    if layer.compute_dtype not in dtypes:
+        lost.append(
+            f"cuDNN under {backend} computes in {' or '.join(dtypes)}, not {layer.compute_dtype}"
+        )
+    if masked and backend != "tensorflow":
+        lost.append(f"a mask reaches it, and Keras on {backend} gives cuDNN none; TensorFlow does")
+    if jit_compile and backend == "torch":
+        lost.append("compile the model with jit_compile=False")
     if not getattr(layer.cell, "use_bias", True):
         lost.append("set use_bias=True")
     if not getattr(layer, "use_cudnn", True):
@@ -174,6 +191,10 @@ class KernelReport(list):
 def kernels(model: keras.layers.Layer) -> KernelReport:
     """Tells which kernel each recurrent layer of a model will run next, and why.
 
+    A training step is what `fit` runs for a batch, a generation step what `generate` and
+    `translate` run for a token. What is asked is asked now: the backend, its devices, the layers'
+    settings, and on torch how the model is compiled.
+
     Args:
         model: Any Keras model or layer; layers inside layers are found.
 
@@ -182,33 +203,45 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
 
     Example:
         >>> print(kernels(char_lstm(65, units=128, num_layers=1)))  # doctest: +SKIP
-        layer           training  generation  backend     device
-        stack/lstm_0    cpu_loop  cell        tensorflow  cpu
+        layer             training  generation  backend     device
+        recurrent/lstm_0  cpu_loop  cell        tensorflow  cpu
         <BLANKLINE>
         cpu_loop: no GPU is visible.
         cell: one step at a time needs no loop over time.
     """
-    backend, device = keras.backend.backend(), "gpu" if gpu_visible() else "cpu"
-    one_step = Kernel(CELL, "one step at a time needs no loop over time")
-    in_loop = Kernel(
-        CELL,
-        "the model loops over this cell itself, one step needs the one before it; a decoder with "
-        "attention_position='after_cell' can run its layer over the whole sequence",
-    )
+    device = "gpu" if gpu_visible() else "cpu"
+    # `jit_compile` of a model that nobody compiled would be worked out now, and kept.
+    jit_compile = bool(getattr(model, "compiled", False) and model.jit_compile)
     report = KernelReport()
-
-    def visit(layer, path, parent):
-        if isinstance(layer, keras.layers.RNN):
-            training = choose_kernel(layer)
-            generation = one_step if hasattr(parent, "step") else training
-        elif isinstance(layer, BARE_CELLS):
-            training, generation = in_loop, one_step
+    for layer, path, parent, masked in _cells_and_layers(model):
+        if isinstance(layer, BARE_CELLS):
+            training, generation = IN_LOOP, ONE_STEP
         else:
-            for child in layer._layers:
-                visit(child, [*path, child.name], layer)
-            return
-        report.append(LayerKernels("/".join(path), training, generation, backend, device))
-
-    for child in model._layers or []:
-        visit(child, [child.name], model)
+            training = choose_kernel(layer, masked, jit_compile)
+            generation = ONE_STEP if hasattr(parent, "step") else training
+        report.append(
+            LayerKernels("/".join(path), training, generation, keras.backend.backend(), device)
+        )
     return report
+
+
+ONE_STEP = Kernel(CELL, "one step at a time needs no loop over time")
+IN_LOOP = Kernel(
+    CELL,
+    "the model loops over this cell itself, one step needs the one before it; a decoder with "
+    "attention_position='after_cell' can run its layer over the whole sequence",
+)
+
+
+def _cells_and_layers(layer, path=(), parent=None, masked=False):
+    """Yields the recurrent layers and bare cells of a layer: each with path, parent and mask."""
+    from rnnzoo.layers.encoder import Encoder  # stands on this file
+
+    if isinstance(layer, keras.layers.RNN | BARE_CELLS):
+        yield layer, path or (layer.name,), parent, masked
+        return
+    masked = masked or isinstance(layer, Encoder)  # which gives its layers the padding's mask
+    for child in layer._layers or []:
+        yield from _cells_and_layers(child, (*path, child.name), layer, masked)
+        makes_mask = isinstance(child, keras.layers.Masking) or getattr(child, "mask_zero", False)
+        masked = masked or makes_mask  # it goes on to the layers that come after

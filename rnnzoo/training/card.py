@@ -13,6 +13,27 @@ LIMITS = {
     "silently on others: a fluent output may be wrong. Meant for study and demonstrations; not "
     "where a wrong translation does harm.",
 }
+# Whether the terms of a corpus let weights trained on it into a package under Apache-2.0.
+SHIPPING = {
+    "alice": (True, "the text is in the public domain"),
+    "imdb_reviews": (False, "there is no licence, and it is free for research use alone"),
+    "multi30k_en_de": (False, "there is no licence, and it is taken as research use alone"),
+    "spa_eng": (True, "the licence asks for credit, which this card gives"),
+    "spelled_numbers": (True, "the data are generated"),
+    "tiny_shakespeare": (True, "the text is in the public domain"),
+}
+
+
+def may_ship(corpus):
+    """Tells whether weights trained on a corpus may be in the installed package, and why.
+
+    Args:
+        corpus: Name of the corpus.
+
+    Returns:
+        A truth value, and the reason.
+    """
+    return SHIPPING.get(corpus, (False, "the terms of a text of one's own are not known here"))
 
 
 def card(facts, samples):
@@ -26,30 +47,36 @@ def card(facts, samples):
         The card, in Markdown.
     """
     corpus, training, figures = facts["corpus"], facts["training"], facts["figures"]
-    quoted, weights = next(iter(figures)), facts["model"]["weights"]
+    name, weights, test = facts.get("name"), facts["model"]["weights"], facts.get("test")
     lines = [
-        f"# {facts['recipe']}",
+        f"# {name or facts['recipe']}",
         "",
         facts["description"],
         "",
-        f"**Validation {' '.join(readable(quoted, figures[quoted]))}**",
+        *([_headline("Test", test["figures"]), ""] if test else []),
+        _headline("Validation", figures),
         "",
         "## Figures",
         "",
+        *(
+            [f"`rnnzoo evaluate {name}` makes {'those of the test' if test else 'them'} again.", ""]
+            if name
+            else []
+        ),
         f"- Validation data: {facts['split']}.",
+        *([f"- Test data: {test['split']}. Nothing was chosen on them."] if test else []),
         f"- Tokens: {'; '.join(map(_vocabulary, facts['vocabularies']))}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
         "the validation data, and the figures are of the same data and of the saved model, which "
         "computes in float32.",
+        *(_rounding(*item) for item in facts.get("half_precision", {}).items()),
         "",
-        "| figure | value |",
-        "|---|---|",
-        *(f"| {' | '.join(readable(name, value))} |" for name, value in figures.items()),
-        "",
+        *_table("validation" if test else "value", figures),
+        *(_table("test", test["figures"]) if test else []),
     ]
     if facts["baselines"]:
-        rows = comparison(facts["recipe"], figures, facts["baselines"])
+        rows = comparison(name or facts["recipe"], figures, facts["baselines"])
         lines += [
             "On the same tokens, vocabulary, unknown words and ends:",
             "",
@@ -74,6 +101,7 @@ def card(facts, samples):
         "",
         f"- {corpus['name']}: {corpus['source']}",
         f"- Terms: {corpus['terms']}",
+        _shipping(corpus["name"]),
         f"- SHA-256 of the content: `{corpus['sha256']}`",
         *(f"- Note: {note}" for note in corpus["notes"]),
         "",
@@ -102,6 +130,30 @@ def card(facts, samples):
         lines += [f"Seed {seed}:", "", "```", sample, "```", ""]
     lines += ["## Limits and intended use", "", LIMITS[facts["task"]], ""]
     return "\n".join(lines)
+
+
+def _headline(split, figures):
+    quoted = next(iter(figures))
+    return f"**{split} {' '.join(readable(quoted, figures[quoted]))}**"
+
+
+def _table(title, figures):
+    rows = [readable(name, value) for name, value in figures.items()]
+    return [f"| figure | {title} |", "|---|---|", *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def _rounding(figure, values):
+    before, after = values
+    return (
+        f"- The file holds the weights in half precision, and the figures are of these: validation "
+        f"{figure.replace('_', ' ')} {after:.5g}, before the rounding {before:.5g}."
+    )
+
+
+def _shipping(corpus):
+    allowed, reason = may_ship(corpus)
+    verb = "ships with the package" if allowed else "may not ship with the package"
+    return f"- A model trained on it {verb}: {reason}."
 
 
 def _vocabulary(vocabulary):

@@ -1,13 +1,15 @@
 """Which kernel runs: chosen, reported, and found in the traced training step."""
 
 import importlib
+import re
 
 import keras
 import numpy as np
 import pytest
 
 from rnnzoo.layers import recurrent
-from rnnzoo.layers.kernels import choose_kernel, kernels
+from rnnzoo.layers.encoder import Encoder
+from rnnzoo.layers.kernels import choose_kernel, gpu_visible, kernels
 
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="traces a TensorFlow graph"
@@ -178,15 +180,18 @@ def test_the_table():
     )
 
 
+def pretend(monkeypatch, backend, gpu=True):
+    """Makes `kernels` believe in a backend and a GPU."""
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr("rnnzoo.layers.kernels.gpu_visible", lambda: gpu)
+
+
 def test_other_backends_are_named(monkeypatch):
+    layer = recurrent.GRU(4)
     for backend in ("jax", "torch"):
-        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        pretend(monkeypatch, backend)
         for visible in (False, True):
-            monkeypatch.setattr(
-                "rnnzoo.layers.kernels.gpu_visible", lambda visible=visible: visible
-            )
-            layer = recurrent.GRU.__new__(recurrent.GRU)  # no weights: only the choice is tested
-            keras.layers.GRU.__init__(layer, 4)
+            pretend(monkeypatch, backend, visible)
             kernel = choose_kernel(layer)
             if not visible:
                 assert kernel.name == "generic" and backend in kernel.reason
@@ -194,6 +199,148 @@ def test_other_backends_are_named(monkeypatch):
                 assert kernel.name == "generic" and "no cuDNN for GRU" in kernel.reason
             else:
                 assert kernel.name == "cudnn" and "mask" in kernel.reason
+
+
+@pytest.mark.parametrize(
+    ("backend", "name", "config", "remedy"),
+    [
+        ("jax", "LSTM", {"dtype": "mixed_bfloat16"}, "float32, not bfloat16"),
+        ("jax", "LSTM", {"use_bias": False}, "use_bias=True"),
+        ("jax", "LSTM", {"recurrent_dropout": 0.1}, "recurrent_dropout=0"),
+        ("jax", "GRU", {}, "no cuDNN for GRU"),
+        ("torch", "LSTM", {"dtype": "mixed_bfloat16"}, "float64, not bfloat16"),
+        ("torch", "GRU", {"activation": "relu"}, "activation='tanh'"),
+        ("torch", "GRU", {"reset_after": False}, "reset_after=True"),
+        ("torch", "LSTM", {"use_cudnn": False}, "use_cudnn='auto'"),
+        ("torch", "SimpleRNN", {}, "SimpleRNN"),
+    ],
+)
+def test_what_loses_cudnn_on_other_backends(monkeypatch, backend, name, config, remedy):
+    layer, good = getattr(recurrent, name)(4, **config), recurrent.LSTM(4)
+    pretend(monkeypatch, backend)
+    assert choose_kernel(good).name == "cudnn"
+    kernel = choose_kernel(layer)
+    assert kernel.name == "generic" and remedy in kernel.reason
+
+
+def test_a_mask_loses_cudnn_on_other_backends(monkeypatch):
+    lstm = {"return_sequences": True, "name": "lstm"}
+    ways = {
+        "plain": keras.Sequential([recurrent.LSTM(4, **lstm)]),
+        "masking": keras.Sequential([keras.layers.Masking(), recurrent.LSTM(4, **lstm)]),
+        "embedding": keras.Sequential(
+            [keras.layers.Embedding(9, 3, mask_zero=True), recurrent.LSTM(4, **lstm)]
+        ),
+        "encoder": Encoder(9, 4, cell="lstm", merge_mode="concat"),  # pads are its mask
+    }
+    for backend in ("tensorflow", "jax", "torch"):
+        pretend(monkeypatch, backend)
+        for way, model in ways.items():
+            lost = way != "plain" and backend != "tensorflow"
+            rows = kernels(model)
+            assert len(rows) == (2 if way == "encoder" else 1)
+            for row in rows:
+                assert row.training.name == row.generation.name == ("generic" if lost else "cudnn")
+                assert ("a mask reaches it" in row.training.reason) is lost
+
+
+def test_torch_compile_loses_cudnn(monkeypatch):
+    model = keras.Sequential([keras.Input((5, 3)), recurrent.LSTM(4)])
+    pretend(monkeypatch, "torch")
+    assert kernels(model)[0].training.name == "cudnn"
+    model.compile("sgd", "mse", jit_compile=False)
+    assert kernels(model)[0].training.name == "cudnn"
+    object.__setattr__(model, "_jit_compile", True)
+    assert kernels(model)[0].training.name == "generic"
+    assert "jit_compile=False" in kernels(model)[0].training.reason
+
+
+def test_one_layer_alone():
+    (row,) = kernels(recurrent.GRU(4, name="reader"))
+    assert row.layer == "reader" and row.training.name == row.generation.name != "cell"
+
+
+@on_tensorflow
+@pytest.mark.parametrize("gpu_is_there", [False, True])
+def test_xla_is_off_where_a_kernel_of_our_own_runs(monkeypatch, request, gpu_is_there):
+    """Keras asks the layers: neither cuDNN nor the CPU loop goes with XLA, Keras's loop does."""
+    from keras.src.trainers.trainer import model_supports_jit
+
+    if gpu_is_there:
+        request.getfixturevalue("gpu")
+    for name in ("LSTM", "GRU"):
+        model = network(recurrent, name, bidirectional=True)
+        assert not model_supports_jit(model)
+        with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+            model.compile("sgd", "mse", jit_compile=True)
+        assert model.jit_compile is False
+        generic = network(recurrent, name, activation="relu")
+        assert model_supports_jit(generic)
+        generic.compile("sgd", "mse", jit_compile=True)
+        assert generic.jit_compile is True
+
+
+def test_keras_own_spelling_of_tanh_counts():
+    layer = recurrent.LSTM(4, activation=keras.ops.tanh, recurrent_activation=keras.ops.sigmoid)
+    assert choose_kernel(layer) == choose_kernel(recurrent.LSTM(4))
+
+
+# What names a cuDNN recurrent kernel in a profile of each backend.
+IN_A_PROFILE = {
+    "tensorflow": rb"CudnnRNN",
+    "jax": rb"cudnn_rnn|LSTM_elementWise|RNN_blockPersist",
+    "torch": rb"aten::_cudnn_rnn",
+}
+
+
+def profile(function, folder):
+    """Calls a function under the backend's profiler; returns what was recorded, as bytes."""
+    function()  # traced and compiled before
+    if keras.backend.backend() == "torch":
+        import torch
+
+        with torch.profiler.profile() as recorded:
+            function()
+        return "\n".join(event.key for event in recorded.key_averages()).encode()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        with jax.profiler.trace(str(folder)):
+            function()
+    else:
+        import tensorflow as tf
+
+        tf.profiler.experimental.start(str(folder))
+        function()
+        tf.profiler.experimental.stop()
+    return b"".join(path.read_bytes() for path in folder.rglob("*.xplane.pb"))
+
+
+def test_the_profiler_records(tmp_path):
+    """So that the GPU tests below cannot pass for want of a record."""
+    model = network(recurrent, "LSTM")
+    model.compile("sgd", "mse", jit_compile="auto")
+    x = np.ones((4, 5, 3), "float32")
+    recorded = profile(lambda: model.train_on_batch(x, np.ones((4, 5, 6), "float32")), tmp_path)
+    assert re.search(rb"MatMul|dot|aten::mm|aten::addmm|aten::matmul", recorded)
+    assert choose_kernel(recurrent.LSTM(4)).name == "cudnn" or not re.search(
+        IN_A_PROFILE[keras.backend.backend()], recorded
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_the_profile_of_a_real_step_shows_what_the_report_says(name, dtype, tmp_path):
+    """On a real GPU, on every backend: `KERAS_BACKEND=jax pytest -m gpu -n 0 tests/layers`."""
+    assert gpu_visible(), "this test needs a GPU"
+    model = network(recurrent, name, dtype=dtype)
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 5, 3), "float32"), np.ones((4, 5, 6), "float32")
+    recorded = profile(lambda: model.train_on_batch(x, y), tmp_path)
+    ran = re.search(IN_A_PROFILE[keras.backend.backend()], recorded) is not None
+    assert {row.device for row in kernels(model)} == {"gpu"}
+    assert {row.training.name for row in kernels(model)} == {"cudnn" if ran else "generic"}
 
 
 @pytest.mark.gpu

@@ -67,4 +67,16 @@ def test_encoder_decoder(options, kernels, loops):
     inputs, targets, _ = runners.batch(model)
     found = operations(model, inputs, targets)
     assert found["CudnnRNNV3"] == kernels
+    report = [row.training.name for row in rnnzoo.kernels(model)]
+    assert sorted(report) == ["cell"] * loops + ["cudnn"] * kernels
     assert bool(found["While"] + found["StatelessWhile"]) is loops
+
+
+@pytest.mark.parametrize("make", [runners.MODELS["char_lstm"], runners.MODELS["gru_seq2seq"]])
+def test_xla_stays_off_when_it_is_asked_for(make):
+    model = make()
+    with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+        model.compile(jit_compile=True)
+    assert not model.jit_compile
+    model.compile(jit_compile="auto")
+    assert not model.jit_compile

@@ -1,0 +1,160 @@
+"""The figure of a card, made again from the data."""
+
+import json
+import math
+from dataclasses import dataclass, fields, replace
+
+from rnnzoo import zoo
+from rnnzoo.data.corpus import Splits
+from rnnzoo.errors import InputError
+from rnnzoo.recipes import Recipe
+from rnnzoo.training.splits import load_corpus
+from rnnzoo.training.train import TASKS
+
+FACTS_FILE = "metrics.json"
+DIGITS = 3  # that a figure made again has in common with the card's
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model reaches now, beside what its card says.
+
+    Attributes:
+        now: Figures by name; the first is the one the card quotes.
+        card: The card's figures.
+        split: `"validation"` or `"test"`.
+        data: A sentence that says what the figures are of.
+    """
+
+    now: dict
+    card: dict
+    split: str
+    data: str
+
+    @property
+    def different(self) -> list[str]:
+        """The names of the figures that differ in three digits, or that one side lacks."""
+        names = dict.fromkeys([*self.card, *self.now])
+        return [name for name in names if not agree(self.now.get(name), self.card.get(name))]
+
+
+def evaluate(name_or_path, data_dir=None, text_file=None) -> Evaluation:
+    """Measures a trained model again, with the code, data and split that its card's figure is of.
+
+    Args:
+        name_or_path: A name of the zoo, or the folder that a training left.
+        data_dir: A folder that has the corpus.
+        text_file: The text, for a model that was trained on one of its user's own.
+
+    Returns:
+        The `Evaluation`: of the test split where the card quotes one, else of the validation data.
+
+    Raises:
+        InputError: If the model has no `metrics.json` beside it, or its corpus is not found or is
+            another one now.
+
+    Example:
+        ```python
+        from rnnzoo.training.evaluate import evaluate
+
+        assert not evaluate("char_lstm_shakespeare").different
+        ```
+    """
+    facts = read_facts(zoo.find(name_or_path).parent)
+    model = zoo.load(name_or_path)
+    split = "test" if "test" in facts else "validation"
+    task = make_task(facts, model, split, data_dir, text_file)
+    return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
+
+
+def agree(value, expected) -> bool:
+    """Whether two figures, or two lists of them, are equal to three digits.
+
+    Example:
+        >>> agree(1.4144, 1.4103), agree(1.4204, 1.4103), agree(None, 1.0)
+        (True, False, False)
+    """
+    if isinstance(value, list) and isinstance(expected, list):
+        return len(value) == len(expected) and all(map(agree, value, expected))
+    numbers = isinstance(value, int | float) and isinstance(expected, int | float)
+    if not numbers or value == expected:
+        return value == expected
+    if not (math.isfinite(value) and math.isfinite(expected)):
+        return False
+    first_digit = math.floor(math.log10(max(abs(expected), abs(value))))
+    return abs(value - expected) <= 0.5 * 10 ** (first_digit + 1 - DIGITS)
+
+
+def read_facts(folder) -> dict:
+    """Reads what a training noted of its model, the content of its metrics.json."""
+    path = folder / FACTS_FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"There is no {FACTS_FILE} beside the model in {folder}, which says what it reached "
+            "on which data; give the folder that a training left, or a name of the zoo."
+        ) from None
+    except ValueError:
+        raise InputError(f"{path} is damaged; train the model again.") from None
+
+
+def figures_of(facts, split) -> dict:
+    """The card's figures of a split."""
+    return facts["test"]["figures"] if split == "test" else facts["figures"]
+
+
+def make_task(facts, model, split="validation", data_dir=None, text_file=None):
+    """Makes the task that a model was trained on again, to measure it.
+
+    The test split is measured as the validation split is: it takes its place.
+
+    Args:
+        facts: The content of metrics.json.
+        model: The model, whose vocabulary is used.
+        split: `"validation"` or `"test"`.
+        data_dir: A folder that has the corpus.
+        text_file: The text, for a model that was trained on one of its user's own.
+
+    Returns:
+        A `LanguageModelTask` or a `TranslationTask`.
+    """
+    recipe = _recipe(facts["recipe_arguments"])
+    corpus = load_corpus(recipe, data_dir, text_file)
+    noted = facts["corpus"]
+    if corpus.sha256 != noted["sha256"]:
+        raise InputError(
+            f"The figures on the card of {facts['recipe']} are of another text: {noted['name']} "
+            f"with the SHA-256 {noted['sha256'][:12]}..., and {corpus.name} here has "
+            f"{corpus.sha256[:12]}...; give that one by --data-dir, or by --text-file if it is a "
+            "text of your own."
+        )
+    if split == "test":
+        if "test" not in corpus.splits:
+            raise InputError(
+                f"The figure is of the test split of {corpus.name}, which was not found with the "
+                "rest; give a folder that has it by --data-dir."
+            )
+        parts = {"train": corpus.splits["train"], "validation": corpus.splits["test"]}
+        splits = Splits({name: lambda part=part: part for name, part in parts.items()})
+        corpus, recipe = replace(corpus, splits=splits), replace(recipe, validation_limit=None)
+    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
+    if split == "test":
+        task.split = task.split.replace("validation split", "test split")
+    return task
+
+
+def _recipe(arguments):
+    """The recipe that was noted: JSON has lists where a recipe has tuples."""
+    unknown = set(arguments) - {field.name for field in fields(Recipe)}
+    if unknown:
+        raise InputError(
+            f"The recipe of this model has an argument {min(unknown)!r}, which this rnnzoo does "
+            "not know; use the version that its card names."
+        )
+    return Recipe(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in arguments.items()
+        }
+    )

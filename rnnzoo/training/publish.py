@@ -1,0 +1,223 @@
+"""From the folder that a training left to a model of the zoo."""
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from rnnzoo import zoo
+from rnnzoo.errors import InputError
+from rnnzoo.models.base import FILE_FORMAT
+from rnnzoo.training.artifact import SAMPLE_SEEDS
+from rnnzoo.training.card import card, may_ship
+from rnnzoo.training.evaluate import FACTS_FILE, agree, make_task, read_facts
+from rnnzoo.training.files import unfinished, write_atomically
+
+WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
+NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+IGNORED = """\
+# Written by scripts/publish_model.py: what training leaves here is ignored, what is published not.
+/*
+!/.gitignore
+!/README.md
+!/index.json
+"""
+
+
+def publish_model(folder, name, *, data_dir=None, text_file=None, saved_model=False) -> Path:
+    """Puts a trained model into the zoo, with half-precision weights and figures of these.
+
+    The model of the folder is measured once more, in float32 and with the weights rounded to half
+    precision; the card gets the figures of the rounded model and what the rounding costs. Where
+    the corpus has a test split, the rounded model is measured on it once, and that is the figure
+    the card and the index quote. The folder itself stays as it is.
+
+    Args:
+        folder: The folder that `train` left.
+        name: The name in the zoo, of lower-case letters, digits and underscores. A model that has
+            it already is replaced.
+        data_dir: A folder that has the corpus.
+        text_file: The text, for a model that was trained on one of its user's own.
+        saved_model: Whether to add a SavedModel, which holds float32 weights.
+
+    Returns:
+        The folder of the published model.
+
+    Raises:
+        InputError: If the name is not fit, a file is missing, the model no longer reaches what its
+            card says, or its weights are beyond half precision.
+
+    Example:
+        ```python
+        publish_model("trained/char_lstm_shakespeare", "char_lstm_shakespeare")
+        ```
+    """
+    folder, target = Path(folder), zoo.folder() / name
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"The name {name!r} is not fit for the zoo; give one of lower-case letters, digits and "
+            "underscores."
+        )
+    if target.exists() and folder.resolve() == target.resolve():
+        raise InputError(
+            f"{folder} is where the published model goes; move the trained one elsewhere first, so "
+            "that its float32 weights are kept."
+        )
+    curve = folder / "curve.png"
+    if not curve.is_file():
+        raise InputError(f"There is no {curve}; give the folder that a training left.")
+    models = zoo.index()
+    facts, model = read_facts(folder), zoo.load(folder)
+    given = {"data_dir": data_dir, "text_file": text_file}
+    task = make_task(facts, model, **given)
+    before = task.evaluate(model)
+    quoted = next(iter(before))
+    if not agree(before[quoted], facts["figures"].get(quoted)):
+        raise InputError(
+            f"{folder} has {quoted.replace('_', ' ')} {before[quoted]:.4f} here, but its card says "
+            f"{facts['figures'].get(quoted)}; train it again, or find out why."
+        )
+    with _new_folder(target) as new:
+        to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
+        model = zoo.load(new)
+        facts |= {"name": name, "figures": task.evaluate(model)}
+        facts["half_precision"] = {quoted: [before[quoted], facts["figures"][quoted]]}
+        if "test" in task.corpus.splits:
+            test = make_task(facts, model, "test", **given)
+            facts["test"] = {"figures": test.evaluate(model), "split": test.split}
+        samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
+        write_atomically(new / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(new / "card.md", card(facts, samples))
+        shutil.copyfile(curve, new / "curve.png")
+        if saved_model:
+            model.export(new / "saved_model", verbose=False)
+        models[name] = _entry(facts, model, new)
+        _replace(target, new, lambda: _write_index(models))
+    return target
+
+
+def to_half_precision(source, target):
+    """Copies a `.keras` file with its float32 weights as float16, which loading widens again.
+
+    Keras casts what it reads to the dtype of each variable, so that `keras.saving.load_model` and
+    every backend read the file as they read the other.
+
+    Args:
+        source: The file.
+        target: The file to write; one that exists is replaced.
+
+    Raises:
+        InputError: If a weight is beyond the range of half precision, 65,504.
+
+    Example:
+        ```python
+        to_half_precision("romeo.keras", "small_romeo.keras")
+        ```
+    """
+    with zipfile.ZipFile(source) as before, unfinished(target) as path:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as after:
+            for part in before.infolist():
+                content = before.read(part)
+                if part.filename == WEIGHTS_FILE:
+                    content = _halved(content, source)
+                # The time of the old part, so that the same model gives the same file.
+                new = zipfile.ZipInfo(part.filename, part.date_time)
+                after.writestr(new, content, zipfile.ZIP_DEFLATED)
+
+
+def _halved(content, source):
+    """The HDF5 file of weights with every float32 array as float16."""
+    import h5py
+
+    result = io.BytesIO()
+    with h5py.File(io.BytesIO(content)) as before, h5py.File(result, "w") as after:
+
+        def copy(path, item):
+            if isinstance(item, h5py.Group):
+                new = after.require_group(path)
+            else:
+                values = item[()]
+                if values.dtype == np.float32:
+                    with np.errstate(over="ignore"):
+                        values = values.astype(np.float16)
+                    if not np.isfinite(values).all():
+                        raise InputError(
+                            f"A weight of {source} ({path}) is beyond half precision, 65,504, or "
+                            "not a number; train the model again."
+                        )
+                new = after.create_dataset(path, data=values)
+            new.attrs.update(item.attrs)
+
+        after.attrs.update(before.attrs)
+        before.visititems(copy)
+    return result.getvalue()
+
+
+def _entry(facts, model, folder):
+    content = (folder / zoo.MODEL_FILE).read_bytes()
+    split = "test" if "test" in facts else "validation"
+    figures = facts["test"]["figures"] if split == "test" else facts["figures"]
+    quoted = next(iter(figures))
+    return zoo.Published(
+        name=facts["name"],
+        file=f"{facts['name']}/{zoo.MODEL_FILE}",
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        family=type(model).__name__,
+        builder=facts["model"]["builder"],
+        corpus=facts["corpus"]["name"],
+        parameters=facts["model"]["parameters"],
+        figure={"name": quoted, "value": figures[quoted], "split": split},
+        minutes=facts["training"]["minutes"],
+        recipe=facts["recipe"],
+        file_format=FILE_FORMAT,
+        in_wheel=may_ship(facts["corpus"]["name"])[0],
+    )
+
+
+def _write_index(models):
+    entries = {name: asdict(models[name]) for name in sorted(models)}
+    for entry in entries.values():
+        del entry["name"]
+    ignored = IGNORED + "".join(f"!/{name}/\n" for name in entries)
+    write_atomically(zoo.folder() / ".gitignore", ignored)
+    content = {"format": zoo.INDEX_FORMAT, "models": entries}
+    write_atomically(
+        zoo.folder() / zoo.INDEX_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+@contextlib.contextmanager
+def _new_folder(target):
+    """An empty folder beside the target, gone at the end unless it was moved."""
+    new = target.with_name(f".unfinished.{target.name}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _replace(target, new, then):
+    """Puts a folder in the place of another and does the rest; if that fails, all is as before."""
+    old = target.with_name(f".old.{target.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+        then()
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

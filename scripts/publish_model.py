@@ -1,0 +1,40 @@
+"""Puts a trained model into the zoo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import _options as options
+import typer
+from _options import errors_in_a_sentence, run
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="The folder that a training left.")],
+    name: Annotated[str, typer.Argument(help="The name of the model in the zoo.")],
+    data_dir: options.DataDir = None,
+    text_file: options.TextFile = None,
+    saved_model: Annotated[
+        bool, typer.Option("--saved-model", help="Add a SavedModel (float32, larger).")
+    ] = False,
+):
+    """Put a trained model into saved_models/, with half-precision weights, a card and the index.
+
+    The model is measured again, before and after its weights are rounded. Then rnnzoo.load(NAME)
+    finds it, and rnnzoo evaluate NAME makes its figure again.
+
+    Examples:
+      python scripts/publish_model.py trained/shakespeare char_lstm_shakespeare
+
+      python scripts/publish_model.py trained/small char_lstm_small --saved-model
+    """
+    with errors_in_a_sentence():
+        from rnnzoo.training.publish import publish_model
+
+        written = publish_model(
+            folder, name, data_dir=data_dir, text_file=text_file, saved_model=saved_model
+        )
+        print(f"Published as {name} in {written}.")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Adds to pyproject.toml what it cannot say: the published models go into the wheel, no others."""
+
+import json
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ZOO = "saved_models"  # at the top of the repository; in the wheel rnnzoo/saved_models
+
+
+def published_files():
+    """The files of the zoo that the terms of their corpora let into the package."""
+    files = ["index.json"]
+    for name, model in json.loads(Path(ZOO, "index.json").read_text("utf-8"))["models"].items():
+        for path in sorted(Path(ZOO, name).rglob("*")):
+            weights = path.suffix == ".keras" or "saved_model" in path.parts
+            if path.is_file() and (model.get("in_wheel", True) or not weights):
+                files.append(path.relative_to(ZOO).as_posix())
+    return files
+
+
+setup(
+    packages=[*find_packages(include=["rnnzoo*"]), f"rnnzoo.{ZOO}"],
+    package_dir={f"rnnzoo.{ZOO}": ZOO},
+    package_data={"rnnzoo": ["py.typed"], f"rnnzoo.{ZOO}": published_files()},
+)

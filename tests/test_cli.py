@@ -1,0 +1,136 @@
+"""The `rnnzoo` command, called as a user calls it: once in a process of its own, else in this."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import rnnzoo_cli
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A zoo with one model, trained for a moment on a text of one's own, and that text."""
+    from rnnzoo import zoo
+    from rnnzoo.models.base import ZooModel
+    from rnnzoo.training.publish import publish_model
+    from rnnzoo.training.train import train
+
+    folder = tmp_path_factory.mktemp("cli")
+    text = folder / "text.txt"
+    text.write_text("to be or not to be, that is the question. " * 60)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ZooModel, "export", lambda *arguments, **options: None)  # takes seconds
+    train("char_lstm_tiny", text_file=text, epochs=1, out=folder / "trained")
+    patch.setattr(zoo, "folder", lambda: folder / "zoo")
+    publish_model(folder / "trained", "char_lstm_hamlet", text_file=text)
+    yield folder
+    patch.undo()
+
+
+def call(*arguments):
+    return CliRunner().invoke(rnnzoo_cli.app, [str(argument) for argument in arguments])
+
+
+def test_help_answers_at_once(tmp_path):
+    seconds = []
+    while len(seconds) < 3 and min(seconds, default=1) >= 1:  # others may use the machine
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "rnnzoo_cli", "--help"],
+            capture_output=True, text=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        seconds.append(time.monotonic() - start)
+    assert done.returncode == 0 and min(seconds) < 1  # neither Keras nor TensorFlow is imported
+    for command in ("list", "kernels", "evaluate"):
+        assert command in done.stdout
+        shown = call(command, "--help")
+        assert shown.exit_code == 0 and f"rnnzoo {command}" in shown.stdout
+
+
+def test_list(published):
+    done = call("list")
+    assert done.exit_code == 0, done.stderr
+    index = json.loads((published / "zoo" / "index.json").read_text())
+    model = index["models"]["char_lstm_hamlet"]
+    figure = f"{model['figure']['value']:.4f} nats per character (validation)"
+    for text in ("char_lstm_hamlet", "LanguageModel", f"{model['parameters']:,}", figure, "0 min"):
+        assert text in done.stdout, text
+    assert call("list", "char_*").stdout == done.stdout
+
+
+def test_kernels(published):
+    done = call("kernels", "char_lstm_hamlet")
+    assert done.exit_code == 0, done.stderr
+    import rnnzoo
+
+    assert done.stdout == f"{rnnzoo.kernels(rnnzoo.load('char_lstm_hamlet'))}\n"
+    assert "recurrent/lstm_0" in done.stdout
+
+
+def test_evaluate(published):
+    text = published / "text.txt"
+    done = call("evaluate", "char_lstm_hamlet", "--text-file", text)
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("char_lstm_hamlet, validation data: the last 10% of the text")
+    (row,) = [line for line in lines if "nats per character" in line]
+    now, card = [word for word in row.split() if word[0].isdigit()]
+    assert abs(float(now) - float(card)) < 1e-3
+    assert lines[-1] == "All agree."
+
+
+def test_evaluate_finds_a_difference(published):
+    path = published / "trained" / "metrics.json"
+    facts = json.loads(path.read_text())
+    facts["figures"]["nats_per_character"] += 0.05
+    path.write_text(json.dumps(facts))
+    done = call("evaluate", published / "trained", "--text-file", published / "text.txt")
+    assert done.exit_code == 1
+    assert "nats_per_character differ." in done.stdout and "differs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["kernels", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
+        (["kernels", "absent.keras"], "no model at 'absent.keras'"),
+        (["list", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
+        (["evaluate", "char_lstm_hamlet", "--text-file", "absent.txt"], "absent.txt"),
+        (["evaluate", "char_lstm_hamlet", "--text-file", str(ROOT / "LICENSE")], "another text"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(published, arguments, message):
+    done = call(*arguments)
+    assert done.exit_code == 2 and done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: ") and message in last
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_zoo(tmp_path, monkeypatch):
+    from rnnzoo import zoo
+
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path)
+    done = call("list")
+    assert done.exit_code == 2 and "There are no published models in" in done.stderr
+
+
+def test_publish_from_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import publish_model
+    import typer
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(publish_model.main)
+    done = CliRunner().invoke(app, [str(tmp_path), "Bad Name"])
+    assert done.exit_code == 2 and "'Bad Name' is not fit for the zoo" in done.stderr
+    assert list(tmp_path.iterdir()) == []

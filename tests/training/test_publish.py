@@ -1,0 +1,259 @@
+"""From a trained folder to the zoo and back to its figure."""
+
+import hashlib
+import json
+import re
+import shutil
+import types
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rnnzoo
+from rnnzoo import zoo
+from rnnzoo.errors import InputError
+from rnnzoo.models.base import ZooModel
+from rnnzoo.training import publish
+from rnnzoo.training.evaluate import agree, evaluate
+from rnnzoo.training.publish import publish_model, to_half_precision
+from rnnzoo.training.train import train
+
+
+@pytest.fixture(scope="module")
+def trained(small_data, tmp_path_factory):
+    """The folders of two trainings, without the SavedModels, which take most of the time."""
+    names = ("char_lstm_tiny", "multi30k_en_de_tiny")
+    out = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ZooModel, "export", lambda *arguments, **options: None)
+        return {name: train(name, data_dir=small_data, out=out / name, epochs=1) for name in names}
+
+
+@pytest.fixture(scope="module")
+def made(trained, small_data, tmp_path_factory):
+    """A zoo with a character model and a translator, published once."""
+    folder = tmp_path_factory.mktemp("zoo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "folder", lambda: folder)
+        publish_model(trained["char_lstm_tiny"], "char_lstm_small", data_dir=small_data)
+        publish_model(trained["multi30k_en_de_tiny"], "captions", data_dir=small_data)
+    return folder
+
+
+@pytest.fixture
+def zoo_folder(made, tmp_path, monkeypatch):
+    """A copy of that zoo, for a test to change."""
+    folder = tmp_path / "zoo"
+    shutil.copytree(made, folder)
+    monkeypatch.setattr(zoo, "folder", lambda: folder)
+    return folder
+
+
+def content(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_what_is_published(zoo_folder, trained):
+    assert rnnzoo.list_models() == ["captions", "char_lstm_small"]
+    entry, path = zoo.index()["char_lstm_small"], zoo_folder / "char_lstm_small" / "model.keras"
+    facts = json.loads((path.parent / "metrics.json").read_text())
+    assert {file.name for file in path.parent.iterdir()} == {
+        "model.keras", "card.md", "metrics.json", "curve.png",
+    }  # fmt: skip
+    assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert entry.bytes == path.stat().st_size
+    assert (entry.family, entry.builder) == ("LanguageModel", "char_lstm")
+    assert (entry.corpus, entry.recipe) == ("tiny_shakespeare", "char_lstm_tiny")
+    assert entry.parameters == facts["model"]["parameters"] and entry.in_wheel
+    value = facts["figures"]["nats_per_character"]
+    assert entry.figure == {"name": "nats_per_character", "value": value, "split": "validation"}
+    ignored = (zoo_folder / ".gitignore").read_text().splitlines()
+    assert "/*" in ignored and "!/char_lstm_small/" in ignored and "!/index.json" in ignored
+    assert not [file for file in zoo_folder.iterdir() if "unfinished" in file.name]
+
+    before = zoo.load(trained["char_lstm_tiny"])
+    for old, new in zip(before.weights, zoo.load("char_lstm_small").weights, strict=True):
+        rounded = old.numpy().astype("float16").astype("float32")
+        assert new.dtype == "float32"
+        np.testing.assert_array_equal(new.numpy(), rounded)
+    assert path.stat().st_size < 0.6 * (trained["char_lstm_tiny"] / "model.keras").stat().st_size
+
+
+def test_the_card(zoo_folder):
+    card = (zoo_folder / "char_lstm_small" / "card.md").read_text()
+    assert card.startswith("# char_lstm_small\n")
+    assert "`rnnzoo evaluate char_lstm_small` makes them again." in card
+    found = re.search(r"validation nats per character (\S+), before the rounding (\S+)\.\n", card)
+    after, before = map(float, found.groups())
+    assert 0 < abs(after - before) < 0.01 or after == before
+    assert "A model trained on it ships with the package: the text is in the public" in card
+    card = (zoo_folder / "captions" / "card.md").read_text()
+    assert "**Test symbols right" in card and "**Validation symbols right" in card
+    assert "20 pairs: the multi30k_en_de test split" in card
+    assert "may not ship with the package" in card
+
+
+@pytest.mark.parametrize("name", ["char_lstm_small", "captions"])
+def test_the_figure_is_made_again(zoo_folder, small_data, name):
+    found = evaluate(name, data_dir=small_data)
+    assert found.different == []
+    assert found.split == zoo.index()[name].figure["split"]
+    quoted = next(iter(found.now))
+    assert quoted == zoo.index()[name].figure["name"]
+    assert found.now[quoted] == pytest.approx(zoo.index()[name].figure["value"], rel=1e-5)
+
+
+def test_the_test_split(zoo_folder, small_data):
+    """The figure of the card is that of the test texts, counted here by hand."""
+    assert zoo.index()["captions"].figure["split"] == "test"
+    assert not zoo.index()["captions"].in_wheel
+    facts = json.loads((zoo_folder / "captions" / "metrics.json").read_text())
+    sources, targets = (
+        (small_data / "multi30k" / f"test_2016_flickr.{language}").read_text().splitlines()
+        for language in ("en", "de")
+    )
+    model = zoo.load("captions")
+    split = model.target_vocabulary.split
+    references = [split(target) for target in targets]
+    longest = max(map(len, references)) + 5
+    written = [split(text) for text in model.translate(sources, max_new_tokens=longest)]
+    right = sum(
+        one == wanted
+        for text, reference in zip(written, references, strict=True)
+        for one, wanted in zip(text, reference, strict=False)
+    )
+    share = right / sum(map(len, references))
+    assert facts["test"]["figures"]["symbols_right"] == pytest.approx(share)
+    assert facts["test"]["figures"] != facts["figures"]
+
+
+def test_another_corpus_is_refused(zoo_folder, small_data, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(small_data, data)
+    for language in ("en", "de"):
+        test = small_data / "multi30k" / f"test_2016_flickr.{language}"
+        shutil.copy(test, data / "multi30k" / f"val.{language}")
+    with pytest.raises(InputError, match="are of another text: multi30k_en_de"):
+        evaluate("captions", data_dir=data)
+
+
+def test_differences_are_found(zoo_folder, small_data):
+    path = zoo_folder / "char_lstm_small" / "metrics.json"
+    facts = json.loads(path.read_text())
+    facts["figures"]["bits_per_character"] *= 1.01
+    facts["figures"]["older"] = 1.0
+    path.write_text(json.dumps(facts))
+    found = evaluate("char_lstm_small", data_dir=small_data)
+    assert found.different == ["bits_per_character", "older"]
+
+
+def test_a_trained_folder_and_a_bare_model(trained, small_data, tmp_path):
+    found = evaluate(trained["char_lstm_tiny"], data_dir=small_data)
+    assert found.different == [] and found.split == "validation"
+    shutil.copy(trained["char_lstm_tiny"] / "model.keras", tmp_path)
+    with pytest.raises(InputError, match=r"no metrics.json beside the model"):
+        evaluate(tmp_path, data_dir=small_data)
+
+
+class NothingToMeasure:
+    """A task with the figures of the card and no data."""
+
+    corpus = types.SimpleNamespace(splits={})
+
+    def __init__(self, facts, model, **given):
+        self.figures = facts["figures"]
+
+    def evaluate(self, model):
+        return self.figures
+
+    def sample(self, model, seed):
+        return f"to be {seed}"
+
+
+def test_publishing_again_replaces_or_changes_nothing(zoo_folder, trained, monkeypatch):
+    monkeypatch.setattr(publish, "make_task", NothingToMeasure)
+    source = trained["char_lstm_tiny"]
+    before, untouched = content(zoo_folder), content(source)
+
+    def full(models):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_write_index", full)
+        for name in ("char_lstm_small", "another"):
+            with pytest.raises(OSError, match="No space left"):
+                publish_model(source, name)
+            assert content(zoo_folder) == before
+    publish_model(source, "char_lstm_small")
+    after = content(zoo_folder)
+    assert after.keys() == before.keys()
+    model = zoo_folder / "char_lstm_small" / "model.keras"
+    assert after[model.relative_to(zoo_folder)] == before[model.relative_to(zoo_folder)]
+    assert zoo.load("char_lstm_small") and content(source) == untouched
+
+
+def test_what_cannot_be_published(zoo_folder, trained, small_data, tmp_path):
+    source, before = trained["char_lstm_tiny"], content(zoo_folder)
+
+    def refused(sentence, folder=source, name="fine"):
+        with pytest.raises(InputError, match=sentence):
+            publish_model(folder, name, data_dir=small_data)
+        assert content(zoo_folder) == before
+
+    for name in ("", "../up", "Big", "a b", "a/b"):
+        refused("not fit for the zoo", name=name)
+    refused("where the published model goes", zoo_folder / "captions", "captions")
+    refused("There is no .*curve.png", tmp_path / "absent")
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("checkpoint", "saved_model"))
+    facts = json.loads((copy / "metrics.json").read_text())
+    facts["figures"]["nats_per_character"] += 0.2
+    (copy / "metrics.json").write_text(json.dumps(facts))
+    refused("here, but its card says", copy)
+
+
+def test_only_float32_is_rounded_and_nothing_overflows(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
+    source, target = tmp_path / "full.keras", tmp_path / "half.keras"
+    model.save(source)
+    to_half_precision(source, target)
+    with zipfile.ZipFile(target) as archive, archive.open("model.weights.h5") as file:
+        kinds = {}
+        h5py.File(file).visititems(lambda path, item: kinds.update({path: str(item)}))
+    kinds = {path: kind for path, kind in kinds.items() if "dataset" in kind}
+    assert sum('"<f2"' in kind for kind in kinds.values()) == 4
+    assert all('"<f2"' in kind or '"<u4"' in kind for kind in kinds.values())
+    again = keras.saving.load_model(target)
+    x = np.ones((1, 3), "float32")
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=0.01)
+    for bad in (7e4, np.nan):
+        model.layers[0].bias.assign([bad, 0])
+        model.save(source)
+        with pytest.raises(InputError, match="beyond half precision"):
+            to_half_precision(source, tmp_path / "bad.keras")
+    assert {path.name for path in tmp_path.iterdir()} == {"full.keras", "half.keras"}
+
+
+def test_three_digits():
+    assert agree(1.4100, 1.4149) and not agree(1.4100, 1.4151)
+    assert agree(123.4, 123.8) and not agree(123.4, 124.0)
+    assert agree([0.5, 1.0], [0.5, 1.0]) and not agree([0.5], [0.5, 1.0])
+    assert agree(0, 0) and not agree(0.0, 0.1) and not agree(float("nan"), 1.0)
+    assert agree(0.999, 1.0)
+
+
+@given(st.floats(1e-6, 1e6), st.floats(-0.1, 0.1))
+def test_agreement_is_relative_and_symmetric(value, change):
+    other = value * (1 + change)
+    assert agree(value, other) == agree(other, value)
+    if abs(change) < 0.0004:
+        assert agree(value, other)
+    if abs(change) > 0.006:
+        assert not agree(value, other)
