@@ -1,5 +1,6 @@
 """Text generation with a language model."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -9,7 +10,8 @@ from rnnzoo.generation.inputs import check_seed, list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import generation_loop, pad_rows
 from rnnzoo.generation.samplers import Sampler, get_sampler
 
-LENGTH_STEP = 32  # prompts and outputs are padded to multiples of it: fewer compilations on JAX
+# JAX compiles for every shape: there prompts and outputs are padded to multiples of this.
+LENGTH_STEP = 32 if keras.config.backend() == "jax" else 1
 
 
 def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):

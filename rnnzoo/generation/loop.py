@@ -26,24 +26,28 @@ def generation_loop(step, sampler, logits, state, uniforms, num_tokens, end_id=N
     written = ops.zeros((capacity, batch_size), "int32")
     ended = ops.zeros((batch_size,), "bool")
 
-    def more(position, written, ended, logits, *state):
-        unfinished = ops.logical_not(ops.all(ended))
-        return ops.logical_and(position < num_tokens, unfinished)
-
-    def write_one(position, written, ended, logits, *state):
+    def write(position, written, ended, logits):
+        """Draws the tokens of a position and notes which rows they end."""
         token = sampler(logits, ops.take(uniforms, position, axis=0))  # (B,)
         if end_id is not None:
             token = ops.where(ended, end_id, token)
             ended = ops.logical_or(ended, ops.equal(token, end_id))
         # A select over the small buffer is cheaper than it looks and runs on every backend.
         written = ops.where(ops.equal(positions, position), token, written)  # (N, B)
+        return position + 1, written, ended, token
+
+    def more(position, written, ended, *_):
+        unfinished = ops.logical_not(ops.all(ended))
+        return ops.logical_and(position < num_tokens, unfinished)
+
+    def step_and_write(position, written, ended, token, *state):
         logits, new_state = step(token, list(state))
         # The state must keep its dtype round the loop, also in mixed precision.
         new_state = [ops.cast(new, old.dtype) for new, old in zip(new_state, state, strict=True)]
-        return (position + 1, written, ended, logits, *new_state)
+        return (*write(position, written, ended, logits), *new_state)
 
-    start = (ops.convert_to_tensor(0, "int32"), written, ended, logits, *state)
-    _, written, *_ = ops.while_loop(more, write_one, start)
+    first = write(ops.convert_to_tensor(0, "int32"), written, ended, logits)
+    _, written, *_ = ops.while_loop(more, step_and_write, (*first, *state))
     return ops.transpose(written)  # (B, N)
 
 
