@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from rnnzoo import text_rules
+from rnnzoo import subwords, text_rules
 from rnnzoo.vocabulary import Vocabulary
 
 
@@ -32,11 +32,10 @@ class GraphVocabulary(tf.Module):
         super().__init__()
         self.vocabulary = vocabulary
         self.tables = []
-        if vocabulary.level == "word":
+        if vocabulary.level != "character":
             tokens = tf.constant(vocabulary.tokens)
             pairs = tf.lookup.KeyValueTensorInitializer(tokens, tf.range(len(vocabulary)))
-            unknown = -1 if vocabulary.unknown_id is None else vocabulary.unknown_id
-            self.tables.append(tf.lookup.StaticHashTable(pairs, unknown))
+            self.tables.append(tf.lookup.StaticHashTable(pairs, -1))
 
     def encode(self, strings: tf.Tensor) -> tf.RaggedTensor:
         """Turns texts into ids. No start or end is added.
@@ -57,9 +56,14 @@ class GraphVocabulary(tf.Module):
             clipped = tf.minimum(points.flat_values, len(table) - 1)
             ids = points.with_flat_values(tf.gather(tf.constant(table), clipped))
             return self._check(ids, points.flat_values)
-        words = self._split(points)
-        ids = words.with_flat_values(self.tables[0].lookup(words.flat_values))
-        return self._check(ids, words.flat_values)
+        symbols = self._split(points)
+        ids = symbols.with_flat_values(self.tables[0].lookup(symbols.flat_values))
+        if self.vocabulary.unknown_id is not None:
+            known = ids.flat_values >= 0
+            return ids.with_flat_values(
+                tf.where(known, ids.flat_values, self.vocabulary.unknown_id)
+            )
+        return self._check(ids, symbols.flat_values)
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         """Turns ids into readable texts, without pad, start and end.
@@ -82,8 +86,11 @@ class GraphVocabulary(tf.Module):
                 kept &= ids.flat_values != silent
         ids = tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
         tokens = ids.with_flat_values(tf.gather(tf.constant(v.tokens), ids.flat_values))
-        if v.level == "character":
-            return tf.strings.reduce_join(tokens, axis=-1)
+        if v.level != "word":
+            text = tf.strings.reduce_join(tokens, axis=-1)
+            if v.level == "character":
+                return text
+            return tf.strings.strip(tf.strings.regex_replace(text, subwords.SPACE, " "))
         text = tf.strings.reduce_join(tokens, axis=-1, separator=" ")
         if v.punctuation == "strip":
             return text
@@ -93,7 +100,7 @@ class GraphVocabulary(tf.Module):
         return tf.strings.strip(text)
 
     def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Cuts code points (B, None) into words (B, None)."""
+        """Cuts code points (B, None) into words or pieces (B, None)."""
         if self.vocabulary.lowercase:
             upper, lowered = map(tf.constant, text_rules.lower_pairs())
             flat = points.flat_values
@@ -101,11 +108,28 @@ class GraphVocabulary(tf.Module):
             changed = tf.gather(upper, place) == flat
             points = points.with_flat_values(tf.where(changed, tf.gather(lowered, place), flat))
         text = tf.strings.unicode_encode(points, "UTF-8")
+        if self.vocabulary.level == "subword":
+            return self._cut(text)
         rule = text_rules.WORD_RULES[self.vocabulary.punctuation]
         text = tf.strings.regex_replace(text, rule.separator, " ")
         text = tf.strings.regex_replace(text, rule.token, r"\0 ")  # there is no find-all
         words = tf.strings.split(text, " ")
         return tf.ragged.boolean_mask(words, words != "")
+
+    def _cut(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Cuts texts (B,) into pieces (B, None), as `rnnzoo.subwords` does."""
+        text = tf.strings.regex_replace(
+            tf.strings.join([subwords.SPACE, text]), subwords.WHITE_SPACE, subwords.SPACE
+        )
+        text = tf.strings.regex_replace(text, subwords.UNIT, r"\0 ")
+        text = tf.strings.regex_replace(text, f"[^ ]{{{subwords.LONGEST_UNIT}}}", r"\0 ")
+        units = tf.strings.split(text, " ")
+        units = tf.ragged.boolean_mask(units, (units != "") & (units != subwords.SPACE))
+        characters = tf.strings.unicode_split(units.flat_values, "UTF-8").to_tensor()  # (U, L)
+        pieces = joined_pieces(characters, self.tables[0])  # (U, L), "" where there is none
+        pieces = tf.RaggedTensor.from_tensor(pieces)
+        pieces = tf.ragged.boolean_mask(pieces, pieces != "")  # (U, None)
+        return units.with_flat_values(pieces).merge_dims(1, 2)
 
     def _check(self, ids: tf.RaggedTensor, symbols: tf.Tensor) -> tf.RaggedTensor:
         """Refuses unknown symbols where the vocabulary has no id for them."""
@@ -124,3 +148,33 @@ class GraphVocabulary(tf.Module):
         known = tf.debugging.Assert(tf.size(unknown) == 0, [message])
         with tf.control_dependencies([known]):
             return ids.with_flat_values(tf.identity(ids.flat_values))
+
+
+def joined_pieces(pieces: tf.Tensor, ids: tf.lookup.StaticHashTable) -> tf.Tensor:
+    """Joins pieces as long as a join is a token: the lowest id first, then the leftmost.
+
+    Args:
+        pieces: The characters of each unit, `(units, L)`, filled up with empty strings on the
+            right; `L` is at most `subwords.LONGEST_UNIT`.
+        ids: The table of the tokens' ids, -1 for what is no token.
+
+    Returns:
+        The pieces, of the same shape, filled up likewise.
+    """
+    width, most = tf.shape(pieces)[1], subwords.LONGEST_UNIT
+    places = tf.range(width, dtype=tf.int64)  # (L,)
+    never = tf.constant(tf.int64.max)
+
+    def join(_, pieces):
+        empty = tf.fill([tf.shape(pieces)[0], 1], "")
+        following = tf.concat([pieces[:, 1:], empty], axis=1)[:, :width]
+        joins = tf.strings.join([pieces, following])
+        found = tf.cast(ids.lookup(joins), tf.int64)
+        # One number orders the joins: by id, then by place.
+        ranks = tf.where((following != "") & (found >= 0), found * most + places, never)
+        best = tf.reduce_min(ranks, axis=1, keepdims=True)  # (U, 1)
+        place = tf.where(best < never, best % most, most)  # beyond all: nothing to join
+        joined = tf.where(places == place, joins, tf.where(places < place, pieces, following))
+        return tf.reduce_any(best < never), joined
+
+    return tf.while_loop(lambda more, _: more, join, (tf.constant(True), pieces))[1]

@@ -16,10 +16,10 @@ import numpy as np
 from rnnzoo.errors import InputError
 
 # What `str.isspace` calls white space.
-_SPACE = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACE = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # Punctuation marks and symbols: ASCII, Latin-1, general punctuation, currency signs, arrows to
 # dingbats, CJK, full width. Every other character belongs to words (so do \xaa \xb2 \xb5 \xba).
-_MARKS = (
+MARKS = (
     "!-/:-@\\[-`{-~"
     "\xa1-\xa9\xab\xac\xae-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7"
     "\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2190-\u2bff"
@@ -29,7 +29,8 @@ _JOINERS = "'\u2019\\-\u2010\u2011"  # apostrophes and hyphens: inside a word th
 _KERAS_FILTERS = "!-&(-/:-@\\[-`{-~\t\n"  # of keras.preprocessing.text.Tokenizer: all but '
 
 # One stretch of a word: letters, or a number such as 10,000 or 3.14 or 2:30.
-_STRETCH = f"(?:[^{_SPACE}{_MARKS}0-9]+|[0-9]+(?:[.,:][0-9]+)*)+"
+_STRETCH = f"(?:[^{SPACE}{MARKS}0-9]+|[0-9]+(?:[.,:][0-9]+)*)+"
+WORD = f"{_STRETCH}(?:[{_JOINERS}]{_STRETCH})*"
 
 
 class WordRule(NamedTuple):
@@ -47,9 +48,8 @@ class WordRule(NamedTuple):
 WORD_RULES = {
     # Words and punctuation marks are tokens of their own; so are "...", "--", "p.m.", "<unk>".
     "split": WordRule(
-        separator=f"[{_SPACE}]",
-        token="<unk>|(?:[A-Za-z]\\.){2,}"
-        f"|{_STRETCH}(?:[{_JOINERS}]{_STRETCH})*|\\.\\.+|--+|[{_MARKS}]",
+        separator=f"[{SPACE}]",
+        token=f"<unk>|(?:[A-Za-z]\\.){{2,}}|{WORD}|\\.\\.+|--+|[{MARKS}]",
     ),
     # The rule of the Keras `Tokenizer`: every filter character is a space, words lie between.
     "strip": WordRule(separator=f"[{_KERAS_FILTERS}]", token=f"[^ {_KERAS_FILTERS}]+"),

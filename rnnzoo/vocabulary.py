@@ -1,24 +1,21 @@
-"""Vocabulary: characters or words and their ids."""
+"""Vocabulary: characters, words or pieces of words, and their ids."""
 
-import contextlib
 import functools
 import hashlib
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from rnnzoo import text_rules
+from rnnzoo import subwords, text_rules, vocabulary_files
 from rnnzoo.errors import InputError, check_positive, unknown_name
 
 SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
-LEVELS = ("character", "word")
-_FORMAT, _VERSION = "rnnzoo vocabulary", 1
+LEVELS = ("character", "word", "subword")
+MOST_CUTS = 1 << 17  # units of subwords that are remembered
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -32,7 +29,9 @@ class Vocabulary:
 
     Args:
         tokens: The tokens in the order of their ids, usually special ones first.
-        level: What a token is, `"character"` or `"word"`.
+        level: What a token is: `"character"`, `"word"` or `"subword"`, a word or a piece of one
+            (`rnnzoo.subwords` has the rule); a decoded text is then what was encoded, but for the
+            kind and number of blanks.
         lowercase: Whether texts are lower-cased first, code point by code point (Unicode's simple
             mapping, which a TensorFlow graph can follow).
         punctuation: For words. `"split"`: punctuation marks are tokens of their own, apostrophes
@@ -71,6 +70,7 @@ class Vocabulary:
         self.unknown_id = self._ids.get("<unk>")
         self.end_id = self._ids.get("<end>")
         self._unknown = -1 if self.unknown_id is None else self.unknown_id
+        self._cuts = {}
 
     @classmethod
     def from_text(
@@ -85,16 +85,17 @@ class Vocabulary:
     ) -> "Vocabulary":
         """Makes the vocabulary of a text.
 
-        Characters come by code point, words by falling count (ties: the one seen first).
+        Characters come by code point, words by falling count (ties: the one seen first), subwords
+        in the order in which byte-pair encoding joined them, after all characters.
 
         Args:
             text: A text, or an iterable of texts, which are counted one by one: documents, or
                 pieces of a text too long for memory (for words cut at white space).
-            level: `"character"` or `"word"`.
+            level: `"character"`, `"word"`, or `"subword"`, which needs the package tokenizers.
             size: The number of ids with the special tokens, like `num_words` in Keras: the most
-                frequent symbols are kept. By default all.
-            special_tokens: By default none for characters, and `("<pad>", "<start>", "<unk>",
-                "<end>")`, ids 0 to 3, for words.
+                frequent symbols are kept. By default all; subwords need a number.
+            special_tokens: By default none for characters, else `("<pad>", "<start>", "<unk>",
+                "<end>")`, ids 0 to 3.
             lowercase: As in the class.
             punctuation: As in the class.
 
@@ -107,19 +108,22 @@ class Vocabulary:
         """
         _check_rule(level, punctuation)
         if special_tokens is None:
-            special_tokens = SPECIAL_TOKENS if level == "word" else ()
+            special_tokens = () if level == "character" else SPECIAL_TOKENS
         for token in special_tokens:
             if token not in SPECIAL_TOKENS:
                 raise unknown_name("special token", token, SPECIAL_TOKENS)
         room = _room_for_symbols(size, special_tokens)
-        pieces = [text] if isinstance(text, str) else text
-        if level == "character":
-            counts = text_rules.count_characters(pieces, lowercase)
+        texts = [text] if isinstance(text, str) else text
+        if level == "subword":
+            symbols = subwords.learn(texts, size, special_tokens, lowercase)[len(special_tokens) :]
         else:
-            counts = text_rules.count_words(pieces, lowercase, punctuation)
-        for token in special_tokens:
-            counts.pop(token, None)
-        symbols = sorted(counts, key=counts.get, reverse=True)  # stable: ties keep their order
+            if level == "character":
+                counts = text_rules.count_characters(texts, lowercase)
+            else:
+                counts = text_rules.count_words(texts, lowercase, punctuation)
+            for token in special_tokens:
+                counts.pop(token, None)
+            symbols = sorted(counts, key=counts.get, reverse=True)  # stable: ties keep their order
         if len(symbols) < 2:
             raise InputError(
                 f"The text has {len(symbols)} different {level}s {symbols}; a vocabulary needs at "
@@ -164,7 +168,7 @@ class Vocabulary:
         return cls(tokens, "word", lowercase=True, punctuation="strip")
 
     def split(self, text: str) -> list[str]:
-        """Cuts a text into the strings that have ids: characters, or words and marks.
+        """Cuts a text into the strings that have ids: characters, words and marks, or pieces.
 
         Example:
             >>> Vocabulary(["yes", "no"], "word").split("No, it isn't.")
@@ -175,7 +179,17 @@ class Vocabulary:
             text = text_rules.lower(text)
         if self.level == "character":
             return list(text)
+        if self.level == "subword":
+            return [piece for unit in subwords.units(text) for piece in self._pieces(unit)]
         return text_rules.split_words(text, self.punctuation)
+
+    def _pieces(self, unit: str) -> list[str]:
+        """The pieces of a unit, remembered."""
+        if unit not in self._cuts:
+            if len(self._cuts) >= MOST_CUTS:
+                self._cuts.clear()  # a server may see words without end
+            self._cuts[unit] = subwords.cut(unit, self._ids)
+        return self._cuts[unit]
 
     @functools.cached_property
     def character_table(self) -> np.ndarray:
@@ -252,7 +266,7 @@ class Vocabulary:
         """Turns ids into a readable text.
 
         Pad, start and end are left out; unknown reads `<unk>`. Words are joined by spaces, but
-        under `punctuation="split"` marks are attached to their words.
+        under `punctuation="split"` marks are attached to their words; subwords know their spaces.
 
         Args:
             ids: One row of ids: a list, an array or a tensor.
@@ -279,6 +293,8 @@ class Vocabulary:
         tokens = map(self.tokens.__getitem__, ids[~np.isin(ids, silent)].tolist())
         if self.level == "character":
             return "".join(tokens)
+        if self.level == "subword":
+            return subwords.join(tokens)
         return text_rules.join_words(tokens, self.punctuation)
 
     def unknown_symbols(self, text: str) -> list[str]:
@@ -303,8 +319,7 @@ class Vocabulary:
 
     @functools.cached_property
     def _json(self) -> bytes:
-        content = {"format": _FORMAT, "version": _VERSION, **self.get_config()}
-        return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
+        return vocabulary_files.to_json(self.get_config())
 
     @property
     def sha256(self) -> str:
@@ -317,18 +332,7 @@ class Vocabulary:
         Raises:
             InputError: If the file cannot be written.
         """
-        path = Path(path)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            unfinished.write_bytes(self._json)
-            os.replace(unfinished, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise InputError(
-                f"{str(path)!r} cannot be written ({error.strerror}); give a file in a folder that "
-                "exists and may be written to."
-            ) from error
+        vocabulary_files.write(self._json, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
@@ -337,23 +341,7 @@ class Vocabulary:
         Raises:
             InputError: If the file is missing, truncated, something else, or of a newer version.
         """
-        fault = "holds no vocabulary, or a damaged one"
-        try:
-            content = json.loads(Path(path).read_bytes())
-            if content.pop("format") == _FORMAT:
-                version = content.pop("version")
-                if version == _VERSION:
-                    return cls.from_config(content)
-                fault = f"is of format version {version!r}, not {_VERSION}: update rnnzoo"
-        except InputError:
-            raise
-        except OSError as error:
-            fault = f"cannot be read ({error.strerror})"
-        except (ValueError, RecursionError):
-            fault = "is truncated or no JSON"
-        except (AttributeError, KeyError, TypeError):
-            pass
-        raise InputError(f"The file {str(path)!r} {fault}; give one that `Vocabulary.save` wrote.")
+        return vocabulary_files.read(path, cls.from_config)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -384,6 +372,11 @@ def _check_tokens(tokens: tuple[str, ...], level: str) -> None:
                 f"Tokens of level 'character' are single characters or {', '.join(SPECIAL_TOKENS)},"
                 f' not {token!r}; words need `level="word"`.'
             )
+    if level == "subword" and subwords.SPACE not in tokens:
+        raise InputError(
+            f"The tokens of level 'subword' must have {subwords.SPACE!r} among them, which stands "
+            "for white space; make them with `Vocabulary.from_text`."
+        )
     if len(set(tokens)) < len(tokens):
         token, count = Counter(tokens).most_common(1)[0]
         raise InputError(f"The token {token!r} occurs {count} times; each may occur once.")

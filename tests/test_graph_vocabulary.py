@@ -19,7 +19,7 @@ KNOWN = (
     " \u2014 „x“ “y” 'z' 東京は、 [a] {b} #1 $5 5% <unk> \x00 \ufeff \ufffd \U0001f600 ABC abc !"
     " : ; « » _ *"
 )
-MARKS = " '\"-.,:()“”„\u2019\t\n\r\xa0\u2003\x1c\x85\x00\u03a3"
+MARKS = "\u2581 '\"-.,:()“”„\u2019\t\n\r\xa0\u2003\x1c\x85\x00\u03a3"
 # Pieces that are dense in what the rules decide on, and any text at all.
 TEXT = st.lists(
     st.sampled_from([*KNOWN.split(), *MARKS, "<pad>"])
@@ -35,6 +35,8 @@ RULES = [
         for punctuation in text_rules.WORD_RULES
         for lowercase in (False, True)
     ),
+    {"level": "subword", "size": 160},
+    {"level": "subword", "size": 160, "lowercase": True},
 ]
 ids_of = pytest.mark.parametrize("rule", RULES, ids=lambda rule: "-".join(map(str, rule.values())))
 
@@ -97,6 +99,16 @@ def test_decode_of_dense_punctuation_equals_python(words):
 
 
 @quick
+@given(letters=st.lists(st.text("ab\u2581.", max_size=150), max_size=4), data=st.data())
+def test_subwords_of_any_joins_equal_python(letters, data):
+    joins = st.text("ab\u2581", min_size=2, max_size=6) | st.integers(2, 70).map("a".__mul__)
+    tokens = data.draw(st.lists(joins, unique=True, max_size=12))
+    vocabulary = Vocabulary(["<unk>", "a", "\u2581", *tokens], "subword")
+    ids = GraphVocabulary(vocabulary).encode(tf.constant(letters, tf.string))
+    assert ids.to_list() == [vocabulary.encode(text).tolist() for text in letters]
+
+
+@quick
 @given(texts=st.lists(st.text(sorted(set(KNOWN))), max_size=5))
 def test_characters_without_unknown_equal_python(texts):
     vocabulary, _, encode, _ = twins(freeze(RULES[0]), special_tokens=())
@@ -104,9 +116,12 @@ def test_characters_without_unknown_equal_python(texts):
     assert ids.to_list() == [vocabulary.encode(text).tolist() for text in texts]
 
 
-@pytest.mark.parametrize("level, name", [("character", "\u00fc"), ("word", "z\u00fcrich")])
+@pytest.mark.parametrize(
+    "level, name", [("character", "\u00fc"), ("word", "z\u00fcrich"), ("subword", "\u00fc")]
+)
 def test_unseen_symbols_without_unknown_are_named(level, name):
-    vocabulary = Vocabulary.from_text("a b c r i h z", level, special_tokens=())
+    size = 20 if level == "subword" else None
+    vocabulary = Vocabulary.from_text("a b c r i h z", level, special_tokens=(), size=size)
     graph = GraphVocabulary(vocabulary)
     traced = tf.function(graph.encode, autograph=False)
     for encode in (graph.encode, traced):
@@ -154,7 +169,7 @@ def test_works_in_tf_data():
 
 LOADER = """
 import sys, tensorflow as tf
-for path in ("character", "split", "strip"):
+for path in ("character", "split", "strip", "subword"):
     loaded = tf.saved_model.load(path)
     texts = tf.constant([text.encode() for text in sys.argv[1:]] + [b"\\xff"])
     print(loaded.round_trip(texts).numpy().tolist())
@@ -166,7 +181,8 @@ assert "rnnzoo" not in sys.modules
 def test_saved_models_load_with_tensorflow_alone(tmp_path):
     texts = ['He said, "NO." It\'s (8/10)', "un\u00fcseen ABC", ""]
     expected = []
-    for name, rule in zip(("character", "split", "strip"), RULES[1::2], strict=True):
+    names = ("character", "split", "strip", "subword")
+    for name, rule in zip(names, RULES[1::2], strict=True):
         vocabulary, graph, _, _ = twins(freeze(rule))
         decoded = [vocabulary.decode(vocabulary.encode(text)) for text in [*texts, "\ufffd"]]
         expected += [str([text.encode() for text in decoded])] * 2

@@ -91,9 +91,9 @@ def alice(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 def spa_eng(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     """Loads English-Spanish sentence pairs of Tatoeba (the Anki collection).
 
-    A twentieth of the pairs is held out as validation, such that no sentence of it, English or
-    Spanish, occurs in train: pairs that share a sentence, directly or through others, stay
-    together.
+    A twentieth of the pairs is held out, half of it as validation and half as test, such that no
+    sentence, English or Spanish, occurs in two splits: pairs that share a sentence, directly or
+    through others, stay together.
 
     Args:
         data_dir: A folder with spa-eng.txt or spa.txt (or .gz): English, tab, Spanish, and
@@ -120,13 +120,14 @@ def spa_eng(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     notes = []
     if copies := len(rows) - len(pairs):
         notes.append(f"{copies:,} repeated pairs left out.")
-    train, validation = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed)
+    train, held = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed)
+    validation, test = hold_out(held, connected_keys(held), len(held) // 2, seed)
     return Corpus(
         name="spa_eng",
         kind="pairs",
         source=f"{len(pairs):,} English-Spanish pairs from {where}.",
         terms="CC BY 2.0 (France); credit tatoeba.org and manythings.org/anki.",
-        splits={"train": train, "validation": validation},
+        splits={"train": train, "validation": validation, "test": test},
         notes=notes,
     )
 

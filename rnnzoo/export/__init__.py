@@ -3,9 +3,12 @@
 `Model.export` of every rnnzoo model comes here; it describes the endpoints.
 """
 
+from functools import partial
+
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.generation.translate import check_search
 from rnnzoo.layers.recurrent import FastLoop
 from rnnzoo.models.language_model import LanguageModel
 
@@ -17,6 +20,8 @@ def export(
     verbose=None,
     input_signature=None,
     use_cudnn=False,
+    beam_width=1,
+    length_penalty=0.6,
     **kwargs,
 ):
     """Exports a model; `rnnzoo.models.base.ZooModel.export` describes it.
@@ -28,11 +33,14 @@ def export(
         verbose: Whether to print what was written where.
         input_signature: Shapes and dtypes of the model's inputs, for the endpoint `serve`.
         use_cudnn: Whether cuDNN may go into the graph.
+        beam_width: How many hypotheses the endpoint `translate` follows; 1 is greedy search.
+        length_penalty: The exponent of its length penalty, as for `Seq2Seq.translate`.
         **kwargs: Handed on to `keras.Model.export`.
 
     Raises:
-        InputError: If text endpoints are asked for on another backend than TensorFlow, or the
-            path is taken by something else or cannot be written.
+        InputError: If text endpoints are asked for on another backend than TensorFlow, a beam of
+            a model that does not translate texts, or the path is taken by something else or
+            cannot be written.
     """
     backend = keras.config.backend()
     is_language_model = isinstance(model, LanguageModel)
@@ -42,6 +50,12 @@ def export(
     else:
         knows_text = None not in (model.source_vocabulary, model.target_vocabulary)
         ids = {name: keras.InputSpec("int32", (None, None)) for name in ("source", "target")}
+    check_search(beam_width, length_penalty)
+    if beam_width > 1 and (is_language_model or not knows_text or format != "tf_saved_model"):
+        raise InputError(
+            f"`beam_width` ({beam_width}) goes with the endpoint `translate`, which only a "
+            "SavedModel of an encoder-decoder with vocabularies has; leave it out."
+        )
     input_signature = [ids] if input_signature is None else input_signature
     if format != "tf_saved_model" or (backend != "tensorflow" and not knows_text):
         keras.Model.export(
@@ -64,7 +78,9 @@ def export(
     elif is_language_model:
         make = endpoints.language_model_endpoints
     else:
-        make = endpoints.seq2seq_endpoints
+        make = partial(
+            endpoints.seq2seq_endpoints, beam_width=beam_width, length_penalty=length_penalty
+        )
     module, signatures = make(portable_copy(model, use_cudnn), input_signature)
     write_saved_model(module, signatures, filepath)
     if verbose is not False:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from rnnzoo.export.text import require, summed_nats, with_marks, written_text
+from rnnzoo.generation.beam import beam_search
 from rnnzoo.generation.generate import never_written
 from rnnzoo.generation.loop import generation_loop
 from rnnzoo.generation.samplers import GreedySampler, TemperatureSampler
@@ -64,6 +65,7 @@ def language_model_endpoints(model, serve_signature):
         ]
         with tf.control_dependencies(checks):
             tokens, lengths = ids.to_tensor(), ids.row_lengths()
+            max_new_tokens = tf.identity(max_new_tokens)  # the first is written without asking
         # Step-major, so that a longer text begins like a shorter one; Philox on every device.
         uniforms = tf.random.stateless_uniform(
             [max_new_tokens, tf.shape(prompt)[0]], tf.stack([seed, 0]), alg="philox"
@@ -110,12 +112,14 @@ def language_model_endpoints(model, serve_signature):
     return module, signatures
 
 
-def seq2seq_endpoints(model, serve_signature):
+def seq2seq_endpoints(model, serve_signature, beam_width=1, length_penalty=0.6):
     """Makes `translate`, `score` and `serve` of an encoder-decoder.
 
     Args:
         model: The `Seq2Seq`, with both vocabularies.
         serve_signature: Shapes and dtypes of the inputs of `serve`.
+        beam_width: How many hypotheses `translate` follows; 1 is greedy search.
+        length_penalty: The exponent of its length penalty.
 
     Returns:
         A `tf.Module` with the endpoints as methods, and the signatures for a SavedModel.
@@ -137,7 +141,12 @@ def seq2seq_endpoints(model, serve_signature):
     def translate(text):
         source = read(text)
         capacity = 2 * tf.shape(source)[1] + 10  # as Seq2Seq.translate
-        written, _ = greedy_search(model, source, tf.zeros([capacity], tf.int32), capacity)
+        room = tf.zeros([capacity], tf.int32)
+        if beam_width == 1:
+            written, _ = greedy_search(model, source, room, capacity)
+        else:
+            alpha = tf.constant(length_penalty, tf.float32)
+            written, _ = beam_search(model, source, room, capacity, alpha, beam_width)
         return written_text(target_texts, written)
 
     def score(source, target):

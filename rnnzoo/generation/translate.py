@@ -1,19 +1,44 @@
-"""Translation with an encoder-decoder: greedy search."""
+"""Translation with an encoder-decoder: greedy search, and beam search from its own file."""
+
+import math
+from functools import partial
+from numbers import Real
 
 import numpy as np
 from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
+from rnnzoo.generation.beam import attention_of, beam_search
 from rnnzoo.generation.compiled import compile_function
 from rnnzoo.generation.generate import LENGTH_STEP, decode_until_end, never_written
 from rnnzoo.generation.inputs import list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import pad_rows
 
 
-def translate(model, texts, max_new_tokens=None, return_attention=False):
-    """Translates texts; `Seq2Seq.translate` describes it."""
+def translate(
+    model, texts, max_new_tokens=None, return_attention=False, beam_width=1, length_penalty=0.6
+):
+    """Translates texts; `Seq2Seq.translate` describes it.
+
+    Args:
+        model: The encoder-decoder.
+        texts: A text or a list of texts; ids for a model without vocabularies.
+        max_new_tokens: The most tokens to write per text; twice the longest source and ten when
+            left out.
+        return_attention: Whether to return where the decoder looked, too.
+        beam_width: How many hypotheses beam search follows; 1 is greedy search.
+        length_penalty: The exponent of the length penalty of beam search, at least 0; the more,
+            the longer the translations.
+
+    Returns:
+        The translations; with `return_attention` also the attention weights.
+
+    Raises:
+        InputError: If an argument is not valid.
+    """
     if return_attention and model.decoder.attention is None:
         raise InputError("The model was built without attention; leave out `return_attention`.")
+    check_search(beam_width, length_penalty)
     rows, single = encode_sources(model, texts)
     if max_new_tokens is None:
         max_new_tokens = 2 * max(len(row) for row in rows) + 10
@@ -21,19 +46,47 @@ def translate(model, texts, max_new_tokens=None, return_attention=False):
     source, lengths = pad_rows(rows, LENGTH_STEP)
     capacity = -(-max_new_tokens // LENGTH_STEP) * LENGTH_STEP
     room = np.zeros(capacity, "int32")  # its length is the most that can be written
-    written, weights = _compiled_search(model)(source, room, np.asarray(max_new_tokens, "int32"))
-    written, weights = ops.convert_to_numpy(written), ops.convert_to_numpy(weights)
+    most = np.asarray(max_new_tokens, "int32")
+    if beam_width == 1:
+        written, weights = _compiled(model, "greedy_search", greedy_search)(source, room, most)
+    else:
+        search = partial(beam_search, width=int(beam_width))
+        search = _compiled(model, ("beam_search", int(beam_width)), search)
+        written, _ = search(source, room, most, np.asarray(length_penalty, "float32"))
+        if return_attention:
+            written = ops.convert_to_numpy(written)
+            weights = _compiled(model, "attention", attention_of)(source, written)
+    written = ops.convert_to_numpy(written)
     ends = [_length(row[:max_new_tokens], model.end_id) for row in written]
     translations = [
         decode_until_end(model.target_vocabulary, row[:end])
         for row, end in zip(written, ends, strict=True)
     ]
+    if single:
+        translations = translations[0]
+    if not return_attention:
+        return translations
+    weights = ops.convert_to_numpy(weights)
     attention = [
         weights[index, :end, : lengths[index]].astype("float32") for index, end in enumerate(ends)
     ]
-    if single:
-        translations, attention = translations[0], attention[0]
-    return (translations, attention) if return_attention else translations
+    return translations, attention[0] if single else attention
+
+
+def check_search(beam_width, length_penalty):
+    """Checks the options of beam search.
+
+    Raises:
+        InputError: If the width is not a whole number of at least 1, or the penalty not a finite
+            number of at least 0.
+    """
+    check_positive(beam_width=beam_width)
+    number = isinstance(length_penalty, Real) and not isinstance(length_penalty, bool)
+    if not number or not 0 <= length_penalty < math.inf:
+        raise InputError(
+            "`length_penalty` must be a finite number of at least 0 (0 for none, 0.6 is usual), "
+            f"not {length_penalty!r}."
+        )
 
 
 def encode_sources(model, texts):
@@ -81,6 +134,7 @@ def greedy_search(model, source, room, num_tokens):
     """
     banned = never_written(model.target_vocabulary, model.target_vocabulary_size)
     banned[[0, model.start_id]] = -1e9  # padding and start, also without a vocabulary
+    banned = ops.convert_to_tensor(banned)
     memory, state = model.encode(source)
     batch_size, source_length = ops.shape(source)[0], ops.shape(source)[1]
     capacity = ops.shape(room)[0]
@@ -110,10 +164,8 @@ def greedy_search(model, source, room, num_tokens):
     return ops.transpose(result[1]), ops.transpose(result[2], (1, 0, 2))
 
 
-def _compiled_search(model):
-    key = "greedy_search"
+def _compiled(model, key, search):
+    """The compiled search of this model, made once and kept on the model."""
     if key not in model._compiled_functions:
-        model._compiled_functions[key] = compile_function(
-            model, lambda *arguments: greedy_search(model, *arguments)
-        )
+        model._compiled_functions[key] = compile_function(model, partial(search, model))
     return model._compiled_functions[key]

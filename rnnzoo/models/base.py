@@ -140,7 +140,8 @@ class ZooModel(ChunkedLoss, keras.Model):
             input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
                 left out.
             **kwargs: `use_cudnn=True` lets cuDNN into the graph where this machine has a GPU: the
-                export then runs on GPUs only. The rest goes to `keras.Model.export`.
+                export then runs on GPUs only. `beam_width` and `length_penalty` set the search of
+                `translate`, as in `Seq2Seq.translate`. The rest goes to `keras.Model.export`.
 
         Raises:
             InputError: If something other than a SavedModel is at `filepath`, it cannot be

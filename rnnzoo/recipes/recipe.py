@@ -8,6 +8,7 @@ from typing import Any
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 
 TASKS = ("language_model", "translation")
+MEASURES = ("symbols", "bleu")
 BATCHES = ("streams", "windows", "documents", "pairs")
 
 
@@ -28,6 +29,8 @@ class Recipe:
         corpus_options: Arguments of `corpora.load`.
         vocabulary: Arguments of `Vocabulary.from_text`; for a translation, of the source side.
         target_vocabulary: The same for the target side of a translation.
+        joint_vocabulary: Whether `vocabulary` makes one vocabulary of both sides of a translation.
+        reverse_pairs: Whether to translate from the second side of the pairs to the first.
         batches: `"streams"` (contiguous, the state is carried), `"windows"`, `"documents"` (padded)
             or `"pairs"`.
         batch_size: Rows of a batch.
@@ -54,6 +57,11 @@ class Recipe:
         temperature: Of the samples.
         sample_length: The most tokens of a sample.
         sample_every_batches: How often to show a sample, beside the end of every epoch.
+        measure: What free-running translations are measured by: `"symbols"`, the share of symbols
+            that stand where they should, or `"bleu"`, BLEU and chrF by the package sacrebleu.
+        beam_widths: Widths of the beams to measure BLEU with, 1 for greedy search; the figure of
+            the first is the one to quote.
+        length_penalty: The exponent of the length penalty of these beams.
         ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
         expected: What it reaches, and in what time on which machine.
 
@@ -70,6 +78,8 @@ class Recipe:
     corpus_options: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: Mapping[str, Any] = field(default_factory=dict)
     target_vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    joint_vocabulary: bool = False
+    reverse_pairs: bool = False
     batches: str = "streams"
     batch_size: int = 64
     sequence_length: int | None = 64
@@ -91,6 +101,9 @@ class Recipe:
     temperature: float = 0.8
     sample_length: int = 300
     sample_every_batches: int | None = None
+    measure: str = "symbols"
+    beam_widths: tuple[int, ...] = (1,)
+    length_penalty: float = 0.6
     ngram_orders: tuple[int, ...] = ()
     expected: str = ""
 
@@ -98,6 +111,7 @@ class Recipe:
         for kind, value, known in (
             ("task", self.task, TASKS),
             ("kind of batches", self.batches, BATCHES),
+            ("measure", self.measure, MEASURES),
             ("dtype", self.dtype, ("float32", "mixed_bfloat16", "auto")),
         ):
             if value not in known:
@@ -106,6 +120,11 @@ class Recipe:
             raise InputError(
                 f"The recipe {self.name!r} has the task {self.task!r} and the batches "
                 f"{self.batches!r}; translation goes with pairs, a language model with the others."
+            )
+        if self.joint_vocabulary and self.target_vocabulary:
+            raise InputError(
+                f"The recipe {self.name!r} has a joint vocabulary and a `target_vocabulary`; leave "
+                "out one of them."
             )
         self._check_numbers()
 
@@ -125,7 +144,9 @@ class Recipe:
             given = value is not None or name != "max_minutes"
             if given and not (isinstance(value, Real) and value > 0):
                 raise InputError(f"`{name}` must be above 0, not {value!r}.")
-        for name in ("warmup_steps", "final_fraction", "weight_decay"):
+        for width in self.beam_widths or (0,):
+            check_positive(beam_widths=width)
+        for name in ("warmup_steps", "final_fraction", "weight_decay", "length_penalty"):
             value = getattr(self, name)
             if not (isinstance(value, Real) and value >= 0):
                 raise InputError(f"`{name}` must be at least 0, not {value!r}.")

@@ -1,4 +1,4 @@
-"""Encoder-decoders: spelled-out numbers, and sentences by words."""
+"""Encoder-decoders: spelled-out numbers, and sentences by words and by subwords."""
 
 from dataclasses import replace
 
@@ -96,6 +96,67 @@ register(
         epochs=2,
         patience=None,
         warmup_steps=5,
+        sample_every_batches=None,
+    )
+)
+
+_SUBWORDS = {"level": "subword", "size": 10_000}
+
+GRU_MULTI30K = register(
+    Recipe(
+        name="gru_seq2seq_multi30k_en_de",
+        description="English image captions to German, by subwords (Multi30k task 1, cased): a GRU "
+        "encoder-decoder with additive attention.",
+        task="translation",
+        corpus="multi30k_en_de",
+        vocabulary=_SUBWORDS,
+        joint_vocabulary=True,
+        builder="gru_seq2seq",
+        builder_options={"units": 256, "embedding_dim": 256, "dropout": 0.4},
+        batches="pairs",
+        batch_size=64,
+        sequence_length=60,  # above every training pair: none is cut
+        epochs=30,
+        patience=5,
+        learning_rate=1e-3,
+        warmup_steps=400,
+        measure="bleu",
+        beam_widths=(5, 1),
+        sample_length=60,
+        sample_every_batches=400,
+    )
+)
+
+register(
+    replace(
+        GRU_MULTI30K,
+        name="gru_seq2seq_spa_eng",
+        description="Spanish sentences to English, by subwords (Tatoeba, cased): a GRU "
+        "encoder-decoder with additive attention.",
+        corpus="spa_eng",
+        reverse_pairs=True,
+        builder_options={"units": 384, "embedding_dim": 256, "dropout": 0.3},
+        batch_size=128,
+        epochs=20,
+        patience=3,
+        sample_every_batches=900,
+    )
+)
+
+register(
+    replace(
+        GRU_MULTI30K,
+        name="gru_seq2seq_multi30k_en_de_tiny",
+        description="Captions by subwords, in seconds, to try things out.",
+        vocabulary={**_SUBWORDS, "size": 120},
+        corpus_options={"limit": 200},
+        validation_limit=20,
+        builder_options={"units": 16, "embedding_dim": 8},
+        batch_size=16,
+        epochs=2,
+        patience=None,
+        warmup_steps=5,
+        beam_widths=(2, 1),
         sample_every_batches=None,
     )
 )

@@ -1,9 +1,13 @@
 """What a recipe of an encoder-decoder reads, and how its free-running translations are counted."""
 
+from functools import partial
+
 import numpy as np
 
 from rnnzoo import models
 from rnnzoo.data import pair_batches
+from rnnzoo.evaluation.translation_quality import signatures, translation_quality
+from rnnzoo.generation.translate import translate
 from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import Vocabulary
 
@@ -24,23 +28,23 @@ class TranslationTask:
         vocabularies: Those of source and target.
         train: Training batches.
         validation: Validation batches.
-        split: A sentence that says what is held out.
+        split: A sentence that says what is held out, and how BLEU is counted there.
+        test: The test pairs, none where the corpus has none.
 
     Raises:
         InputError: If there are too few pairs, or they have symbols that the model's vocabularies
-            lack.
+            lack, or the recipe asks for BLEU and sacrebleu is not installed.
     """
 
     def __init__(self, recipe, corpus, seed=0, model=None):
         self.recipe, self.corpus = recipe, corpus
-        train, self.held, self.split = train_and_validation(corpus, recipe)
+        train, held, self.split = train_and_validation(corpus, recipe)
+        train, self.held, self.test = map(self._directed, (train, held, corpus.test or []))
+        if recipe.measure == "bleu":
+            self.split += "; counted by sacrebleu: "
+            self.split += ", ".join(f"{name} {how}" for name, how in signatures().items())
         if model is None:
-            sides = zip(*train, strict=True)  # all sources, all targets
-            options = recipe.vocabulary, recipe.target_vocabulary
-            self.vocabularies = tuple(
-                Vocabulary.from_text(texts, **chosen)
-                for texts, chosen in zip(sides, options, strict=True)
-            )
+            self.vocabularies = self._new_vocabularies(train)
         else:
             self.vocabularies = model.source_vocabulary, model.target_vocabulary
             sides = zip(*train, *self.held, strict=True)  # all sources, all targets
@@ -50,6 +54,21 @@ class TranslationTask:
         self.train = self._batches(train, size, shuffle=True, seed=seed)
         self.validation = self._batches(
             self.held, recipe.validation_batch_size or size, shuffle=False, seed=seed
+        )
+
+    def _directed(self, pairs):
+        """The pairs in the direction of the recipe."""
+        return [pair[::-1] for pair in pairs] if self.recipe.reverse_pairs else pairs
+
+    def _new_vocabularies(self, train):
+        recipe = self.recipe
+        if recipe.joint_vocabulary:
+            texts = [text for pair in train for text in pair]
+            return (Vocabulary.from_text(texts, **recipe.vocabulary),) * 2
+        sources, targets = zip(*train, strict=True)
+        return (
+            Vocabulary.from_text(sources, **recipe.vocabulary),
+            Vocabulary.from_text(targets, **recipe.target_vocabulary),
         )
 
     def _batches(self, pairs, batch_size, shuffle, seed):
@@ -78,23 +97,45 @@ class TranslationTask:
     def evaluate(self, model):
         """Measures a compiled model on the validation pairs, running free and teacher-forced.
 
+        Measured by BLEU, it translates the test pairs, too, with every width of the beam; their
+        figures are called `test_...`.
+
         Returns:
             A dictionary of figures; the first is the one to quote.
         """
         pairs = self.held[:TRANSLATED]
-        split = self.vocabularies[1].split
-        references = [split(target) for _, target in pairs]
-        longest = max(map(len, references)) + 5
-        written = [split(text) for text in translate_all(model, pairs, longest)]
-        figures = accuracy(written, references)
-        by_position = figures.pop("by_position")
+        by_position = {}
+        if self.recipe.measure == "bleu":
+            figures = self._quality(model, pairs)
+            test = self._quality(model, self.test) if self.test else {}
+            figures |= {f"test_{name}": value for name, value in test.items()}
+        else:
+            split = self.vocabularies[1].split
+            references = [split(target) for _, target in pairs]
+            longest = max(map(len, references)) + 5
+            write = partial(translate, model, max_new_tokens=longest)
+            figures = accuracy([split(text) for text in translate_all(write, pairs)], references)
+            by_position = {"symbols_right_by_position": figures.pop("by_position")}
         teacher_forced = model.evaluate(self.validation, verbose=0, return_dict=True)
         return {
             **figures,
             "perplexity_teacher_forced": teacher_forced[model.default_metric().name],
             "translated_pairs": len(pairs),
-            "symbols_right_by_position": by_position,
+            **by_position,
         }
+
+    def _quality(self, model, pairs):
+        """BLEU and chrF of pairs by search: `bleu_beam_5`, `bleu_greedy`, ..."""
+        references = [target for _, target in pairs]
+        figures = {}
+        for width in self.recipe.beam_widths:
+            how = "greedy" if width == 1 else f"beam_{width}"
+            write = partial(
+                translate, model, beam_width=width, length_penalty=self.recipe.length_penalty
+            )
+            found = translation_quality(translate_all(write, pairs), references)
+            figures |= {f"{name}_{how}": value for name, value in found.items()}
+        return figures
 
     def prompts(self):
         """The recipe's texts to translate, else the first validation texts."""
@@ -110,7 +151,7 @@ class TranslationTask:
         return f"{source}\n-> {model.translate(source)}\n   (reference: {target})"
 
 
-def translate_all(model, pairs, max_new_tokens):
+def translate_all(translate, pairs):
     """Translates the sources of pairs in batches of similar length; returns them in order."""
     order = np.argsort([len(source) for source, _ in pairs], kind="stable")
     translations = [""] * len(pairs)
@@ -119,7 +160,7 @@ def translate_all(model, pairs, max_new_tokens):
         sources = [pairs[row][0] for row in rows]
         # A short last batch would compile anew on some backends: fill it up.
         sources += sources[:1] * (min(BATCH, len(pairs)) - len(sources))
-        texts = model.translate(sources, max_new_tokens=max_new_tokens)
+        texts = translate(sources)
         for row, text in zip(rows, texts, strict=False):
             translations[row] = text
     return translations

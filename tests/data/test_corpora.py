@@ -124,13 +124,14 @@ def test_alice(data_dir):
 
 def test_spa_eng_shares_no_sentence(data_dir):
     corpus = corpora.load("spa_eng", data_dir=data_dir)
-    train, validation = corpus.pairs, corpus.validation
-    assert len(train) + len(validation) == 123_376 and len(validation) == 6_169
+    splits = corpus.pairs, corpus.validation, corpus.test
+    assert [len(split) for split in splits] == [117_207, 3_085, 3_084]
     for side in (0, 1):
-        assert not {pair[side] for pair in train} & {pair[side] for pair in validation}
+        sentences = [{pair[side] for pair in split} for split in splits]
+        assert len(set().union(*sentences)) == sum(map(len, sentences))
     with gzip.open(data_dir / "spa-eng.txt.gz", "rt", encoding="utf-8") as lines:
         rows = {tuple(line.rstrip("\n").split("\t")) for line in lines}
-    assert set(train) | set(validation) == rows
+    assert set().union(*splits) == rows
 
 
 def test_pairs_with_credits_copies_and_bad_lines(tmp_path):

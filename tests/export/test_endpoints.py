@@ -7,6 +7,10 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
+from rnnzoo.errors import InputError
+from rnnzoo.generation.translate import translate
+from rnnzoo.models import gru_seq2seq
+from rnnzoo.vocabulary import Vocabulary
 from tests.export.models import (
     PROMPTS,
     SENTENCE,
@@ -14,6 +18,7 @@ from tests.export.models import (
     TARGETS,
     decoded,
     export,
+    shaken,
     translator,
     words,
 )
@@ -170,6 +175,28 @@ def test_translation_equals_the_model(translator_model, translator_export):
 def test_other_translators(options, tmp_path):
     model = translator(**options)
     check_translator(model, export(model, tmp_path / "other"))
+
+
+def test_a_beam_over_subwords_equals_the_model(tmp_path):
+    """Text in and text out, unseen words and characters included."""
+    pytest.importorskip("tokenizers", reason="subwords are learned by the package tokenizers")
+    texts = ["Two men are outside, near many bushes.", "Zwei Männer sind im Freien bei Büschen."]
+    vocabulary = Vocabulary.from_text(texts, "subword", size=60)
+    model = shaken(gru_seq2seq(vocabulary, vocabulary, units=8))
+    loaded = export(model, tmp_path / "beam", beam_width=3, length_penalty=1.0)
+    sources = [*texts, "Many wooden  tables?", "東京 Two", "men"]
+    expected = translate(model, sources, beam_width=3, length_penalty=1.0)
+    assert decoded(loaded.translate(tf.constant(sources))) == expected
+    assert len(set(expected)) > 2 and expected != translate(model, sources)
+
+
+def test_a_beam_goes_with_translation(character_model, tmp_path):
+    for model in (character_model, gru_seq2seq(9, 8, units=4)):
+        with pytest.raises(InputError, match=r"`beam_width` \(2\) goes with the endpoint"):
+            export(model, tmp_path / "x", beam_width=2)
+    with pytest.raises(InputError, match="`length_penalty` must be"):
+        export(character_model, tmp_path / "x", length_penalty=-1)
+    assert not (tmp_path / "x").exists()
 
 
 def test_bad_requests_to_a_translator(translator_export):

@@ -64,6 +64,14 @@ def test_a_name_can_be_taken_once():
         ({"validation_split": 0.0}, "`validation_split` must be above 0"),
         ({"validation_split": 1.0}, "`validation_split` must be at least 0 and below 1"),
         ({"warmup_steps": -1}, "`warmup_steps` must be at least 0"),
+        ({"length_penalty": -1}, "`length_penalty` must be at least 0"),
+        ({"beam_widths": (5, 0)}, "`beam_widths` must be a whole number of at least 1, not 0"),
+        ({"beam_widths": ()}, "`beam_widths`"),
+        ({"measure": "blue"}, "did you mean 'bleu'"),
+        (
+            {"joint_vocabulary": True, "target_vocabulary": {"level": "word"}},
+            "leave out one of them",
+        ),
     ],
 )
 def test_recipes_that_cannot_be(changes, message):

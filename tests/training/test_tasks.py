@@ -9,6 +9,8 @@ import pytest
 from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, recipes
 from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
+from rnnzoo.evaluation.translation_quality import translation_quality
+from rnnzoo.generation.translate import translate
 from rnnzoo.training.language_model_task import LanguageModelTask
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import train
@@ -95,6 +97,57 @@ def test_pairs_of_the_users_own(tmp_path):
     assert (labels.numpy()[:, -1] == target.end_id).all()
 
 
+CAPTIONS = recipes.get("gru_seq2seq_multi30k_en_de_tiny")
+
+
+def test_one_vocabulary_of_both_sides(small_data):
+    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+    source, target = task.vocabularies
+    assert source is target and source.level == "subword" and 100 < len(source) <= 120
+    for side in zip(*task.corpus.pairs, strict=True):
+        assert all(source.decode(source.encode(text)) == text for text in side)
+    model = task.build("float32")
+    assert model.source_vocabulary == model.target_vocabulary == source
+
+
+def test_the_other_direction(small_data):
+    recipe = replace(CAPTIONS, reverse_pairs=True)
+    task = TranslationTask(recipe, load_corpus(recipe, small_data))
+    for split, pairs in (("validation", task.held), ("test", task.test)):
+        assert pairs == [(german, english) for english, german in task.corpus.splits[split]]
+    inputs, *_ = next(iter(task.validation))
+    texts = {task.vocabularies[0].decode(row) for row in inputs["source"].numpy()}
+    assert texts <= {source for source, _ in task.held}
+
+
+def test_bleu_of_what_is_translated(small_data):
+    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+    assert "bleu_lowercase nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:" in task.split
+    model = task.build("float32")
+    model.compile()
+    figures = task.evaluate(model)
+    names = [
+        f"{split}{name}_{how}"
+        for split in ("", "test_")
+        for how in ("beam_2", "greedy")
+        for name in ("bleu", "bleu_lowercase", "chrf")
+    ]
+    assert list(figures) == [*names, "perplexity_teacher_forced", "translated_pairs"]
+    assert figures["translated_pairs"] == 20
+    sources, references = zip(*task.test, strict=True)
+    for width, how in ((2, "beam_2"), (1, "greedy")):
+        written = translate(model, list(sources), beam_width=width)
+        expected = translation_quality(written, references)
+        assert figures[f"test_chrf_{how}"] == pytest.approx(expected["chrf"]) != 0
+    assert figures["test_chrf_beam_2"] != figures["chrf_beam_2"]
+
+
+def test_sacrebleu_that_is_not_installed(small_data, monkeypatch):
+    monkeypatch.setattr("rnnzoo.evaluation.translation_quality.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'rnnzoo\[translation\]'"):
+        TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+
+
 def test_accuracy_counts_positions():
     figures = accuracy(["125", "9", "777"], ["124", "97", "77"])
     assert figures["by_position"] == [1.0, 0.6667, 0.0]
@@ -104,13 +157,12 @@ def test_accuracy_counts_positions():
 
 
 def test_translations_come_back_in_order():
-    class Upper:
-        def translate(self, texts, max_new_tokens):
-            return [text.upper() for text in texts]
+    def upper(texts):
+        return [text.upper() for text in texts]
 
     random = np.random.default_rng(0)
     pairs = [("x" * random.integers(1, 9) + str(n), "") for n in range(613)]
-    assert translate_all(Upper(), pairs, 5) == [source.upper() for source, _ in pairs]
+    assert translate_all(upper, pairs) == [source.upper() for source, _ in pairs]
 
 
 def test_models_that_do_not_fit(tmp_path, small_data):
