@@ -103,12 +103,12 @@ def speed(models, batch, args):
     ]
 
 
-def first_token(model, calls):
+def first_token(model, prompt, calls):
     """Milliseconds to the first character of a warm model: the median and the 90th percentile."""
     taken = []
     for call in range(calls + 3):
         start = time.perf_counter()
-        model.generate(PROMPT, max_new_tokens=1, seed=call)
+        model.generate(prompt, max_new_tokens=1, seed=call)
         taken.append((time.perf_counter() - start) * 1000)
     return np.quantile(taken[3:], [0.5, 0.9])
 
@@ -167,15 +167,18 @@ def main():
     )
     speeds = [row for batch in batches for row in speed(models, batch, args)]
     calls = 5 if args.quick else 100
-    median, late = first_token(model, calls)
+    firsts = []
+    for length in (1, 8, 16, 100):
+        median, late = first_token(model, (PROMPT * length)[:length], calls)
+        firsts.append([length, f"{median:.1f}", f"{late:.1f}"])
     head = ["rows", "contestant", "characters/s", "x tutorial", "x PyTorch"]
     text = (
         f"Keras {keras.__version__}, PyTorch {torch.__version__}, {cores} threads each, float32. "
         f"`char_lstm`, {len(VOCABULARY)} symbols, 2 x {units} units, a prompt of {len(PROMPT)} "
         f"characters, {args.tokens} new ones a row ({args.tutorial_tokens} by the tutorial's way). "
         f"Medians of {args.rounds} rounds.\n\n{_common.table(head, speeds)}\n\n"
-        f"First character of a warm model, one prompt: {median:.1f} ms (median of {calls} calls; "
-        f"90 % of them below {late:.1f} ms).\n\n"
+        f"First character of a warm model after one prompt, milliseconds of {calls} calls:\n\n"
+        f"{_common.table(['characters of the prompt', 'median', '90 % below'], firsts)}\n\n"
         "Traces of one model, call after call (each differs from the first in one thing):\n\n"
         f"{_common.table(['call', 'traces'], traces(16))}"
     )
