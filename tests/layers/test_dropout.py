@@ -7,6 +7,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.layers import GRU, LSTM, EmbeddingDropout, RecurrentStack, SimpleRNN
+from rnnzoo.layers.kernels import choose_kernel
 from tests import reference
 from tests.runners import gradients
 
@@ -53,6 +54,11 @@ def test_weight_drop_draws_anew_and_leaves_a_gradient_on_what_is_kept():
         lambda: ops.sum(layer(INPUTS, training=True)), [layer.cell.recurrent_kernel]
     )
     assert 0.2 < (gradient == 0).mean() < 0.8
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow's CPU loop")
+def test_weight_drop_keeps_the_cpu_loop():
+    assert choose_kernel(LSTM(6, weight_drop=0.5)).name == "cpu_loop"
 
 
 def test_weight_drop_in_the_configuration():

@@ -42,6 +42,18 @@ def test_language_model_has_a_kernel_a_layer_and_no_loop(dtype):
     assert not found["While"] and not found["StatelessWhile"]
 
 
+def test_weight_drop_and_locked_dropout_keep_the_kernel():
+    model = rnnzoo.word_lm(
+        9, units=4, num_layers=2, dropout=0.5, locked_dropout=True, weight_drop=0.5,
+        embedding_dropout=0.1,
+    )  # fmt: skip
+    inputs, targets, _ = runners.batch(model)
+    found = operations(model, inputs, targets)
+    assert found["CudnnRNNV3"] == 2 and found["CudnnRNNBackpropV3"] == 2
+    assert not found["While"] and not found["StatelessWhile"]
+    assert [row.training.name for row in rnnzoo.kernels(model)] == ["cudnn"] * 2
+
+
 def test_stream_with_carried_state_has_a_kernel_a_layer():
     from rnnzoo.data import StreamDataset
 
