@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 
-def plot_learning_curve(log, path, title=None):
+def plot_learning_curve(
+    log: str | os.PathLike, path: str | os.PathLike, title: str | None = None
+) -> None:
     """Draws training and validation loss against minutes.
 
     Args:

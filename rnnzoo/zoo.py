@@ -177,7 +177,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
     )
 
 
-def _published_file(model):
+def _published_file(model: Published) -> Path:
     """The file of a published model, if it is the one that was published."""
     path = folder() / model.file
     restore = f"restore it (`git checkout -- saved_models/{model.name}`) or install rnnzoo again"
@@ -200,7 +200,7 @@ def _published_file(model):
     return path
 
 
-def _in_folder(folder):
+def _in_folder(folder: Path) -> Path:
     """The model file in a folder."""
     if (folder / MODEL_FILE).is_file():
         return folder / MODEL_FILE

@@ -303,7 +303,11 @@ def _taken(counts: np.ndarray, discounts: Sequence[float]) -> np.ndarray:
     return np.array([0.0, *discounts])[np.minimum(counts, 3)]
 
 
-def _figures(model, train_documents, validation_documents) -> dict:
+def _figures(
+    model: KneserNey,
+    train_documents: Sequence[np.ndarray],
+    validation_documents: Sequence[np.ndarray],
+) -> dict:
     """Fits and scores a model; returns what `cached_perplexity` does."""
     began = time.perf_counter()
     nats, tokens = model.fit(train_documents).score(validation_documents)

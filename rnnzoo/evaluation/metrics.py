@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from rnnzoo.typing import Tensor
+
 
 class TokenLoss(keras.metrics.Metric):
     """Mean cross-entropy per token in nats: summed nats over counted tokens.
@@ -23,13 +25,15 @@ class TokenLoss(keras.metrics.Metric):
         dtype: Dtype of the sums; float32 whatever the dtype policy. Defaults to `"float32"`.
     """
 
-    def __init__(self, name="token_loss", dtype=None):
+    def __init__(self, name: str = "token_loss", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype or "float32")
         # (2,): summed nats, counted tokens; and what rounding added to each so far
         self.sums = self.add_variable((2,), "zeros", dtype=self.dtype, name="sums")
         self.excess = self.add_variable((2,), "zeros", dtype=self.dtype, name="excess")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -59,7 +63,7 @@ class TokenLoss(keras.metrics.Metric):
         self.excess.assign((total - self.sums) - batch)
         self.sums.assign(total)
 
-    def result(self):
+    def result(self) -> Tensor:
         """Mean nats per token so far; NaN where no token was counted.
 
         0, as Keras's own means give, would pass for a perfect score, and a checkpoint that keeps
@@ -87,10 +91,10 @@ class Perplexity(TokenLoss):
         4.0
     """
 
-    def __init__(self, name="perplexity", dtype=None):
+    def __init__(self, name: str = "perplexity", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
-    def result(self):
+    def result(self) -> Tensor:
         """Perplexity of the tokens so far, a scalar."""
         return ops.exp(super().result())
 
@@ -114,9 +118,9 @@ class BitsPerCharacter(TokenLoss):
         2.0
     """
 
-    def __init__(self, name="bits_per_character", dtype=None):
+    def __init__(self, name: str = "bits_per_character", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
-    def result(self):
+    def result(self) -> Tensor:
         """Bits per character so far, a scalar."""
         return super().result() / math.log(2)

@@ -3,27 +3,31 @@
 `Model.export` of every rnnzoo model comes here; it describes the endpoints.
 """
 
+import os
 from functools import partial
+from typing import Any
 
 import keras
 
 from rnnzoo.errors import InputError
 from rnnzoo.generation.translate import check_search
 from rnnzoo.layers.recurrent import FastLoop
+from rnnzoo.models.base import ZooModel
 from rnnzoo.models.language_model import LanguageModel
+from rnnzoo.models.seq2seq import Seq2Seq
 
 
 def export(
-    model,
-    filepath,
-    format="tf_saved_model",
-    verbose=None,
-    input_signature=None,
-    use_cudnn=False,
-    beam_width=1,
-    length_penalty=0.6,
-    **kwargs,
-):
+    model: LanguageModel | Seq2Seq,
+    filepath: str | os.PathLike,
+    format: str = "tf_saved_model",
+    verbose: bool | None = None,
+    input_signature: list[Any] | None = None,
+    use_cudnn: bool = False,
+    beam_width: int = 1,
+    length_penalty: float = 0.6,
+    **kwargs: Any,
+) -> None:
     """Exports a model; `rnnzoo.models.base.ZooModel.export` describes it.
 
     Args:
@@ -90,7 +94,7 @@ def export(
         )
 
 
-def portable_copy(model, use_cudnn=False):
+def portable_copy(model: ZooModel, use_cudnn: bool = False) -> ZooModel:
     """Rebuilds a model so that its graph runs on any machine.
 
     The copy has the weights but nothing of the training, computes in float32 whatever the policy

@@ -1,5 +1,8 @@
 """The endpoints of exported models, out of stock TensorFlow operations."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from rnnzoo.export.text import require, summed_nats, with_marks, written_text
@@ -9,12 +12,17 @@ from rnnzoo.generation.loop import generation_loop
 from rnnzoo.generation.samplers import GreedySampler, TemperatureSampler
 from rnnzoo.generation.translate import greedy_search
 from rnnzoo.graph_vocabulary import GraphVocabulary
+from rnnzoo.models.base import ZooModel
+from rnnzoo.models.language_model import LanguageModel
+from rnnzoo.models.seq2seq import Seq2Seq
 
 TEXTS = tf.TensorSpec([None], tf.string)
 SMALLEST_TEMPERATURE = 1e-6  # as for TemperatureSampler
 
 
-def id_endpoints(model, serve_signature):
+def id_endpoints(
+    model: ZooModel, serve_signature: list[Any]
+) -> tuple[tf.Module, dict[str, Callable]]:
     """Makes `serve` alone, of a model without vocabularies.
 
     Args:
@@ -28,7 +36,9 @@ def id_endpoints(model, serve_signature):
     return module, {"serving_default": module.serve, "serve": module.serve}
 
 
-def language_model_endpoints(model, serve_signature):
+def language_model_endpoints(
+    model: LanguageModel, serve_signature: list[Any]
+) -> tuple[tf.Module, dict[str, Callable]]:
     """Makes `generate`, `score` and `serve` of a language model.
 
     Args:
@@ -112,7 +122,9 @@ def language_model_endpoints(model, serve_signature):
     return module, signatures
 
 
-def seq2seq_endpoints(model, serve_signature, beam_width=1, length_penalty=0.6):
+def seq2seq_endpoints(
+    model: Seq2Seq, serve_signature: list[Any], beam_width: int = 1, length_penalty: float = 0.6
+) -> tuple[tf.Module, dict[str, Callable]]:
     """Makes `translate`, `score` and `serve` of an encoder-decoder.
 
     Args:

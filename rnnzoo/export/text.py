@@ -2,13 +2,17 @@
 
 import tensorflow as tf
 
+from rnnzoo.graph_vocabulary import GraphVocabulary
 
-def require(condition, message, *values):
+
+def require(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation:
     """Makes an operation that fails with this sentence (`InvalidArgumentError`) unless it holds."""
     return tf.debugging.Assert(condition, [message, *values])
 
 
-def with_marks(ids, start_id=None, end_id=None):
+def with_marks(
+    ids: tf.RaggedTensor, start_id: int | None = None, end_id: int | None = None
+) -> tf.RaggedTensor:
     """Puts the start before and the end after every row, where there is such a mark.
 
     Args:
@@ -29,7 +33,7 @@ def with_marks(ids, start_id=None, end_id=None):
     return tf.concat([*before, ids, *after], axis=1) if before or after else ids
 
 
-def written_text(graph_vocabulary, written):
+def written_text(graph_vocabulary: GraphVocabulary, written: tf.Tensor) -> tf.Tensor:
     """Reads written ids, up to the first end of each row.
 
     Args:
@@ -46,7 +50,7 @@ def written_text(graph_vocabulary, written):
     return graph_vocabulary.decode(tf.ragged.boolean_mask(written, ends_so_far == 0))
 
 
-def summed_nats(logits, labels, counts):
+def summed_nats(logits: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor) -> dict[str, tf.Tensor]:
     """Sums the surprise of each row.
 
     Args:

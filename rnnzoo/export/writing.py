@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,7 +13,9 @@ MAIN_PART = "saved_model.pb"
 PARTS = {MAIN_PART, "fingerprint.pb", "variables", "assets"}  # all that a SavedModel is made of
 
 
-def write_saved_model(module, signatures, path):
+def write_saved_model(
+    module: tf.Module, signatures: dict[str, Callable], path: str | os.PathLike
+) -> None:
     """Writes a SavedModel beside its place, then moves it there.
 
     Args:
@@ -48,7 +51,7 @@ def write_saved_model(module, signatures, path):
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def check_replaceable(path):
+def check_replaceable(path: Path) -> None:
     """Refuses a path where something stands that is no SavedModel.
 
     Args:

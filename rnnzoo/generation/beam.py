@@ -1,15 +1,23 @@
 """Beam search: the few likeliest beginnings of each translation are followed side by side."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
 
 from rnnzoo.generation.generate import never_written
+from rnnzoo.typing import Tensor
+
+if TYPE_CHECKING:
+    from rnnzoo.models.seq2seq import Seq2Seq
 
 NEVER = -1e9  # far below the log-probability of anything that can be written
 
 
-def length_penalty(length, alpha):
+def length_penalty(length: float | Tensor, alpha: float | Tensor) -> float | Tensor:
     """What a log-probability is divided by, so that short translations win less often.
 
     Args:
@@ -29,7 +37,9 @@ def length_penalty(length, alpha):
     return ((5.0 + length) / 6.0) ** alpha
 
 
-def beam_search(model, source, room, num_tokens, alpha, width):
+def beam_search(
+    model: Seq2Seq, source: Tensor, room: Tensor, num_tokens: Tensor, alpha: Tensor, width: int
+) -> tuple[Tensor, Tensor]:
     """Finds the translation with the highest log-probability over length penalty.
 
     At each step the live hypotheses are continued by every token. Those of the `width` likeliest
@@ -130,7 +140,7 @@ def beam_search(model, source, room, num_tokens, alpha, width):
     return chosen, ops.where(unended, likeliest, best)
 
 
-def attention_of(model, source, written):
+def attention_of(model: Seq2Seq, source: Tensor, written: Tensor) -> Tensor:
     """Tells where the decoder looked when it wrote given tokens.
 
     Args:

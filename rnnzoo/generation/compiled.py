@@ -1,9 +1,12 @@
 """Compiles a function of a model's weights on whichever backend Keras runs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 
-def compile_function(model, function):
+def compile_function(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function that reads a model's weights and some arrays.
 
     TensorFlow traces it once for all shapes, so that a new prompt length costs nothing; JAX

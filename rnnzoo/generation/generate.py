@@ -1,5 +1,10 @@
 """Text generation with a language model."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from keras import ops
@@ -9,12 +14,24 @@ from rnnzoo.generation.compiled import compile_function
 from rnnzoo.generation.inputs import check_seed, list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import generation_loop, pad_rows
 from rnnzoo.generation.samplers import Sampler, get_sampler
+from rnnzoo.typing import Texts, Written
+from rnnzoo.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from rnnzoo.models.language_model import LanguageModel
 
 # JAX compiles for every shape: there prompts and outputs are padded to multiples of this.
 LENGTH_STEP = 32 if keras.config.backend() == "jax" else 1
 
 
-def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None, seed=None):
+def generate(
+    model: LanguageModel,
+    prompts: Texts,
+    max_new_tokens: int = 100,
+    sampler: str | Callable | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+) -> Written:
     """Continues prompts; `LanguageModel.generate` describes it."""
     check_positive(max_new_tokens=max_new_tokens)
     check_seed(seed)
@@ -32,7 +49,7 @@ def generate(model, prompts, max_new_tokens=100, sampler=None, temperature=None,
     return texts[0] if single else texts
 
 
-def encode_prompts(model, prompts):
+def encode_prompts(model: LanguageModel, prompts: Texts) -> tuple[list[np.ndarray], bool]:
     """Turns prompts into rows of ids.
 
     Args:
@@ -58,7 +75,7 @@ def encode_prompts(model, prompts):
     return rows, single
 
 
-def decode_until_end(vocabulary, ids):
+def decode_until_end(vocabulary: Vocabulary | None, ids: np.ndarray) -> str | np.ndarray:
     """Turns what was written before the end token into text; without a vocabulary it stays ids."""
     if vocabulary is None:
         return ids
@@ -66,7 +83,7 @@ def decode_until_end(vocabulary, ids):
     return vocabulary.decode(ids[: ends[0]] if ends.size else ids)
 
 
-def never_written(vocabulary, vocabulary_size):
+def never_written(vocabulary: Vocabulary | None, vocabulary_size: int) -> np.ndarray:
     """A row to add to logits that forbids padding, the start mark and the unknown token."""
     row = np.zeros(vocabulary_size, "float32")
     if vocabulary is not None:

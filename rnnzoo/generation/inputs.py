@@ -2,14 +2,14 @@
 
 import numbers
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from rnnzoo.errors import InputError
 
 
-def list_of_texts(texts):
+def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
     """Reads a text or a list of texts.
 
     Returns:
@@ -29,7 +29,9 @@ def list_of_texts(texts):
     return listed, single
 
 
-def rows_of_ids(ids, smallest, vocabulary_size):
+def rows_of_ids(
+    ids: Sequence[int] | Sequence[Sequence[int]] | np.ndarray, smallest: int, vocabulary_size: int
+) -> tuple[list[np.ndarray], bool]:
     """Reads one row of ids or a list of rows, for a model without a vocabulary.
 
     Args:
@@ -67,7 +69,7 @@ def rows_of_ids(ids, smallest, vocabulary_size):
     return [row.astype("int32") for row in rows], single
 
 
-def check_seed(seed):
+def check_seed(seed: int | None) -> None:
     """Checks a seed, which is `None` or a whole number of at least 0.
 
     Raises:

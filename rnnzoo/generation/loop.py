@@ -1,10 +1,22 @@
 """The loop that writes: one token after the other, inside one compiled function."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from keras import ops
 
+from rnnzoo.typing import Tensor
 
-def generation_loop(step, sampler, logits, state, uniforms, num_tokens, end_id=None):
+
+def generation_loop(
+    step: Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]],
+    sampler: Callable[[Tensor, Tensor], Tensor],
+    logits: Tensor,
+    state: list[Tensor],
+    uniforms: Tensor,
+    num_tokens: Tensor,
+    end_id: int | None = None,
+) -> Tensor:
     """Samples tokens until every row has ended or `num_tokens` are written.
 
     Args:
@@ -51,7 +63,9 @@ def generation_loop(step, sampler, logits, state, uniforms, num_tokens, end_id=N
     return ops.transpose(written)  # (B, N)
 
 
-def pad_rows(rows, multiple=1):
+def pad_rows(
+    rows: Sequence[Sequence[int] | np.ndarray], multiple: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Packs rows of ids into one right-padded array.
 
     Args:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError, check_positive, unknown_name
+from rnnzoo.typing import Tensor
 
 
 class Sampler:
@@ -23,7 +25,7 @@ class Sampler:
         1
     """
 
-    def __call__(self, logits, uniform):
+    def __call__(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Chooses a token for each row.
 
         Args:
@@ -35,16 +37,16 @@ class Sampler:
         """
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal sampler."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Makes the sampler that `get_config` described."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
@@ -58,7 +60,7 @@ class GreedySampler(Sampler):
         1
     """
 
-    def __call__(self, logits, uniform=None):  # noqa: D102 (Sampler says it)
+    def __call__(self, logits: Tensor, uniform: Tensor | None = None) -> Tensor:  # noqa: D102 (Sampler says it)
         return ops.cast(ops.argmax(logits, axis=-1), "int32")
 
 
@@ -91,7 +93,7 @@ class TemperatureSampler(Sampler):
             )
         self.temperature = float(temperature)
 
-    def probabilities(self, logits):
+    def probabilities(self, logits: Tensor) -> Tensor:
         """The distribution that is drawn from; it need not sum to one, only its ratios count.
 
         Args:
@@ -104,7 +106,7 @@ class TemperatureSampler(Sampler):
         # the largest becomes 0 first, lest a small temperature overflow
         return ops.softmax((logits - ops.max(logits, axis=-1, keepdims=True)) / self.temperature)
 
-    def __call__(self, logits, uniform):  # noqa: D102 (Sampler says it)
+    def __call__(self, logits: Tensor, uniform: Tensor) -> Tensor:  # noqa: D102 (Sampler says it)
         probabilities = self.probabilities(logits)  # (B, V)
         cumulative = ops.cumsum(probabilities, axis=-1)
         # Rounding must never draw a token of probability zero. Parallel cumulative sums may rise
@@ -118,7 +120,7 @@ class TemperatureSampler(Sampler):
         # the least index rather than argmax, whose choice among equals differs by backend
         return ops.min(ops.where(reached, ops.arange(size, dtype="int32"), size - 1), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal sampler."""
         return {"temperature": self.temperature}
 
@@ -145,12 +147,12 @@ class TopKSampler(TemperatureSampler):
         check_positive(k=k)
         self.k = int(k)
 
-    def probabilities(self, logits):  # noqa: D102 (TemperatureSampler says it)
+    def probabilities(self, logits: Tensor) -> Tensor:  # noqa: D102 (TemperatureSampler says it)
         probabilities = super().probabilities(logits)
         likeliest, _ = ops.top_k(probabilities, min(self.k, logits.shape[-1]))  # (B, k), falling
         return ops.where(probabilities >= likeliest[:, -1:], probabilities, 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal sampler."""
         return {"k": self.k, **super().get_config()}
 
@@ -180,14 +182,14 @@ class TopPSampler(TemperatureSampler):
             raise InputError(f"`p` must be a number above 0 and at most 1, not {p!r}.")
         self.p = float(p)
 
-    def probabilities(self, logits):  # noqa: D102 (TemperatureSampler says it)
+    def probabilities(self, logits: Tensor) -> Tensor:  # noqa: D102 (TemperatureSampler says it)
         probabilities = super().probabilities(logits)
         falling = ops.flip(ops.sort(probabilities, axis=-1), axis=-1)
         before = ops.cumsum(falling, axis=-1) - falling  # the mass of all likelier tokens
         least = ops.min(ops.where(before < self.p, falling, 1.0), axis=-1, keepdims=True)  # (B, 1)
         return ops.where(probabilities >= least, probabilities, 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal sampler."""
         return {"p": self.p, **super().get_config()}
 

@@ -1,8 +1,11 @@
 """Translation with an encoder-decoder: greedy search, and beam search from its own file."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from keras import ops
@@ -13,11 +16,20 @@ from rnnzoo.generation.compiled import compile_function
 from rnnzoo.generation.generate import LENGTH_STEP, decode_until_end, never_written
 from rnnzoo.generation.inputs import list_of_texts, rows_of_ids
 from rnnzoo.generation.loop import pad_rows
+from rnnzoo.typing import Tensor, Texts, Written
+
+if TYPE_CHECKING:
+    from rnnzoo.models.seq2seq import Seq2Seq
 
 
 def translate(
-    model, texts, max_new_tokens=None, return_attention=False, beam_width=1, length_penalty=0.6
-):
+    model: Seq2Seq,
+    texts: Texts,
+    max_new_tokens: int | None = None,
+    return_attention: bool = False,
+    beam_width: int = 1,
+    length_penalty: float = 0.6,
+) -> Written | tuple[Written, np.ndarray | list[np.ndarray]]:
     """Translates texts; `Seq2Seq.translate` describes it.
 
     Args:
@@ -73,7 +85,7 @@ def translate(
     return translations, attention[0] if single else attention
 
 
-def check_search(beam_width, length_penalty):
+def check_search(beam_width: int, length_penalty: float) -> None:
     """Checks the options of beam search.
 
     Raises:
@@ -89,7 +101,7 @@ def check_search(beam_width, length_penalty):
         )
 
 
-def encode_sources(model, texts):
+def encode_sources(model: Seq2Seq, texts: Texts) -> tuple[list[np.ndarray], bool]:
     """Turns source texts into rows of ids, each with the end token if there is one.
 
     Args:
@@ -119,7 +131,9 @@ def _length(ids, end_id):
     return int(ends[0]) + 1 if len(ends) else len(ids)
 
 
-def greedy_search(model, source, room, num_tokens):
+def greedy_search(
+    model: Seq2Seq, source: Tensor, room: Tensor, num_tokens: Tensor
+) -> tuple[Tensor, Tensor]:
     """Writes the likeliest token at every step until every row has ended.
 
     Args:

@@ -1,9 +1,12 @@
 """Additive attention: where in the source a decoder looks at each step."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import check_positive
+from rnnzoo.typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -45,7 +48,7 @@ class BahdanauAttention(keras.layers.Layer):
         Translate", ICLR 2015 (arXiv:1409.0473), appendix A.1.2.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         check_positive(units=units)
         self.supports_masking = True
@@ -54,7 +57,13 @@ class BahdanauAttention(keras.layers.Layer):
         self.query_projection = keras.layers.Dense(units, name="query_projection", **parts)
         self.key_projection = keras.layers.Dense(units, name="key_projection", **parts)
 
-    def build(self, query_shape, values_shape, keys_shape=None, mask_shape=None):
+    def build(
+        self,
+        query_shape: Shape,
+        values_shape: Shape,
+        keys_shape: Shape | None = None,
+        mask_shape: Shape | None = None,
+    ) -> None:
         """Creates the weights for the shapes of a query and of the values."""
         self.query_projection.build(query_shape)
         if not self.key_projection.built:  # `project` may have come first
@@ -63,11 +72,13 @@ class BahdanauAttention(keras.layers.Layer):
             shape=(self.units,), initializer="glorot_uniform", name="score_vector"
         )
 
-    def project(self, values):
+    def project(self, values: Tensor) -> Tensor:
         """Projects values `(batch, source_length, value_dim)` to keys, once for many queries."""
         return self.key_projection(values)  # (B, S, A)
 
-    def call(self, query, values, keys=None, mask=None):
+    def call(
+        self, query: Tensor, values: Tensor, keys: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Returns the context and the attention weights; see the class."""
         if keys is None:
             keys = self.project(values)
@@ -86,13 +97,19 @@ class BahdanauAttention(keras.layers.Layer):
             context, weights = ops.squeeze(context, 1), ops.squeeze(weights, 1)
         return context, weights
 
-    def compute_mask(self, query, previous_mask=None):
+    def compute_mask(self, query: Tensor, previous_mask: Tensor | None = None) -> None:
         """None: the mask is that of the values, and ends here."""
 
-    def compute_output_shape(self, query_shape, values_shape, keys_shape=None, mask_shape=None):
+    def compute_output_shape(
+        self,
+        query_shape: Shape,
+        values_shape: Shape,
+        keys_shape: Shape | None = None,
+        mask_shape: Shape | None = None,
+    ) -> tuple[Shape, Shape]:
         """Shapes of the context and of the weights."""
         return (*query_shape[:-1], values_shape[-1]), (*query_shape[:-1], values_shape[1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the layer."""
         return {**super().get_config(), "units": self.units}

@@ -17,12 +17,16 @@ functions.
 Shapes are written with T steps, B rows, I inputs, U units and G gates. Time is the first axis.
 """
 
+import keras
 import tensorflow as tf
 from tensorflow.python.saved_model import save_context
 
 # Longer sequences, and those whose length is unknown when traced, run in a `tf.while_loop`: an
 # unrolled step costs about 10 ms of tracing.
 UNROLL_STEPS = 128
+
+Tensors = list[tf.Tensor] | tuple[tf.Tensor, ...]
+Gradients = tuple[Tensors, Tensors, tuple[tf.Tensor | None, ...]]
 
 
 class LSTMEquations:
@@ -33,7 +37,7 @@ class LSTMEquations:
     acts_on_recurrent = False  # whether the last gate multiplies its recurrent part
 
     @staticmethod
-    def forward(inputs, recurrent, state):
+    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         """Takes the step.
 
         Args:
@@ -52,7 +56,7 @@ class LSTMEquations:
         return (o * squashed, c_next), (i, f, g, o, c, squashed)
 
     @staticmethod
-    def backward(d_state, saved):
+    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
         """Takes the gradient one step back.
 
         Args:
@@ -83,7 +87,7 @@ class GRUEquations:
     acts_on_recurrent = True
 
     @staticmethod
-    def forward(inputs, recurrent, state):
+    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         """Takes the step; see `LSTMEquations`."""
         (h,) = state
         z = tf.sigmoid(inputs[0] + recurrent[0])
@@ -93,7 +97,7 @@ class GRUEquations:
         return (n + z * change,), (z, r, n, recurrent[2], change)
 
     @staticmethod
-    def backward(d_state, saved):
+    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
         """Takes the gradient one step back; see `LSTMEquations`."""
         (dh,) = d_state
         z, r, n, recurrent, change = saved
@@ -112,16 +116,19 @@ class SimpleRNNEquations:
     acts_on_recurrent = False
 
     @staticmethod
-    def forward(inputs, recurrent, state):
+    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         """Takes the step; see `LSTMEquations`."""
         h = tf.tanh(inputs[0] + recurrent[0])
         return (h,), (h,)
 
     @staticmethod
-    def backward(d_state, saved):
+    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
         """Takes the gradient one step back; see `LSTMEquations`."""
         d_gate = (_d_tanh(saved[0], d_state[0]),)
         return d_gate, d_gate, (None,)
+
+
+Equations = type[LSTMEquations | GRUEquations | SimpleRNNEquations]
 
 
 def _d_sigmoid(y, dy):
@@ -132,7 +139,14 @@ def _d_tanh(y, dy):
     return tf.raw_ops.TanhGrad(y=y, dy=dy)  # dy * (1 - y * y)
 
 
-def run(equations, layer, sequences, initial_state, mask, training):
+def run(
+    equations: Equations,
+    layer: keras.layers.RNN,
+    sequences: tf.Tensor,
+    initial_state: Tensors,
+    mask: tf.Tensor | None,
+    training: bool,
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
     """Runs a recurrent layer over its sequences: what `inner_loop` of a Keras layer returns.
 
     Args:
@@ -181,15 +195,15 @@ def run(equations, layer, sequences, initial_state, mask, training):
 
 
 def scan(
-    equations,
-    x,
-    initial_state,
-    kernel,
-    recurrent_kernel,
-    bias=None,
-    mask=None,
-    return_sequences=True,
-):
+    equations: Equations,
+    x: tf.Tensor,
+    initial_state: Tensors,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor | None = None,
+    mask: tf.Tensor | None = None,
+    return_sequences: bool = True,
+) -> tuple[tf.Tensor | None, list[tf.Tensor]]:
     """Runs the equations of a cell over time, differentiable once.
 
     Gradients reach `x`, the initial state and the weights. The gradient of a gradient raises

@@ -5,10 +5,19 @@ import math
 import keras
 from keras import ops
 
+from rnnzoo.typing import Tensor
+
 CHUNK_TOKENS = 256  # so many rows of logits of 10,000 words are 10 MB and stay in a cache
 
 
-def chunked_cross_entropy(hidden, matrix, bias, labels, weights, with_gradient=True):
+def chunked_cross_entropy(
+    hidden: Tensor,
+    matrix: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    with_gradient: bool = True,
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy of a softmax layer that never holds the logits of all tokens at once.
 
     The logits of a whole batch, `tokens x vocabulary_size` numbers, and their gradient are what
@@ -157,7 +166,15 @@ def _first():
     return ops.convert_to_tensor(0, "int32")
 
 
-def sampled_cross_entropy(hidden, matrix, bias, labels, weights, num_sampled, seed):
+def sampled_cross_entropy(
+    hidden: Tensor,
+    matrix: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    num_sampled: int,
+    seed: keras.random.SeedGenerator,
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy against a few drawn tokens, in place of the whole vocabulary.
 
     The tokens are drawn once for all rows, a token of rank k with probability

@@ -1,11 +1,15 @@
 """The decoder: writes a target sequence while attending over the source."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.stack import RecurrentStack
+from rnnzoo.typing import Shape, Tensor
 
 CELLS = {
     "lstm": keras.layers.LSTMCell,
@@ -49,14 +53,14 @@ class Decoder(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_size,
-        units,
-        num_layers=1,
-        cell="gru",
-        embedding_dim=None,
-        attention_position="before_cell",
-        dropout=0.0,
-        **kwargs,
+        vocabulary_size: int,
+        units: int,
+        num_layers: int = 1,
+        cell: str = "gru",
+        embedding_dim: int | None = None,
+        attention_position: str | None = "before_cell",
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if attention_position is not None and attention_position not in ATTENTION_POSITIONS:
@@ -95,7 +99,12 @@ class Decoder(keras.layers.Layer):
         )
         self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
 
-    def build(self, target_shape, state_shape=None, memory_shape=None):
+    def build(
+        self,
+        target_shape: Shape,
+        state_shape: Sequence[Shape] | None = None,
+        memory_shape: Sequence[Shape] | None = None,
+    ) -> None:
         """Creates the weights for the shapes of a target and of the memory that `read` makes."""
         memory_dim = memory_shape[0][-1]
         self.embedding.build(target_shape)
@@ -112,16 +121,20 @@ class Decoder(keras.layers.Layer):
         self.readout.build((None, None, said))
         self.head.build((None, None, self.embedding_dim))
 
-    def read(self, values, mask):
+    def read(self, values: Tensor, mask: Tensor) -> list[Tensor]:
         """Makes the memory `[values, keys, mask]` that every step looks back at."""
         keys = values if self.attention is None else self.attention.project(values)
         return [values, keys, mask]
 
-    def call(self, target, state, memory, training=False):
+    def call(
+        self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
+    ) -> Tensor:
         """Returns the logits of whole sequences; see the class."""
         return self.head(self.read_out(target, state, memory, training))
 
-    def read_out(self, target, state, memory, training=False):
+    def read_out(
+        self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
+    ) -> Tensor:
         """The vectors of which `head` makes the logits, `(batch, target_length, embedding_dim)`."""
         values, keys, mask = memory
         embedded = self.dropout(self.embedding(target), training=training)  # (B, T, E)
@@ -154,7 +167,9 @@ class Decoder(keras.layers.Layer):
         context = ops.transpose(steps[-1], (1, 0, 2))  # (B, T, V)
         return self.dropout(hidden, training=training), context
 
-    def step(self, tokens, state, memory):
+    def step(
+        self, tokens: Tensor, state: list[Tensor], memory: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
         """Reads one token per row: logits of the next, new state, attention weights."""
         values, keys, mask = memory
         embedded = self.embedding(tokens)  # (B, E)
@@ -184,6 +199,6 @@ class Decoder(keras.layers.Layer):
         readout = self.readout(ops.concatenate(said, axis=-1))
         return self.dropout(readout, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the decoder."""
         return {**super().get_config(), **self.config}

@@ -1,9 +1,12 @@
 """Dropout of whole words."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import check_fraction
+from rnnzoo.typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -35,14 +38,14 @@ class EmbeddingDropout(keras.layers.Layer):
         Networks", NIPS 2016; Merity et al., arXiv:1708.02182.
     """
 
-    def __init__(self, vocabulary_size, rate, seed=None, **kwargs):
+    def __init__(self, vocabulary_size: int, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         check_fraction(rate=rate)
         self.vocabulary_size, self.rate, self.seed = vocabulary_size, float(rate), seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, inputs, tokens, training=False):
+    def call(self, inputs: Tensor, tokens: Tensor, training: bool = False) -> Tensor:
         """Returns the thinned embeddings; see the class."""
         if not (training and self.rate):
             return inputs
@@ -50,11 +53,11 @@ class EmbeddingDropout(keras.layers.Layer):
         kept = keras.random.dropout(ones, self.rate, seed=self.seed_generator)  # (V,)
         return inputs * ops.expand_dims(ops.take(kept, tokens), -1)
 
-    def compute_output_shape(self, inputs_shape, tokens_shape=None):
+    def compute_output_shape(self, inputs_shape: Shape, tokens_shape: Shape | None = None) -> Shape:
         """The shape of the inputs."""
         return inputs_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the layer."""
         own = {"vocabulary_size": self.vocabulary_size, "rate": self.rate, "seed": self.seed}
         return {**super().get_config(), **own}

@@ -1,10 +1,13 @@
 """The encoder: reads a source sequence forwards and, if wanted, backwards."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.stack import recurrent_layer
+from rnnzoo.typing import Shape, Tensor
 
 MERGE_MODES = ("concat", "sum", "mul")
 
@@ -44,14 +47,14 @@ class Encoder(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_size,
-        units,
-        num_layers=1,
-        cell="gru",
-        embedding_dim=None,
-        merge_mode="concat",
-        dropout=0.0,
-        **kwargs,
+        vocabulary_size: int,
+        units: int,
+        num_layers: int = 1,
+        cell: str = "gru",
+        embedding_dim: int | None = None,
+        merge_mode: str | None = "concat",
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if merge_mode is not None and merge_mode not in MERGE_MODES:
@@ -89,7 +92,7 @@ class Encoder(keras.layers.Layer):
                 for index in range(num_layers * self.num_states)
             ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights."""
         self.embedding.build(input_shape)
         shape = (*input_shape, self.embedding_dim)
@@ -99,7 +102,7 @@ class Encoder(keras.layers.Layer):
         for bridge in self.bridges:
             bridge.build((None, 2 * self.units))
 
-    def call(self, source, training=False):
+    def call(self, source: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor], Tensor]:
         """Reads the source; see the class."""
         mask = ops.not_equal(source, 0)  # (B, S)
         hidden = self.dropout(self.embedding(source), training=training)  # (B, S, E)
@@ -120,6 +123,6 @@ class Encoder(keras.layers.Layer):
             for bridge, ahead, back in zip(bridges, forwards, backwards, strict=False)
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the encoder."""
         return {**super().get_config(), **self.config}

@@ -1,7 +1,11 @@
 """The last layer of a language model: from a hidden vector to one logit per token."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from rnnzoo.typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -36,13 +40,13 @@ class TiedHead(keras.layers.Layer):
         Press and Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017.
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, **kwargs):
+    def __init__(self, vocabulary_size: int, embedding_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.projection = None
 
-    def build(self, inputs_shape, embeddings_shape=None):
+    def build(self, inputs_shape: Shape, embeddings_shape: Shape | None = None) -> None:
         """Creates the bias, and the projection where the lengths differ."""
         if inputs_shape[-1] != self.embedding_dim:
             self.projection = keras.layers.Dense(
@@ -51,21 +55,23 @@ class TiedHead(keras.layers.Layer):
             self.projection.build(inputs_shape)
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Brings hidden vectors to the length of an embedding, `(..., embedding_dim)`."""
         return inputs if self.projection is None else self.projection(inputs)
 
-    def call(self, inputs, embeddings):
+    def call(self, inputs: Tensor, embeddings: Tensor) -> Tensor:
         """Returns the logits; see the class."""
         inputs = self.project(inputs)
         embeddings = ops.cast(embeddings, inputs.dtype)
         return ops.matmul(inputs, ops.transpose(embeddings)) + self.bias
 
-    def compute_output_shape(self, inputs_shape, embeddings_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: Shape, embeddings_shape: Shape | None = None
+    ) -> Shape:
         """Shape of the logits."""
         return (*inputs_shape[:-1], self.vocabulary_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the layer."""
         return {
             **super().get_config(),

@@ -168,10 +168,10 @@ class LayerKernels:
     device: str
 
 
-class KernelReport(list):
+class KernelReport(list[LayerKernels]):
     """A list of `LayerKernels` that prints as a table, with the reasons below it."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self:
             return "This model has no recurrent layer."
         head = ("layer", "training", "generation", "backend", "device")

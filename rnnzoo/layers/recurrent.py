@@ -7,11 +7,13 @@ on a GPU it is cuDNN, and elsewhere Keras's generic loop, which Keras brings its
 """
 
 import contextlib
+from typing import Any
 
 import keras
 
 from rnnzoo.errors import check_fraction
 from rnnzoo.layers.kernels import CPU_LOOP, choose_kernel
+from rnnzoo.typing import Tensor
 
 
 class FastLoop:
@@ -28,7 +30,7 @@ class FastLoop:
 
     fast_loop = None  # name of the equations in `cpu_kernel`
 
-    def __init__(self, *args, weight_drop=0.0, **kwargs):
+    def __init__(self, *args: Any, weight_drop: float = 0.0, **kwargs: Any):
         super().__init__(*args, **kwargs)
         check_fraction(weight_drop=weight_drop)
         self.weight_drop = float(weight_drop)
@@ -37,7 +39,13 @@ class FastLoop:
         if choose_kernel(self).name == CPU_LOOP:
             self.supports_jit = False  # as for cuDNN: XLA is for the generic loop
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self,
+        sequences: Tensor,
+        initial_state: list[Tensor],
+        mask: Tensor | None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the loop over time; see `keras.layers.RNN`."""
         if not (training and self.weight_drop):
             return self._loop(sequences, initial_state, mask, training)
@@ -66,7 +74,7 @@ class FastLoop:
         equations = getattr(cpu_kernel, self.fast_loop)
         return cpu_kernel.run(equations, self, sequences, initial_state, mask, training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the Keras layer, and `weight_drop` where there is one."""
         own = {"weight_drop": self.weight_drop} if self.weight_drop else {}
         return {**super().get_config(), **own}

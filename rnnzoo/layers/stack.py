@@ -1,15 +1,19 @@
 """Recurrent layers one above the other, with their state in the open."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
+from rnnzoo.typing import Shape, Tensor
 
 CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
 
 
-def recurrent_layer(cell, units, **kwargs):
+def recurrent_layer(cell: str, units: int, **kwargs: Any) -> LSTM | GRU | SimpleRNN:
     """Makes one recurrent layer that returns its whole sequence and its final state.
 
     Args:
@@ -74,13 +78,13 @@ class RecurrentStack(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        num_layers=None,
-        cell="lstm",
-        dropout=0.0,
-        locked_dropout=False,
-        weight_drop=0.0,
-        **kwargs,
+        units: int | Sequence[int],
+        num_layers: int | None = None,
+        cell: str = "lstm",
+        dropout: float = 0.0,
+        locked_dropout: bool = False,
+        weight_drop: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_fraction(dropout=dropout)
@@ -114,7 +118,7 @@ class RecurrentStack(keras.layers.Layer):
             for index in range(len(sizes))
         ]
 
-    def build(self, input_shape, **_):
+    def build(self, input_shape: Shape, **_: Any) -> None:
         """Creates the weights of every layer."""
         shape = tuple(input_shape)
         for layer in self.recurrent_layers:
@@ -122,15 +126,15 @@ class RecurrentStack(keras.layers.Layer):
             shape = (*shape[:-1], layer.units)
 
     @property
-    def state_sizes(self):
+    def state_sizes(self) -> list[int]:
         """The size of each tensor of the state, in order."""
         return [size for layer in self.recurrent_layers for size in layer.state_size]
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
         """Zeros for `batch_size` rows, a list of `(batch, units)` tensors."""
         return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_sizes]
 
-    def split_state(self, state):
+    def split_state(self, state: list[Tensor]) -> list[list[Tensor]]:
         """Cuts the flat list into one list per layer."""
         state, parts = list(state), []
         for layer in self.recurrent_layers:
@@ -138,7 +142,13 @@ class RecurrentStack(keras.layers.Layer):
             state = state[len(layer.state_size) :]
         return parts
 
-    def call(self, inputs, initial_state=None, mask=None, training=False):
+    def call(
+        self,
+        inputs: Tensor,
+        initial_state: list[Tensor] | None = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, list[Tensor]]:
         """Runs whole sequences; see the class."""
         if initial_state is None:
             initial_state = self.get_initial_state(ops.shape(inputs)[0])
@@ -151,10 +161,10 @@ class RecurrentStack(keras.layers.Layer):
             inputs = drop(inputs, training=training)  # (B, T, units)
         return inputs, final_state
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         """None: the mask ends here, whoever gave it has it."""
 
-    def step(self, inputs, state):
+    def step(self, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one time step through the cells alone, as generation does.
 
         Args:
@@ -170,14 +180,14 @@ class RecurrentStack(keras.layers.Layer):
             new_state += part if isinstance(part, list | tuple) else [part]
         return inputs, new_state
 
-    def compute_output_shape(self, input_shape, **_):
+    def compute_output_shape(self, input_shape: Shape, **_: Any) -> tuple[Shape, list[Shape]]:
         """Shapes of the outputs and of the state."""
         return (
             (*input_shape[:-1], self.units[-1]),
             [(input_shape[0], size) for size in self.state_sizes],
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the stack."""
         names = ("units", "cell", "dropout", "locked_dropout", "weight_drop")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

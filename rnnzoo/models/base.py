@@ -3,13 +3,16 @@
 import contextlib
 import numbers
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.models.chunked_loss import ChunkedLoss
+from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
 
 FILE_FORMAT = 2  # goes up when older code can no longer read the configuration of a model
@@ -24,17 +27,24 @@ class ZooModel(ChunkedLoss, keras.Model):
 
     sampled_softmax = None  # how many tokens a training step draws; all, exactly, if None
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # inputs are ids and their float32 weights; the layers cast their own
         # Compiled generation loops. No part of the model: keep Keras from tracking the dictionary.
         object.__setattr__(self, "_compiled_functions", {})
 
-    def default_metric(self):
+    def default_metric(self) -> keras.metrics.Metric:
         """The metric that fits the model's tokens."""
         raise NotImplementedError
 
-    def compile(self, optimizer=None, loss=None, metrics=None, weighted_metrics=None, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        loss: str | Callable | None = None,
+        metrics: list[Any] | None = None,
+        weighted_metrics: list[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Compiles the model: `keras.Model.compile` with defaults that fit it.
 
         Args:
@@ -72,13 +82,19 @@ class ZooModel(ChunkedLoss, keras.Model):
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)  # so that its state saves and loads
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as it was when it was saved, for the backend that now runs."""
         config = keras.saving.deserialize_keras_object(config)
         config.pop("jit_compile", None)  # False from TensorFlow would take the compiler from JAX
         self.compile(**config)
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Saves the model, with its vocabularies, to a `.keras` file: whole or not at all.
 
         Args:
@@ -111,8 +127,13 @@ class ZooModel(ChunkedLoss, keras.Model):
                 unfinished.unlink()
 
     def export(
-        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
-    ):
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: list[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         r"""Exports the model, as a SavedModel with text in and text out where it has vocabularies.
 
         `tf.saved_model.load` alone runs the SavedModel, without rnnzoo or Keras. It computes in
@@ -168,12 +189,12 @@ class ZooModel(ChunkedLoss, keras.Model):
 
         export(self, filepath, format, verbose, input_signature, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The format of the file; subclasses add the arguments that remake the model."""
         return {**super().get_config(), "file_format": FILE_FORMAT}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Remakes a model from its configuration.
 
         Raises:
@@ -191,11 +212,11 @@ class ZooModel(ChunkedLoss, keras.Model):
                 config[name] = keras.saving.deserialize_keras_object(value)
         return cls(**config)
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Does nothing: the constructor has built the model."""
 
 
-def vocabulary_and_size(vocabulary):
+def vocabulary_and_size(vocabulary: Vocabulary | int) -> tuple[Vocabulary | None, int]:
     """Reads the first argument of a builder: a `Vocabulary`, or a number of ids.
 
     Returns:
@@ -220,6 +241,6 @@ def vocabulary_and_size(vocabulary):
     return None, int(vocabulary)
 
 
-def padding_mask(length, lengths):
+def padding_mask(length: int | Tensor, lengths: Tensor) -> Tensor:
     """`True` at the real steps of right-padded rows: boolean `(batch, length)`."""
     return ops.arange(length) < ops.expand_dims(ops.cast(lengths, "int32"), -1)

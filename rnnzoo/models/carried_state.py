@@ -1,11 +1,13 @@
 """Recurrent state that stays from one batch of a stream to the next, under plain `fit`."""
 
 import contextlib
+from typing import Any
 
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.typing import Tensor
 
 
 class CarriedState(keras.layers.Layer):
@@ -23,13 +25,13 @@ class CarriedState(keras.layers.Layer):
         **kwargs: What every `keras.layers.Layer` takes.
     """
 
-    def __init__(self, sizes, **kwargs):
+    def __init__(self, sizes: list[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.sizes = sizes
         self.rows = None
         self.built = True
 
-    def prepare(self, rows):
+    def prepare(self, rows: int) -> bool:
         """Makes room for this many rows; returns whether the variables are new.
 
         A layer that is built accepts no new variables, by design of Keras, which offers layers
@@ -52,7 +54,7 @@ class CarriedState(keras.layers.Layer):
         self.rows = rows
         return True
 
-    def read(self, reset):
+    def read(self, reset: Tensor) -> list[Tensor]:
         """The state to start from: the kept one, or zeros in the rows that start anew.
 
         Args:
@@ -62,20 +64,20 @@ class CarriedState(keras.layers.Layer):
         keep = 1.0 - ops.cast(ops.reshape(reset, (self.rows, 1)), "float32")  # (B, 1)
         return [variable * keep for variable in self.state]
 
-    def write(self, state):
+    def write(self, state: list[Tensor]) -> None:
         """Keeps the state for the next batch, without its gradient."""
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(ops.stop_gradient(ops.cast(value, "float32")))
 
     @property
-    def weights(self):
+    def weights(self) -> list[keras.Variable]:
         """No weights: the state is not part of the model."""
         return []
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         """Saves nothing."""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         """Loads nothing."""
 
 
@@ -107,7 +109,9 @@ class StatefulStreams:
         finally:
             object.__setattr__(self, "_carrier", before)
 
-    def fit(self, x=None, *args, shuffle=True, **kwargs):
+    def fit(
+        self, x: Any = None, *args: Any, shuffle: bool = True, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Trains the model: `keras.Model.fit`, which also takes the streams of `stream_batches`.
 
         On a stream the state of every row is carried from batch to batch and starts at zero where
@@ -134,7 +138,9 @@ class StatefulStreams:
         with self._carry(self._training_state, x, rows):
             return super().fit(x, *args, shuffle=shuffle and not rows, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(
+        self, x: Any = None, *args: Any, **kwargs: Any
+    ) -> float | list[float] | dict[str, float]:
         """Evaluates the model: `keras.Model.evaluate`, which also takes streams.
 
         Args:
@@ -169,7 +175,7 @@ class StatefulStreams:
         return self._carrier, self._carrier.read(reset)
 
 
-def stream_rows(data):
+def stream_rows(data: Any) -> int | None:
     """The number of rows of a stream, or `None` when the data are no stream."""
     is_pydataset = isinstance(data, keras.utils.PyDataset)
     batch = data[0] if is_pydataset else getattr(data, "element_spec", None)
@@ -193,7 +199,7 @@ def _check_rows(rows, expected, cause=None):
         ) from cause
 
 
-def refuse_shuffled(data, shuffle):
+def refuse_shuffled(data: Any, shuffle: bool) -> None:
     """Raises an `InputError` when a stream would be read out of order."""
     if isinstance(data, keras.utils.PyDataset):
         shuffled = shuffle

@@ -1,10 +1,13 @@
 """Training on a large vocabulary without its logits, under plain `fit` and `evaluate`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
+from rnnzoo.typing import Tensor
 
 LARGE = 1024  # tokens; the logits of fewer are no burden
 
@@ -33,12 +36,12 @@ class ChunkedLoss:
         only_nats = not metrics and all(isinstance(m, TokenLoss) for m in weighted_metrics)
         self._labels_go_in = bool(cross_entropy and only_nats)
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         """One batch of training; `args` are what Keras's trainer of the backend takes."""
         *state, data = args
         return super().train_step(*state, self._with_labels(data))
 
-    def test_step(self, *args):
+    def test_step(self, *args: Any) -> Any:
         """One batch of evaluation; `args` are what Keras's trainer of the backend takes."""
         *state, data = args
         return super().test_step(*state, self._with_labels(data))
@@ -74,14 +77,27 @@ class ChunkedLoss:
             nats, mean = chunked_cross_entropy(*tokens, with_gradient=bool(training))
         return {"nats": ops.reshape(nats, ops.shape(labels)), "mean": mean}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Tensor | None = None,
+        y_pred: Tensor | dict[str, Tensor] | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
         """The loss of a batch; see `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         others = [self._aggregate_additional_loss(loss) for loss in self.losses]
         return sum(others, y_pred["mean"])
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self,
+        x: Any,
+        y: Tensor,
+        y_pred: Tensor | dict[str, Tensor],
+        sample_weight: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Updates the metrics; see `keras.Model.compute_metrics`."""
         if isinstance(y_pred, dict):
             y_pred = y_pred["nats"]

@@ -1,6 +1,7 @@
 """Recurrent language models: given the text so far, how likely is each next token?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,6 +14,7 @@ from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
+from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
 
@@ -64,18 +66,18 @@ class LanguageModel(StatefulStreams, ZooModel):
 
     def __init__(
         self,
-        vocabulary,
-        units,
-        num_layers=None,
-        cell="lstm",
-        embedding_dim=None,
-        dropout=0.0,
-        tie_embedding_weights=False,
-        locked_dropout=False,
-        weight_drop=0.0,
-        embedding_dropout=0.0,
-        sampled_softmax=None,
-        **kwargs,
+        vocabulary: Vocabulary | int,
+        units: int | Sequence[int],
+        num_layers: int | None = None,
+        cell: str = "lstm",
+        embedding_dim: int | None = None,
+        dropout: float = 0.0,
+        tie_embedding_weights: bool = False,
+        locked_dropout: bool = False,
+        weight_drop: float = 0.0,
+        embedding_dropout: float = 0.0,
+        sampled_softmax: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.vocabulary, self.vocabulary_size = vocabulary_and_size(vocabulary)
@@ -105,19 +107,19 @@ class LanguageModel(StatefulStreams, ZooModel):
         self._make_carriers(self.recurrent.state_sizes)
         self.build((None, None))
 
-    def build(self, _):
+    def build(self, _: Shape) -> None:
         """Creates all weights; the constructor calls it."""
         self.embedding.build((None, None))
         self.recurrent.build((None, None, self.embedding_dim))
         self.head.build((None, None, self.recurrent.units[-1]))
         self.built = True
 
-    def default_metric(self):
+    def default_metric(self) -> BitsPerCharacter | Perplexity:
         """Bits per character for characters, perplexity for everything else."""
         level = "word" if self.vocabulary is None else self.vocabulary.level
         return BitsPerCharacter() if level == "character" else Perplexity()
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int) -> list[Tensor]:
         """Makes the state before any token.
 
         Args:
@@ -128,7 +130,13 @@ class LanguageModel(StatefulStreams, ZooModel):
         """
         return self.recurrent.get_initial_state(batch_size)
 
-    def call(self, inputs, initial_state=None, return_state=False, training=False):
+    def call(
+        self,
+        inputs: Tensor | dict[str, Tensor],
+        initial_state: list[Tensor] | None = None,
+        return_state: bool = False,
+        training: bool = False,
+    ) -> Tensor | tuple[Tensor, list[Tensor]] | dict[str, Tensor]:
         """Returns the logits of whole sequences; see the class."""
         carrier, labels = None, None
         if isinstance(inputs, dict):
@@ -152,7 +160,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         return (logits, state) if return_state else logits
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         """The number of tokens it foretells."""
         return self.vocabulary_size
 
@@ -170,7 +178,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             logits = self.head(hidden)
         return ops.cast(logits, "float32")  # a softmax over a vocabulary needs the digits
 
-    def step(self, tokens, state):
+    def step(self, tokens: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Reads one token per row.
 
         Args:
@@ -190,7 +198,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         hidden, state = self.recurrent.step(self.embedding(tokens), state)
         return self._logits(hidden), state
 
-    def prefill(self, tokens, lengths):
+    def prefill(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Reads prompts of different lengths at once.
 
         Args:
@@ -208,12 +216,12 @@ class LanguageModel(StatefulStreams, ZooModel):
 
     def generate(
         self,
-        prompts,
+        prompts: Texts,
         max_new_tokens: int = 100,
-        sampler=None,
+        sampler: str | Callable | None = None,
         temperature: float | None = None,
         seed: int | None = None,
-    ):
+    ) -> Written:
         """Writes on from prompts, one token after the other, in a compiled loop.
 
         The padding, start and unknown tokens are never written. A row stops at the end token, if
@@ -243,7 +251,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         """
         return generate(self, prompts, max_new_tokens, sampler, temperature, seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the model."""
         vocabulary = self.vocabulary
         return {
@@ -274,7 +282,7 @@ def char_lstm(
     locked_dropout: bool = False,
     weight_drop: float = 0.0,
     name: str = "char_lstm",
-    **kwargs,
+    **kwargs: Any,
 ) -> LanguageModel:
     """Builds a character language model: it writes text one character at a time.
 
@@ -335,7 +343,7 @@ def word_lm(
     embedding_dropout: float = 0.0,
     sampled_softmax: int | None = None,
     name: str = "word_lm",
-    **kwargs,
+    **kwargs: Any,
 ) -> LanguageModel:
     """Builds a word language model.
 

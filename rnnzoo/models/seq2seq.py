@@ -1,6 +1,9 @@
 """Encoder-decoder: reads a source sequence, then writes a target sequence while looking back."""
 
+from typing import Any
+
 import keras
+import numpy as np
 from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
@@ -9,6 +12,7 @@ from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
+from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
 
@@ -60,17 +64,17 @@ class Seq2Seq(ZooModel):
 
     def __init__(
         self,
-        source_vocabulary,
-        target_vocabulary,
-        units=256,
-        num_layers=1,
-        cell="gru",
-        embedding_dim=None,
-        attention="bahdanau",
-        attention_position="before_cell",
-        bidirectional=True,
-        dropout=0.0,
-        **kwargs,
+        source_vocabulary: Vocabulary | int,
+        target_vocabulary: Vocabulary | int,
+        units: int = 256,
+        num_layers: int = 1,
+        cell: str = "gru",
+        embedding_dim: int | None = None,
+        attention: str | None = "bahdanau",
+        attention_position: str = "before_cell",
+        bidirectional: bool | str = True,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_positive(units=units, num_layers=num_layers, embedding_dim=embedding_dim)
@@ -115,18 +119,18 @@ class Seq2Seq(ZooModel):
         )
         self.build({"source": (None, None), "target": (None, None)})
 
-    def build(self, _):
+    def build(self, _: dict[str, Shape]) -> None:
         """Creates all weights; the constructor calls it."""
         self.encoder.build((None, None))
         values_shape = (None, None, self.encoder.output_dim)
         self.decoder.build((None, None), memory_shape=[values_shape])
         self.built = True
 
-    def default_metric(self):
+    def default_metric(self) -> Perplexity:
         """Perplexity, per target token."""
         return Perplexity()
 
-    def encode(self, source, training=False):
+    def encode(self, source: Tensor, training: bool = False) -> tuple[list[Tensor], list[Tensor]]:
         """Reads the source.
 
         Args:
@@ -141,7 +145,7 @@ class Seq2Seq(ZooModel):
         values, final_states, mask = self.encoder(source, training=training)
         return self.decoder.read(values, mask), final_states
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor | dict[str, Tensor]:
         """Returns the logits of whole target sequences; see the class."""
         if not isinstance(inputs, dict) or not {"source", "target"} <= set(inputs):
             raise InputError(
@@ -158,11 +162,13 @@ class Seq2Seq(ZooModel):
         return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         """The number of target tokens."""
         return self.target_vocabulary_size
 
-    def step(self, tokens, state, memory):
+    def step(
+        self, tokens: Tensor, state: list[Tensor], memory: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
         """Writes one target token per row.
 
         Args:
@@ -179,12 +185,12 @@ class Seq2Seq(ZooModel):
 
     def translate(
         self,
-        texts,
+        texts: Texts,
         max_new_tokens: int | None = None,
         return_attention: bool = False,
         beam_width: int = 1,
         length_penalty: float = 0.6,
-    ):
+    ) -> Written | tuple[Written, np.ndarray | list[np.ndarray]]:
         """Translates, feeding back what was written: by greedy search, or by beam search.
 
         The padding, start and unknown tokens are never written.
@@ -218,11 +224,9 @@ class Seq2Seq(ZooModel):
             >>> weights.shape[1]
             8
         """
-        return translate(
-            self, texts, max_new_tokens, return_attention, beam_width, length_penalty
-        )
+        return translate(self, texts, max_new_tokens, return_attention, beam_width, length_penalty)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments that remake the model."""
 
         def saved(vocabulary, size):
@@ -259,7 +263,7 @@ def gru_seq2seq(
     bidirectional: bool | str = True,
     dropout: float = 0.0,
     name: str = "gru_seq2seq",
-    **kwargs,
+    **kwargs: Any,
 ) -> Seq2Seq:
     """Builds a GRU encoder-decoder with Bahdanau attention, for instance to translate.
 

@@ -107,7 +107,7 @@ class Recipe:
     ngram_orders: tuple[int, ...] = ()
     expected: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for kind, value, known in (
             ("task", self.task, TASKS),
             ("kind of batches", self.batches, BATCHES),

@@ -1,21 +1,38 @@
 """The folder that a training leaves."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
+from rnnzoo.models.base import ZooModel
 from rnnzoo.plots import plot_learning_curve
 from rnnzoo.training.card import card
+from rnnzoo.training.checkpoints import Checkpoint
 from rnnzoo.training.files import copy_atomically, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
 from rnnzoo.training.report import show
 
+if TYPE_CHECKING:
+    from rnnzoo.training.language_model_task import LanguageModelTask
+    from rnnzoo.training.translation_task import TranslationTask
+
 SAMPLE_SEEDS = (0, 1, 2)
 
 
-def publish(model, task, checkpoint, out, baselines, run):
+def publish(
+    model: ZooModel,
+    task: LanguageModelTask | TranslationTask,
+    checkpoint: Checkpoint,
+    out: Path,
+    baselines: dict[str, float],
+    run: dict[str, Any],
+) -> Path:
     """Measures the best weights and writes the folder.
 
     Args:

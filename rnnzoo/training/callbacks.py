@@ -1,12 +1,14 @@
 """Callbacks for any training: samples as it goes."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.training.files import check_output
+from rnnzoo.vocabulary import Vocabulary
 
 
 class SampleText(keras.callbacks.Callback):
@@ -37,16 +39,16 @@ class SampleText(keras.callbacks.Callback):
 
     def __init__(
         self,
-        prompt,
-        max_new_tokens=200,
-        sampler=None,
-        temperature=None,
-        every_batches=None,
-        every_epochs=1,
-        path=None,
-        log_dir=None,
-        seed=0,
-        references=None,
+        prompt: str | Sequence[str],
+        max_new_tokens: int = 200,
+        sampler: str | Callable | None = None,
+        temperature: float | None = None,
+        every_batches: int | None = None,
+        every_epochs: int | None = 1,
+        path: str | os.PathLike | None = None,
+        log_dir: str | os.PathLike | None = None,
+        seed: int = 0,
+        references: str | Sequence[str] | None = None,
     ):
         super().__init__()
         check_positive(
@@ -65,17 +67,17 @@ class SampleText(keras.callbacks.Callback):
         self._epoch = self._batches = 0
         self._writer = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Notes the epoch."""
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Samples within an epoch."""
         self._batches += 1
         if self.every_batches and self._batches % self.every_batches == 0:
             self._sample(f"epoch {self._epoch + 1}, batch {batch + 1}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Samples after an epoch."""
         if self.every_epochs and (epoch + 1) % self.every_epochs == 0:
             self._sample(f"after epoch {epoch + 1}")
@@ -133,7 +135,7 @@ def _checked(path):
     return path
 
 
-def joined(vocabulary, prompt, continuation):
+def joined(vocabulary: Vocabulary | None, prompt: str, continuation: str) -> str:
     """Puts a prompt and its continuation together, with a space between words."""
     words = vocabulary is not None and vocabulary.level == "word"
     return f"{prompt}{' ' if words else ''}{continuation}"

@@ -1,6 +1,8 @@
 """The card of a trained model: what it is, how good, and how to make it again."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from rnnzoo.training.report import comparison, readable
 
@@ -24,7 +26,7 @@ SHIPPING = {
 }
 
 
-def may_ship(corpus):
+def may_ship(corpus: str) -> tuple[bool, str]:
     """Tells whether weights trained on a corpus may be in the installed package, and why.
 
     Args:
@@ -36,7 +38,7 @@ def may_ship(corpus):
     return SHIPPING.get(corpus, (False, "the terms of a text of one's own are not known here"))
 
 
-def card(facts, samples):
+def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
     """Writes a card.
 
     Args:

@@ -2,14 +2,17 @@
 
 import csv
 import json
+import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from rnnzoo.errors import InputError
 from rnnzoo.training.files import unfinished, write_atomically
+from rnnzoo.training.schedule import TrainingClock
 
 SAVE_EVERY = 8 * 60  # seconds between checkpoints in a long epoch
 
@@ -27,7 +30,7 @@ class Checkpoint:
         progress: The content of progress.json; empty for a training that has saved nothing.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.progress = {}
         path = self.folder / "progress.json"
@@ -40,26 +43,26 @@ class Checkpoint:
                 ) from None
 
     @property
-    def last(self):
+    def last(self) -> Path:
         """Path of the last model, with its optimizer."""
         return self.folder / "last.keras"
 
     @property
-    def best(self):
+    def best(self) -> Path:
         """Path of the best weights."""
         return self.folder / "best.weights.h5"
 
     @property
-    def log(self):
+    def log(self) -> Path:
         """Path of the log."""
         return self.folder / "log.csv"
 
     @property
-    def samples(self):
+    def samples(self) -> Path:
         """Path of the samples."""
         return self.folder / "samples.txt"
 
-    def check(self, resume):
+    def check(self, resume: bool) -> None:
         """Checks, before anything is read, that a training can begin or go on here.
 
         Args:
@@ -79,7 +82,7 @@ class Checkpoint:
                 "--out, or delete that folder."
             )
 
-    def begin(self, resume, **identity):
+    def begin(self, resume: bool, **identity: Any) -> None:
         """Begins a training in the folder, or goes on with the one that is there.
 
         Args:
@@ -102,7 +105,7 @@ class Checkpoint:
                     f"{value}); give the same arguments to resume it, or another --out."
                 )
 
-    def note(self, **changes):
+    def note(self, **changes: Any) -> None:
         """Changes the progress and writes it."""
         self.progress |= changes
         text = json.dumps(self.progress, indent=2) + "\n"
@@ -121,20 +124,20 @@ class SaveCheckpoints(keras.callbacks.Callback):
         monitor: Name of the validation metric, the lower the better.
     """
 
-    def __init__(self, checkpoint, clock, monitor):
+    def __init__(self, checkpoint: Checkpoint, clock: TrainingClock, monitor: str):
         super().__init__()
         self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Starts waiting for the next save."""
         self.saved_at = time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves within a long epoch."""
         if time.monotonic() - self.saved_at > SAVE_EVERY:
             self._save_last()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves the last model, and the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
@@ -164,16 +167,16 @@ class TrainingLog(keras.callbacks.Callback):
         clock: The `TrainingClock`.
     """
 
-    def __init__(self, path, clock):
+    def __init__(self, path: str | os.PathLike, clock: TrainingClock):
         super().__init__()
         self.path, self.clock = Path(path), clock
         self.every = max(1, clock.steps_per_epoch // 20)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the means anew, as Keras does."""
         self.epoch, self.seen, self.total = epoch, 0, 0.0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Adds a row with the mean loss since the last one."""
         if (batch + 1) % self.every == 0:
             # Keras gives the mean over the epoch so far; take out what was seen before.
@@ -181,7 +184,7 @@ class TrainingLog(keras.callbacks.Callback):
             self._write(loss=(total - self.total) / (batch + 1 - self.seen))
             self.seen, self.total = batch + 1, total
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the row of the epoch."""
         self._write(**{name: value for name, value in logs.items() if name != "learning_rate"})
 

@@ -2,14 +2,20 @@
 
 import json
 import math
+import os
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
 from rnnzoo import zoo
 from rnnzoo.data.corpus import Splits
 from rnnzoo.errors import InputError
+from rnnzoo.models import LanguageModel, Seq2Seq
 from rnnzoo.recipes import Recipe
+from rnnzoo.training.language_model_task import LanguageModelTask
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import TASKS
+from rnnzoo.training.translation_task import TranslationTask
 
 FACTS_FILE = "metrics.json"
 DIGITS = 3  # that a figure made again has in common with the card's
@@ -38,7 +44,11 @@ class Evaluation:
         return [name for name in names if not agree(self.now.get(name), self.card.get(name))]
 
 
-def evaluate(name_or_path, data_dir=None, text_file=None) -> Evaluation:
+def evaluate(
+    name_or_path: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    text_file: str | os.PathLike | None = None,
+) -> Evaluation:
     """Measures a trained model again, with the code, data and split that its card's figure is of.
 
     Args:
@@ -67,7 +77,7 @@ def evaluate(name_or_path, data_dir=None, text_file=None) -> Evaluation:
     return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
 
 
-def agree(value, expected) -> bool:
+def agree(value: float | list[float] | None, expected: float | list[float] | None) -> bool:
     """Whether two figures, or two lists of them, are equal to three digits.
 
     Example:
@@ -85,7 +95,7 @@ def agree(value, expected) -> bool:
     return abs(value - expected) <= 0.5 * 10 ** (first_digit + 1 - DIGITS)
 
 
-def read_facts(folder) -> dict:
+def read_facts(folder: Path) -> dict:
     """Reads what a training noted of its model, the content of its metrics.json."""
     path = folder / FACTS_FILE
     try:
@@ -99,12 +109,18 @@ def read_facts(folder) -> dict:
         raise InputError(f"{path} is damaged; train the model again.") from None
 
 
-def figures_of(facts, split) -> dict:
+def figures_of(facts: dict[str, Any], split: str) -> dict:
     """The card's figures of a split."""
     return facts["test"]["figures"] if split == "test" else facts["figures"]
 
 
-def make_task(facts, model, split="validation", data_dir=None, text_file=None):
+def make_task(
+    facts: dict[str, Any],
+    model: LanguageModel | Seq2Seq,
+    split: str = "validation",
+    data_dir: str | os.PathLike | None = None,
+    text_file: str | os.PathLike | None = None,
+) -> LanguageModelTask | TranslationTask:
     """Makes the task that a model was trained on again, to measure it.
 
     The test split is measured as the validation split is: it takes its place.

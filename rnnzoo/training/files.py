@@ -4,12 +4,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from rnnzoo.errors import InputError
 
 
-def check_output(folder, megabytes=100, option="--out"):
+def check_output(folder: str | os.PathLike, megabytes: float = 100, option: str = "--out") -> None:
     """Checks that a folder can be written, before an hour of work; makes nothing.
 
     Args:
@@ -44,7 +45,7 @@ def check_output(folder, megabytes=100, option="--out"):
 
 
 @contextlib.contextmanager
-def unfinished(path):
+def unfinished(path: str | os.PathLike) -> Iterator[Path]:
     """Gives the name of a file to write, which takes the place of `path` only when it is whole.
 
     Args:
@@ -59,7 +60,7 @@ def unfinished(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path, text):
+def write_atomically(path: str | os.PathLike, text: str) -> None:
     """Writes a text file whole or not at all.
 
     Args:
@@ -70,7 +71,7 @@ def write_atomically(path, text):
         temporary.write_text(text, encoding="utf-8")
 
 
-def copy_atomically(source, path):
+def copy_atomically(source: str | os.PathLike, path: str | os.PathLike) -> None:
     """Copies a file whole or not at all, if it exists."""
     if Path(source).is_file():
         write_atomically(path, Path(source).read_text(encoding="utf-8"))

@@ -4,11 +4,12 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import keras
 
 
-def cpu_info():
+def cpu_info() -> tuple[str, set[str]]:
     """Returns the name of the processor and its flags, empty where /proc/cpuinfo is absent."""
     name, flags = platform.processor() or platform.machine(), set()
     path = Path("/proc/cpuinfo")
@@ -23,7 +24,7 @@ def cpu_info():
     return name, flags
 
 
-def gpus():
+def gpus() -> list[str]:
     """Lists the GPUs that Keras's backend sees."""
     try:
         return list(keras.distribution.list_devices("gpu"))
@@ -31,7 +32,7 @@ def gpus():
         return []
 
 
-def resolve_dtype(policy):
+def resolve_dtype(policy: str) -> tuple[str, str]:
     """Chooses the dtype policy.
 
     Args:
@@ -49,13 +50,13 @@ def resolve_dtype(policy):
     return "float32", "there is neither a GPU nor a CPU with bfloat16 matrices (AMX)"
 
 
-def machine():
+def machine() -> dict[str, Any]:
     """Describes the machine, for a card."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": cpu_info()[0], "cores": cores, "gpus": gpus(), "system": platform.platform()}
 
 
-def versions():
+def versions() -> dict[str, str]:
     """The versions of what a training depends on, for a card."""
     import rnnzoo
 

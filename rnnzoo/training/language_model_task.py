@@ -8,10 +8,12 @@ import numpy as np
 from rnnzoo import models
 from rnnzoo.data import document_batches, stream_batches, window_batches
 from rnnzoo.data.batches import in_background
+from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError
+from rnnzoo.recipes import Recipe
 from rnnzoo.training.callbacks import joined
 from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -42,7 +44,13 @@ class LanguageModelTask:
         InputError: If the text is too short or has symbols that the model's vocabulary lacks.
     """
 
-    def __init__(self, recipe, corpus, seed=0, model=None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        seed: int = 0,
+        model: models.LanguageModel | None = None,
+    ):
         self.recipe, self.corpus, self.texts = recipe, corpus, None
         if corpus.kind == "documents":
             *self.texts, self.split = train_and_validation(corpus, recipe)
@@ -132,12 +140,12 @@ class LanguageModelTask:
         self.held = np.concatenate(held)
         self.split += ", every document from an empty state, its end included"
 
-    def build(self, dtype):
+    def build(self, dtype: str) -> models.LanguageModel:
         """Builds the recipe's model."""
         builder = getattr(models, self.recipe.builder)
         return builder(self.vocabulary, dtype=dtype, **self.recipe.builder_options)
 
-    def baselines(self):
+    def baselines(self) -> dict[str, float]:
         """Figures of the recipe's n-gram models on the same tokens, by name."""
         if self.documents is None:
             return {}
@@ -159,7 +167,7 @@ class LanguageModelTask:
             figures[f"kneser_ney_{order}gram_perplexity"] = found["perplexity"]
         return figures
 
-    def evaluate(self, model):
+    def evaluate(self, model: models.LanguageModel) -> dict[str, float]:
         """Measures a compiled model on the validation data.
 
         Returns:
@@ -188,7 +196,7 @@ class LanguageModelTask:
             figures["unknown_rate"] = float(np.mean(targets == vocabulary.unknown_id))
         return figures
 
-    def prompts(self):
+    def prompts(self) -> list[str]:
         """The recipe's prompts as far as the vocabulary has them, else how the text begins."""
         vocabulary = self.vocabulary
         if vocabulary.unknown_id is not None:
@@ -200,11 +208,11 @@ class LanguageModelTask:
             known = [text[:10] for text in known]
         return list(known)
 
-    def references(self):
+    def references(self) -> None:
         """None: nobody knows how a text should go on."""
         return None
 
-    def sample(self, model, seed):
+    def sample(self, model: models.LanguageModel, seed: int) -> str:
         """Writes one sample: the prompt and what the model makes of it."""
         prompts = self.prompts()
         prompt = prompts[seed % len(prompts)]

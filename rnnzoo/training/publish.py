@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -31,7 +32,14 @@ IGNORED = """\
 """
 
 
-def publish_model(folder, name, *, data_dir=None, text_file=None, saved_model=False) -> Path:
+def publish_model(
+    folder: str | os.PathLike,
+    name: str,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    text_file: str | os.PathLike | None = None,
+    saved_model: bool = False,
+) -> Path:
     """Puts a trained model into the zoo, with half-precision weights and figures of these.
 
     The model of the folder is measured once more, in float32 and with the weights rounded to half
@@ -103,7 +111,7 @@ def publish_model(folder, name, *, data_dir=None, text_file=None, saved_model=Fa
     return target
 
 
-def to_half_precision(source, target):
+def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> None:
     """Copies a `.keras` file with its float32 weights as float16, which loading widens again.
 
     Keras casts what it reads to the dtype of each variable, so that `keras.saving.load_model` and

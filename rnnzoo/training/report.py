@@ -1,7 +1,10 @@
 """Figures in words: for the terminal and for the card."""
 
+import os
+from typing import Any
 
-def readable(name, value):
+
+def readable(name: str, value: float | list[float]) -> tuple[str, str]:
     """Formats a figure: its name without underscores, and its value.
 
     Example:
@@ -20,7 +23,9 @@ def readable(name, value):
     return words, f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
-def comparison(name, figures, baselines):
+def comparison(
+    name: str, figures: dict[str, Any], baselines: dict[str, float]
+) -> list[tuple[str, float]]:
     """Rows that set a model's perplexity beside those of n-gram models, the best last.
 
     Args:
@@ -37,7 +42,9 @@ def comparison(name, figures, baselines):
     return sorted([*rows, (name, figures["perplexity"])], key=lambda row: -row[1])
 
 
-def show(name, figures, baselines, folder):
+def show(
+    name: str, figures: dict[str, Any], baselines: dict[str, float], folder: str | os.PathLike
+) -> None:
     """Prints the figures of a training as tables.
 
     Args:

@@ -1,17 +1,26 @@
 """Time: the learning rate over it, and when to stop."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import keras
 
 from rnnzoo.errors import check_positive
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def learning_rate_at(progress, step, peak, warmup_steps=0, final_fraction=0.0):
+
+def learning_rate_at(
+    progress: float, step: int, peak: float, warmup_steps: int = 0, final_fraction: float = 0.0
+) -> float:
     """The learning rate: a linear warm-up by steps, times half a cosine by progress.
 
     Args:
@@ -67,12 +76,12 @@ class TrainingClock(keras.callbacks.Callback):
 
     def __init__(
         self,
-        epochs,
-        steps_per_epoch,
-        max_minutes=None,
-        validation_seconds=0.0,
-        minutes_before=0.0,
-        now=time.monotonic,
+        epochs: int,
+        steps_per_epoch: int,
+        max_minutes: float | None = None,
+        validation_seconds: float = 0.0,
+        minutes_before: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
         check_positive(epochs=epochs, steps_per_epoch=steps_per_epoch)
@@ -89,17 +98,17 @@ class TrainingClock(keras.callbacks.Callback):
         self._first, self._step_seconds = None, 0.0
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Seconds of training so far."""
         return self.seconds_before + (0.0 if self.start is None else self.now() - self.start)
 
     @property
-    def minutes(self):
+    def minutes(self) -> float:
         """Minutes of training so far."""
         return self.seconds / 60
 
     @property
-    def progress(self):
+    def progress(self) -> float:
         """The part of the training that is over, by steps or by minutes, whichever is more."""
         by_steps = self.step / self.total_steps
         if self.max_seconds is None:
@@ -107,16 +116,16 @@ class TrainingClock(keras.callbacks.Callback):
         room = max(self.max_seconds - self.validation_seconds, 1e-9)
         return min(1.0, max(by_steps, self.seconds / room))
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""
         self.start = self.now()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the steps of the epochs before."""
         self.step = epoch * self.steps_per_epoch
         self._epoch_start, self._first = self.step, None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the batch and stops when there is no more time."""
         self.step = self._epoch_start + batch + 1
         now = self.now()
@@ -126,15 +135,15 @@ class TrainingClock(keras.callbacks.Callback):
             self._step_seconds = (now - self._first[0]) / (batch - self._first[1])
         self._stop_if_due()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Measures validation."""
         self._test_start = self.now()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Measures validation."""
         self.validation_seconds = self.now() - self._test_start
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Stops after an epoch when asked to, or when there is no time for another batch."""
         self._stop_if_due()
 
@@ -159,12 +168,14 @@ class LearningRate(keras.callbacks.Callback):
         final_fraction: The last rate as a fraction of the peak.
     """
 
-    def __init__(self, clock, peak, warmup_steps=0, final_fraction=0.0):
+    def __init__(
+        self, clock: TrainingClock, peak: float, warmup_steps: int = 0, final_fraction: float = 0.0
+    ):
         super().__init__()
         self.clock, self.peak = clock, peak
         self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the rate of this batch."""
         clock = self.clock
         self.model.optimizer.learning_rate = learning_rate_at(
@@ -172,7 +183,7 @@ class LearningRate(keras.callbacks.Callback):
         )
 
 
-def measure_validation(model, batches, sample=4):
+def measure_validation(model: keras.Model, batches: tf.data.Dataset, sample: int = 4) -> float:
     """Estimates how many seconds a validation takes, from a few of its batches.
 
     Args:
@@ -191,7 +202,7 @@ def measure_validation(model, batches, sample=4):
 
 
 @contextlib.contextmanager
-def stop_on_interrupt(clock):
+def stop_on_interrupt(clock: TrainingClock) -> Iterator[None]:
     """Lets the first Ctrl-C end a training cleanly; the second one aborts it.
 
     Args:

@@ -1,15 +1,25 @@
 """The training and validation part of a recipe's corpus."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rnnzoo.data import corpora
+from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.splitting import connected_keys, hold_out
 from rnnzoo.errors import InputError
+from rnnzoo.recipes import Recipe
+from rnnzoo.vocabulary import Vocabulary
 
 KINDS = {"language_model": ("text", "documents"), "translation": ("pairs",)}
 
 
-def load_corpus(recipe, data_dir=None, text_file=None):
+def load_corpus(
+    recipe: Recipe,
+    data_dir: str | os.PathLike | None = None,
+    text_file: str | os.PathLike | None = None,
+) -> Corpus:
     """Loads the corpus of a recipe, or the user's own text in its stead.
 
     Args:
@@ -42,7 +52,7 @@ def load_corpus(recipe, data_dir=None, text_file=None):
     return corpus
 
 
-def train_and_validation(corpus, recipe):
+def train_and_validation(corpus: Corpus, recipe: Recipe) -> tuple[list[Any], list[Any], str]:
     """Splits documents or pairs, by the corpus's own split where it has one.
 
     Args:
@@ -74,7 +84,7 @@ def train_and_validation(corpus, recipe):
     return train, validation, what
 
 
-def check_symbols(vocabulary, texts, name):
+def check_symbols(vocabulary: Vocabulary, texts: Iterable[str], name: str) -> None:
     """Refuses texts with symbols that the vocabulary of a trained model lacks.
 
     Args:

@@ -1,7 +1,9 @@
 """From a recipe to a trained model: the whole way, in the order it is walked."""
 
+import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,19 +32,19 @@ TASKS = {"language_model": LanguageModelTask, "translation": TranslationTask}
 
 
 def train(
-    recipe,
+    recipe: str | recipes.Recipe,
     *,
-    out=None,
-    data_dir=None,
-    text_file=None,
-    epochs=None,
-    max_minutes=None,
-    seed=None,
-    resume=False,
-    from_model=None,
-    log_dir=None,
-    callbacks=(),
-):
+    out: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike | None = None,
+    text_file: str | os.PathLike | None = None,
+    epochs: int | None = None,
+    max_minutes: float | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    from_model: str | os.PathLike | None = None,
+    log_dir: str | os.PathLike | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Path:
     """Trains a recipe's model and leaves it in a folder, with all that belongs to it.
 
     The folder gets `model.keras` (the weights with the lowest validation loss), `saved_model/`

@@ -1,13 +1,17 @@
 """What a recipe of an encoder-decoder reads, and how its free-running translations are counted."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from rnnzoo import models
 from rnnzoo.data import pair_batches
+from rnnzoo.data.corpus import Corpus
 from rnnzoo.evaluation.translation_quality import signatures, translation_quality
 from rnnzoo.generation.translate import translate
+from rnnzoo.recipes import Recipe
 from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import Vocabulary
 
@@ -36,7 +40,9 @@ class TranslationTask:
             lack, or the recipe asks for BLEU and sacrebleu is not installed.
     """
 
-    def __init__(self, recipe, corpus, seed=0, model=None):
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, seed: int = 0, model: models.Seq2Seq | None = None
+    ):
         self.recipe, self.corpus = recipe, corpus
         train, held, self.split = train_and_validation(corpus, recipe)
         train, self.held, self.test = map(self._directed, (train, held, corpus.test or []))
@@ -85,16 +91,16 @@ class TranslationTask:
             seed=seed,
         )
 
-    def build(self, dtype):
+    def build(self, dtype: str) -> models.Seq2Seq:
         """Builds the recipe's model."""
         builder = getattr(models, self.recipe.builder)
         return builder(*self.vocabularies, dtype=dtype, **self.recipe.builder_options)
 
-    def baselines(self):
+    def baselines(self) -> dict[str, float]:
         """None."""
         return {}
 
-    def evaluate(self, model):
+    def evaluate(self, model: models.Seq2Seq) -> dict[str, Any]:
         """Measures a compiled model on the validation pairs, running free and teacher-forced.
 
         Measured by BLEU, it translates the test pairs, too, with every width of the beam; their
@@ -137,21 +143,23 @@ class TranslationTask:
             figures |= {f"{name}_{how}": value for name, value in found.items()}
         return figures
 
-    def prompts(self):
+    def prompts(self) -> list[str]:
         """The recipe's texts to translate, else the first validation texts."""
         return list(self.recipe.prompts) or [source for source, _ in self.held[:3]]
 
-    def references(self):
+    def references(self) -> list[str] | None:
         """What the prompts should become, or `None` where nobody knows."""
         return None if self.recipe.prompts else [target for _, target in self.held[:3]]
 
-    def sample(self, model, seed):
+    def sample(self, model: models.Seq2Seq, seed: int) -> str:
         """Translates one validation text, the one of this number."""
         source, target = self.held[seed % len(self.held)]
         return f"{source}\n-> {model.translate(source)}\n   (reference: {target})"
 
 
-def translate_all(translate, pairs):
+def translate_all(
+    translate: Callable[[list[str]], list[str]], pairs: Sequence[tuple[str, str]]
+) -> list[str]:
     """Translates the sources of pairs in batches of similar length; returns them in order."""
     order = np.argsort([len(source) for source, _ in pairs], kind="stable")
     translations = [""] * len(pairs)
@@ -166,7 +174,9 @@ def translate_all(translate, pairs):
     return translations
 
 
-def accuracy(written, references):
+def accuracy(
+    written: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> dict[str, Any]:
     """Compares what was written with what should have been, symbol by symbol.
 
     Args:
