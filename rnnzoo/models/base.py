@@ -56,7 +56,8 @@ class ZooModel(ChunkedLoss, keras.Model):
             metrics: As for Keras.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
             **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
-                cuDNN kernel, and on a CPU it was slower when this was designed (not remeasured).
+                cuDNN kernel, and with it Keras's own models were slower on a CPU than this one is
+                without, in every configuration measured (`benchmarks/RESULTS.md`).
 
         Example:
             >>> model.compile(optimizer="adam")  # doctest: +SKIP
