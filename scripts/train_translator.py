@@ -8,8 +8,9 @@ import typer
 Recipe = Annotated[
     str,
     typer.Option(
-        help="spelled_numbers, spa_eng or multi30k_en_de; spelled_numbers_tiny or "
-        "multi30k_en_de_tiny to try."
+        help="spelled_numbers; gru_seq2seq_multi30k_en_de or gru_seq2seq_spa_eng, on subwords; "
+        "multi30k_en_de or spa_eng, on words; spelled_numbers_tiny, multi30k_en_de_tiny or "
+        "gru_seq2seq_multi30k_en_de_tiny to try."
     ),
 ]
 
@@ -29,8 +30,9 @@ def main(
     """Train a GRU encoder-decoder with Bahdanau attention.
 
     The default recipe learns that "one two five" is 125, for 20 digits: in 5 minutes on two cores
-    over 99 % of the digits are right, free-running. The others translate English sentences. Of your
-    own, --text-file takes a .jsonl file with the fields "source" and "target" in every line.
+    over 99 % of the digits are right, free-running. The others translate English sentences, and
+    gru_seq2seq_spa_eng Spanish ones; those on subwords need pip install 'rnnzoo[translation]'. Of
+    your own, --text-file takes a .jsonl file with the fields "source" and "target" in every line.
     Ctrl-C stops early and saves; --resume goes on.
 
     Leaves saved_models/RECIPE/: model.keras, saved_model/ (for tf.saved_model.load alone), card.md,
