@@ -56,7 +56,8 @@ class FastLoop:
     def _dropped_weights(self):
         """Puts the thinned recurrent matrix in the place of the cell's."""
         matrix = self.cell.recurrent_kernel
-        thinned = keras.random.dropout(matrix, self.weight_drop, seed=self.weight_drop_seed)
+        thinned = keras.ops.cast(matrix, self.compute_dtype)  # JAX draws for no variable
+        thinned = keras.random.dropout(thinned, self.weight_drop, seed=self.weight_drop_seed)
         # Not by plain assignment: the matrix stays the weight that Keras knows.
         object.__setattr__(self.cell, "recurrent_kernel", thinned)
         try:
