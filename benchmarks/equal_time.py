@@ -49,7 +49,12 @@ VARIANTS = {
         "batch_size": 32,
         "sequence_length": 64,
     },
-    10: {},
+    10: {
+        "builder_options": {"units": 384, "num_layers": 2, "dropout": 0.3},
+        "batch_size": 32,
+        "sequence_length": 64,
+        "reset_probability": 0.5,
+    },
 }
 QUICK = {"builder_options": {"units": 32, "num_layers": 1}, "batch_size": 16}
 
@@ -174,7 +179,7 @@ def compare(minutes, seed, quick):
     dtype = found["rnnzoo"]["dtype"]
     found["rnnzoo"]["what"] = (
         f"{size}, {recipe.batch_size} x {recipe.sequence_length}, rate {recipe.learning_rate:g}, "
-        f"{dtype}"
+        f"resets {recipe.reset_probability:g}, {dtype}"
     )
     found["nanoGPT"]["what"] = "4 layers, 4 heads, 128 wide, 12 x 64, rate 0.001, float32"
     return found

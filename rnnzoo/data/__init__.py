@@ -1,7 +1,13 @@
 """From ids to batches: tf.data pipelines, and twins that need no TensorFlow."""
 
 from rnnzoo.data import corpora
-from rnnzoo.data.batches import document_batches, pair_batches, stream_batches, window_batches
+from rnnzoo.data.batches import (
+    document_batches,
+    pair_batches,
+    random_resets,
+    stream_batches,
+    window_batches,
+)
 from rnnzoo.data.pydatasets import PairDataset, StreamDataset
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "corpora",
     "document_batches",
     "pair_batches",
+    "random_resets",
     "stream_batches",
     "window_batches",
 ]

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnzoo.data import document_batches, pair_batches, stream_batches, window_batches
+from rnnzoo.data import (
+    document_batches,
+    pair_batches,
+    random_resets,
+    stream_batches,
+    window_batches,
+)
 from rnnzoo.errors import InputError
 
 tf = pytest.importorskip("tensorflow")
@@ -57,6 +63,36 @@ def test_stream_exactly():
         for inputs, targets, weights in got:
             assert (targets == (inputs["tokens"] + 1) * (weights > 0)).all()
         assert [i["reset"].tolist() for i, _, _ in got] == [[1, 1], [0, 0], [0, 0]]
+
+
+def test_random_resets_change_the_flags_alone_and_come_anew_each_epoch():
+    stream = stream_batches(np.arange(4001), batch_size=4, sequence_length=5)
+    batches = random_resets(stream, 0.25, seed=3)
+    assert batches.element_spec == stream.element_spec
+    assert batches.cardinality() == stream.cardinality() == 200
+    epochs = [numpy(batches) for _ in range(2)]
+    for got in epochs:
+        for (inputs, *rest), (before, *rest_before) in zip(got, numpy(stream), strict=True):
+            np.testing.assert_array_equal(inputs["tokens"], before["tokens"])
+            assert (inputs["reset"] >= before["reset"]).all()
+            for one, other in zip(rest, rest_before, strict=True):
+                np.testing.assert_array_equal(one, other)
+    flags = [np.array([inputs["reset"] for inputs, *_ in got]) for got in epochs]
+    for drawn in flags:  # 796 draws of 0.25: the mean is within five deviations
+        assert drawn[0].all() and 0.17 < drawn[1:].mean() < 0.33
+        assert (drawn[1:].mean(axis=0) > 0.1).all()  # in every row
+    assert (flags[0] != flags[1]).any()
+    again = random_resets(stream, 0.25, seed=3)
+    np.testing.assert_array_equal([i["reset"] for i, *_ in numpy(again)], flags[0])
+    other = random_resets(stream, 0.25, seed=4)
+    assert (np.array([i["reset"] for i, *_ in numpy(other)]) != flags[0]).any()
+
+
+@pytest.mark.parametrize("probability", [0, -0.1, 1.1, float("nan"), "half", None])
+def test_random_resets_refuse_what_is_no_probability(probability):
+    stream = stream_batches(np.arange(40), 2, 5)
+    with pytest.raises(InputError, match="above 0 and at most 1"):
+        random_resets(stream, probability)
 
 
 def test_stream_has_no_shuffle():
