@@ -27,10 +27,10 @@ def language_model(builder=rnnzoo.char_lstm, **options):
     return lambda **more: _seeded(builder, vocabulary, **options, **more)
 
 
-def seq2seq(**options):
+def seq2seq(source=NUMBERS, **options):
     """Makes a maker of encoder-decoders."""
     options = {"units": 5, "embedding_dim": 4, **options}
-    return lambda **more: _seeded(rnnzoo.gru_seq2seq, NUMBERS, DIGITS, **options, **more)
+    return lambda **more: _seeded(rnnzoo.gru_seq2seq, source, DIGITS, **options, **more)
 
 
 def _seeded(builder, *vocabularies, **options):
@@ -68,6 +68,8 @@ ENCODER_DECODERS = {
     "gru_seq2seq-after-simple_rnn": seq2seq(
         attention_position="after_cell", cell="simple_rnn", bidirectional="mul"
     ),
+    "gru_seq2seq-tied": seq2seq(tie_embedding_weights=True, dropout=0.3, locked_dropout=True),
+    "gru_seq2seq-all_tied": seq2seq(DIGITS, num_layers=2, tie_embedding_weights="all"),
     "gru_seq2seq-no_attention": seq2seq(attention=None, bidirectional=False),
     "gru_seq2seq-no_attention-lstm": seq2seq(attention=None, cell="lstm", num_layers=2),
     "gru_seq2seq-no_attention-simple_rnn": seq2seq(attention=None, cell="simple_rnn"),
@@ -77,6 +79,7 @@ if keras.config.backend() != "tensorflow":  # which compiles each for seconds: o
         name: LANGUAGE_MODELS[name] for name in ("char_lstm", "word_lm-gru", "word_lm-awd")
     }
     chosen = ("gru_seq2seq", "gru_seq2seq-after-lstm", "gru_seq2seq-no_attention")
+    chosen += ("gru_seq2seq-all_tied",)
     ENCODER_DECODERS = {name: ENCODER_DECODERS[name] for name in chosen}
 MODELS = LANGUAGE_MODELS | ENCODER_DECODERS
 # One of each builder, cell and position of attention: an export takes seconds.
@@ -86,6 +89,7 @@ EXPORTED = [
     "word_lm-gru",
     "gru_seq2seq",
     "gru_seq2seq-after-lstm",
+    "gru_seq2seq-all_tied",
     "gru_seq2seq-no_attention-simple_rnn",
 ]
 
@@ -218,5 +222,6 @@ def check_export(model, path):
         written = exported.generate(tf.constant([prompt]), 5, 0.0)[0].numpy().decode()
         assert written == model.generate(prompt, max_new_tokens=5, sampler="greedy")
     else:
-        written = exported.translate(tf.constant(["one two"]))[0].numpy().decode()
-        assert written == model.translate("one two")
+        text = "12" if model.source_vocabulary == DIGITS else "one two"
+        written = exported.translate(tf.constant([text]))[0].numpy().decode()
+        assert written == model.translate(text)

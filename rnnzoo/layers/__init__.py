@@ -1,6 +1,7 @@
 """Serialisable Keras layers; none of them knows text."""
 
 from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.attention_cell import AttentionCell
 from rnnzoo.layers.decoder import Decoder
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.encoder import Encoder
@@ -11,6 +12,7 @@ from rnnzoo.layers.stack import RecurrentStack
 __all__ = [
     "GRU",
     "LSTM",
+    "AttentionCell",
     "BahdanauAttention",
     "Decoder",
     "EmbeddingDropout",

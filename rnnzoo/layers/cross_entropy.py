@@ -17,6 +17,7 @@ def chunked_cross_entropy(
     labels: Tensor,
     weights: Tensor,
     with_gradient: bool = True,
+    label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of a softmax layer that never holds the logits of all tokens at once.
 
@@ -32,10 +33,13 @@ def chunked_cross_entropy(
         labels: Right ids, int32 `(tokens,)`.
         weights: Weight of each token in the mean, float32 `(tokens,)`, 0 for padding.
         with_gradient: Whether the mean will be differentiated.
+        label_smoothing: The share of each label that is spread evenly over the vocabulary, in the
+            mean alone (Szegedy et al. 2016).
 
     Returns:
         The nats of each token, float32 `(tokens,)`, which have no gradient; and their weighted
-        mean, a float32 scalar, whose gradient reaches `hidden`, `matrix` and `bias`.
+        mean, a float32 scalar, whose gradient reaches `hidden`, `matrix` and `bias`. With
+        `label_smoothing` the mean is that against the smoothed labels; the nats stay as they are.
 
     Example:
         >>> import numpy as np
@@ -46,17 +50,27 @@ def chunked_cross_entropy(
         1.3863
 
     Reference:
-        The gradient in the forward pass: Hsu et al., "Liger Kernel", arXiv:2410.10989.
+        The gradient in the forward pass: Hsu et al., "Liger Kernel", arXiv:2410.10989. Smoothed
+        labels: Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016
+        (arXiv:1512.00567).
     """
     matrix, bias = ops.cast(matrix, hidden.dtype), ops.cast(bias, "float32")
     total = ops.maximum(ops.sum(weights), 1e-9)
+
+    def mean_of(nats, hidden, matrix, bias):
+        if label_smoothing:
+            nats = nats + label_smoothing * _spread_evenly(hidden, matrix, bias, labels)
+        return ops.sum(nats * weights) / total
+
     if not with_gradient:
         nats = _forward(hidden, matrix, bias, labels)
-        return nats, ops.sum(nats * weights) / total
+        return nats, mean_of(nats, hidden, matrix, bias)
 
     @ops.custom_gradient
     def mean_and_nats(hidden, matrix, bias):
-        nats, *gradients = _forward_and_backward(hidden, matrix, bias, labels, weights)
+        nats, *gradients = _forward_and_backward(
+            hidden, matrix, bias, labels, weights, label_smoothing
+        )
         dtypes = [tensor.dtype for tensor in (hidden, matrix, bias)]
 
         def backward(*args, upstream=None):
@@ -65,7 +79,7 @@ def chunked_cross_entropy(
             return tuple(ops.cast(s, dtype) for s, dtype in zip(scaled, dtypes, strict=True))
 
         # One tensor: Keras on torch knows no custom gradient of two.
-        mean = ops.sum(nats * weights) / total
+        mean = mean_of(nats, hidden, matrix, bias)
         return ops.concatenate([ops.reshape(mean, (1,)), nats]), backward
 
     both = mean_and_nats(hidden, matrix, bias)
@@ -87,8 +101,20 @@ def _forward(hidden, matrix, bias, labels):
     return nats[:tokens]
 
 
-def _forward_and_backward(hidden, matrix, bias, labels, weights):
-    """The nats of each token, and the gradients of their weighted sum, float32.
+def _spread_evenly(hidden, matrix, bias, labels):
+    """By how much the nats of labels rise if these are spread over the vocabulary, `(tokens,)`.
+
+    The normaliser is the same for all tokens: what is left is the right token's logit less the
+    mean of all, and the mean of products is the product with the mean.
+    """
+    right = ops.cast(ops.take(ops.transpose(matrix), labels, axis=0), "float32")  # (N, E)
+    mean = ops.mean(ops.cast(matrix, "float32"), axis=1)  # (E,)
+    scores = ops.sum(ops.cast(hidden, "float32") * (right - mean), axis=-1)
+    return scores + ops.take(bias, labels) - ops.mean(bias)
+
+
+def _forward_and_backward(hidden, matrix, bias, labels, weights, label_smoothing):
+    """The nats of each token, and the gradients of the sum of them, weighted and smoothed, float32.
 
     Of the sum, not of the mean: divided by thousands of tokens they would be lost in float16.
     """
@@ -121,13 +147,20 @@ def _forward_and_backward(hidden, matrix, bias, labels, weights):
         lambda index, *_: index < chunks, one_chunk, start
     )
     # What to raise, the right token of each row, is one number a row: for all rows at once.
-    weight = ops.expand_dims(all_weights, -1)  # (N, 1)
+    sharp = (1.0 - label_smoothing) * all_weights
+    weight = ops.expand_dims(sharp, -1)  # (N, 1)
     right = ops.cast(ops.take(transposed, all_labels, axis=0), "float32")  # (N, E)
     d_hidden = d_hidden[:tokens] - weight * right
     raised = weight * ops.cast(all_hidden, "float32")
     raised = ops.segment_sum(raised, all_labels, num_segments=vocabulary_size)  # (V, E)
     d_matrix = d_matrix - ops.transpose(raised)
-    d_bias = d_bias - ops.segment_sum(all_weights, all_labels, num_segments=vocabulary_size)
+    d_bias = d_bias - ops.segment_sum(sharp, all_labels, num_segments=vocabulary_size)
+    if label_smoothing:  # the rest raises every token a little
+        even = ops.expand_dims(label_smoothing / vocabulary_size * all_weights, -1)  # (N, 1)
+        d_hidden = d_hidden - even * ops.sum(ops.cast(matrix, "float32"), axis=1)
+        raised = ops.sum(even * ops.cast(all_hidden, "float32"), axis=0)  # (E,)
+        d_matrix = d_matrix - ops.expand_dims(raised, -1)
+        d_bias = d_bias - ops.sum(even)
     return nats[:tokens], d_hidden, d_matrix, d_bias
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.typing import Shape, Tensor
 
@@ -39,6 +40,10 @@ class Decoder(keras.layers.Layer):
         embedding_dim: Length of a token's embedding.
         attention_position: `"before_cell"`, `"after_cell"`, or `None` for no attention.
         dropout: Rate of the dropout on the embeddings and on each layer's output.
+        tie_embedding_weights: Whether the output scores tokens by their embeddings.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        embedding: A `keras.layers.Embedding` to share with the encoder, of `vocabulary_size` and
+            `embedding_dim`; one of its own when left out. It is no part of the configuration.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -60,6 +65,9 @@ class Decoder(keras.layers.Layer):
         embedding_dim: int | None = None,
         attention_position: str | None = "before_cell",
         dropout: float = 0.0,
+        tie_embedding_weights: bool = False,
+        locked_dropout: bool = False,
+        embedding: keras.layers.Embedding | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -75,14 +83,17 @@ class Decoder(keras.layers.Layer):
             "embedding_dim": embedding_dim or units,
             "attention_position": attention_position,
             "dropout": dropout,
+            "tie_embedding_weights": tie_embedding_weights,
+            "locked_dropout": locked_dropout,
         }
         dtype = self.dtype_policy
         self.units, self.attention_position = units, attention_position
         self.embedding_dim = embedding_dim or units
-        self.embedding = keras.layers.Embedding(
+        self.embedding = embedding or keras.layers.Embedding(
             vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, T, units)
+        self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
         self.attention = self.attending_cell = self.recurrent = None
         if attention_position is not None:
             self.attention = BahdanauAttention(units, dtype=dtype, name="attention")
@@ -92,12 +103,16 @@ class Decoder(keras.layers.Layer):
             stacked -= 1
         if stacked:
             self.recurrent = RecurrentStack(
-                units, stacked, cell, dropout, dtype=dtype, name="recurrent"
+                units, stacked, cell, dropout, locked_dropout, dtype=dtype, name="recurrent"
             )
         self.readout = keras.layers.Dense(
             self.embedding_dim, activation="tanh", dtype=dtype, name="readout"
         )
-        self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
+        self.tie_embedding_weights = tie_embedding_weights
+        if tie_embedding_weights:
+            self.head = TiedHead(vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
+        else:
+            self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
 
     def build(
         self,
@@ -107,7 +122,8 @@ class Decoder(keras.layers.Layer):
     ) -> None:
         """Creates the weights for the shapes of a target and of the memory that `read` makes."""
         memory_dim = memory_shape[0][-1]
-        self.embedding.build(target_shape)
+        if not self.embedding.built:
+            self.embedding.build(target_shape)
         inputs = self.embedding_dim
         said = self.units + self.embedding_dim
         if self.attention is not None:
@@ -130,7 +146,18 @@ class Decoder(keras.layers.Layer):
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
     ) -> Tensor:
         """Returns the logits of whole sequences; see the class."""
-        return self.head(self.read_out(target, state, memory, training))
+        return self._logits(self.read_out(target, state, memory, training))
+
+    def softmax_weights(self) -> tuple[Tensor, Tensor]:
+        """The matrix `(embedding_dim, vocabulary_size)` and the bias of the output layer."""
+        if self.tie_embedding_weights:
+            return ops.transpose(self.embedding.embeddings), self.head.bias
+        return self.head.kernel, self.head.bias
+
+    def _logits(self, readout):
+        if self.tie_embedding_weights:
+            return self.head(readout, self.embedding.embeddings)
+        return self.head(readout)
 
     def read_out(
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
@@ -188,7 +215,7 @@ class Decoder(keras.layers.Layer):
             new_state += upper_state
         if self.attention_position == "after_cell":
             context, weights = self.attention(hidden, values, keys, mask)
-        logits = self.head(self._deep_output(hidden, context, embedded, training=False))
+        logits = self._logits(self._deep_output(hidden, context, embedded, training=False))
         return logits, new_state, weights
 
     def _num_cell_states(self):

@@ -25,6 +25,7 @@ class Encoder(keras.layers.Layer):
         merge_mode: How the two directions are merged, `"concat"`, `"sum"` or `"mul"`; `None` reads
             forwards only.
         dropout: Rate of the dropout on the embeddings and on each layer's output.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -54,6 +55,7 @@ class Encoder(keras.layers.Layer):
         embedding_dim: int | None = None,
         merge_mode: str | None = "concat",
         dropout: float = 0.0,
+        locked_dropout: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -67,6 +69,7 @@ class Encoder(keras.layers.Layer):
             "embedding_dim": embedding_dim or units,
             "merge_mode": merge_mode,
             "dropout": dropout,
+            "locked_dropout": locked_dropout,
         }
         dtype = self.dtype_policy
         self.units, self.merge_mode = units, merge_mode
@@ -75,7 +78,8 @@ class Encoder(keras.layers.Layer):
         self.embedding = keras.layers.Embedding(
             vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, S, units)
+        self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
         self.layers = []
         for index in range(num_layers):
             layer = recurrent_layer(cell, units, dtype=dtype, name=f"{cell}_{index}")

@@ -5,11 +5,61 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnzoo.errors import InputError, check_fraction
 from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
 from rnnzoo.typing import Tensor
 
 LARGE = 1024  # tokens; the logits of fewer are no burden
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy with smoothed labels: a share of each is spread evenly over the vocabulary.
+
+    It keeps a model from claiming certainty, which helps translation. A model of rnnzoo whose
+    metrics are those of `rnnzoo.evaluation` trains on it, and is validated by the plain
+    cross-entropy.
+
+    Args:
+        label_smoothing: The share, at least 0 and below 1; 0.1 is usual.
+        reduction: As for `keras.losses.Loss`.
+        name: Name of the loss.
+        **kwargs: As for `keras.losses.Loss`.
+
+    Raises:
+        InputError: If `label_smoothing` is not a fraction.
+
+    Example:
+        >>> from rnnzoo import gru_seq2seq
+        >>> model = gru_seq2seq(20, 12, units=8)
+        >>> model.compile(loss=SmoothedCrossEntropy(0.1))
+
+    Reference:
+        Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016
+        (arXiv:1512.00567).
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.1,
+        reduction: str | None = "mean_with_sample_weight",
+        name: str = "smoothed_cross_entropy",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        check_fraction(label_smoothing=label_smoothing)
+        self.label_smoothing = float(label_smoothing)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The nats of each label: ids `(...)`, logits `(..., vocabulary_size)`."""
+        sharp = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
+        return (1.0 - self.label_smoothing) * sharp + self.label_smoothing * even
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that remake the loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 class ChunkedLoss:
@@ -23,18 +73,29 @@ class ChunkedLoss:
     """
 
     _labels_go_in = False
+    _label_smoothing = 0.0
 
     def _choose_loss(self, loss, metrics, weighted_metrics, kwargs):
         """Notes whether loss and metrics need no more than the nats of each token."""
-        cross_entropy = (
+        smoothed = isinstance(loss, SmoothedCrossEntropy)
+        cross_entropy = smoothed or (
             isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
             and loss.get_config().get("from_logits")
-            and loss.reduction == "mean_with_sample_weight"
             and getattr(loss, "ignore_class", None) is None
-            and kwargs.get("loss_weights") is None
         )
         only_nats = not metrics and all(isinstance(m, TokenLoss) for m in weighted_metrics)
-        self._labels_go_in = bool(cross_entropy and only_nats)
+        self._labels_go_in = bool(
+            cross_entropy
+            and only_nats
+            and loss.reduction == "mean_with_sample_weight"
+            and kwargs.get("loss_weights") is None
+        )
+        self._label_smoothing = loss.label_smoothing if smoothed else 0.0
+        if self._label_smoothing and self.sampled_softmax:
+            raise InputError(
+                "Smoothed labels raise every token of the vocabulary, and `sampled_softmax` "
+                f"scores {self.sampled_softmax} of them; leave out one of the two."
+            )
 
     def train_step(self, *args: Any) -> Any:
         """One batch of training; `args` are what Keras's trainer of the backend takes."""
@@ -50,7 +111,7 @@ class ChunkedLoss:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs = x if isinstance(x, dict) else {"tokens": x}
         tokens = inputs.get("target", inputs.get("tokens"))
-        large = self.output_size > LARGE or self.sampled_softmax
+        large = self.output_size > LARGE or self.sampled_softmax or self._label_smoothing
         if not (self._labels_go_in and large and tokens is not None and y is not None):
             return data
         if len(y.shape) != len(tokens.shape):  # one label for each row: not a label a token
@@ -74,7 +135,8 @@ class ChunkedLoss:
         if training and self.sampled_softmax:
             nats, mean = sampled_cross_entropy(*tokens, self.sampled_softmax, self.sampling_seed)
         else:
-            nats, mean = chunked_cross_entropy(*tokens, with_gradient=bool(training))
+            smoothing = self._label_smoothing if training else 0.0  # validation is exact
+            nats, mean = chunked_cross_entropy(*tokens, bool(training), smoothing)
         return {"nats": ops.reshape(nats, ops.shape(labels)), "mean": mean}
 
     def compute_loss(

@@ -35,6 +35,9 @@ class Seq2Seq(ZooModel):
         bidirectional: `"concat"`, `"sum"` or `"mul"` for how the encoder's two directions are
             merged (`True` is `"concat"`), or `False` for an encoder that reads forwards only.
         dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
+        tie_embedding_weights: `True` for an output that scores tokens by the decoder's embeddings;
+            `"all"` for an encoder that shares these, too, which needs equal vocabularies.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -59,7 +62,8 @@ class Seq2Seq(ZooModel):
     Reference:
         Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and
         Translate", ICLR 2015; Cho et al., "Learning Phrase Representations using RNN
-        Encoder-Decoder", EMNLP 2014.
+        Encoder-Decoder", EMNLP 2014; for tied weights Press and Wolf, "Using the Output Embedding
+        to Improve Language Models", EACL 2017.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Seq2Seq(ZooModel):
         attention_position: str = "before_cell",
         bidirectional: bool | str = True,
         dropout: float = 0.0,
+        tie_embedding_weights: bool | str = False,
+        locked_dropout: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -81,12 +87,26 @@ class Seq2Seq(ZooModel):
         check_fraction(dropout=dropout)
         if attention not in ("bahdanau", None):
             raise InputError(f'`attention` must be "bahdanau" or None, not {attention!r}.')
+        if tie_embedding_weights not in (False, True, "all"):
+            raise InputError(
+                '`tie_embedding_weights` must be False, True or "all", not '
+                f"{tie_embedding_weights!r}."
+            )
         if attention_position not in ATTENTION_POSITIONS:
             raise unknown_name("attention position", attention_position, ATTENTION_POSITIONS)
         self.source_vocabulary, self.source_vocabulary_size = vocabulary_and_size(source_vocabulary)
         self.target_vocabulary, self.target_vocabulary_size = vocabulary_and_size(target_vocabulary)
         _check_special_tokens("source", self.source_vocabulary, ["<pad>"])
         _check_special_tokens("target", self.target_vocabulary, ["<pad>", "<start>", "<end>"])
+        same = self.source_vocabulary == self.target_vocabulary
+        if tie_embedding_weights == "all" and not (
+            same and self.source_vocabulary_size == self.target_vocabulary_size
+        ):
+            raise InputError(
+                'With `tie_embedding_weights="all"` source and target share their embeddings, but '
+                "their vocabularies differ; give one vocabulary for both, or True to tie those of "
+                "the target alone."
+            )
         self.start_id, self.end_id = 1, 2  # of a target; a vocabulary may have them elsewhere
         if self.target_vocabulary is not None:
             self.start_id = self.target_vocabulary.start_id
@@ -97,9 +117,11 @@ class Seq2Seq(ZooModel):
             "cell": cell,
             "embedding_dim": int(embedding_dim or units),
             "dropout": float(dropout),
+            "locked_dropout": bool(locked_dropout),
         }
         self.config = {
             **sizes,
+            "tie_embedding_weights": tie_embedding_weights,
             "attention": attention,
             "attention_position": attention_position,
             "bidirectional": "concat" if bidirectional is True else bidirectional,
@@ -114,6 +136,8 @@ class Seq2Seq(ZooModel):
         self.decoder = Decoder(
             self.target_vocabulary_size,
             attention_position=attention_position if attention else None,
+            tie_embedding_weights=bool(tie_embedding_weights),
+            embedding=self.encoder.embedding if tie_embedding_weights == "all" else None,
             name="decoder",
             **parts,
         )
@@ -154,9 +178,8 @@ class Seq2Seq(ZooModel):
         memory, state = self.encode(inputs["source"], training)
         if "labels" in inputs:
             hidden = self.decoder.read_out(inputs["target"], state, memory, training)
-            head = self.decoder.head
             return self._token_losses(
-                hidden, head.kernel, head.bias,
+                hidden, *self.decoder.softmax_weights(),
                 inputs["labels"], inputs.get("weights"), training,
             )  # fmt: skip
         return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
@@ -262,6 +285,8 @@ def gru_seq2seq(
     attention_position: str = "before_cell",
     bidirectional: bool | str = True,
     dropout: float = 0.0,
+    tie_embedding_weights: bool | str = False,
+    locked_dropout: bool = False,
     name: str = "gru_seq2seq",
     **kwargs: Any,
 ) -> Seq2Seq:
@@ -279,6 +304,9 @@ def gru_seq2seq(
             decoder's GRU runs at once, in cuDNN on a GPU).
         bidirectional: `True`, `False`, or how to merge: `"concat"`, `"sum"`, `"mul"`.
         dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
+        tie_embedding_weights: `True` ties the output to the decoder's embeddings, `"all"` the
+            encoder's embeddings too, for equal vocabularies.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -299,5 +327,6 @@ def gru_seq2seq(
     """
     return Seq2Seq(
         source_vocabulary, target_vocabulary, units, num_layers, cell, embedding_dim,
-        attention, attention_position, bidirectional, dropout, name=name, **kwargs,
+        attention, attention_position, bidirectional, dropout, tie_embedding_weights,
+        locked_dropout, name=name, **kwargs,
     )  # fmt: skip

@@ -42,6 +42,8 @@ class Recipe:
         validation_limit: Use only so many documents or pairs of the validation split.
         validation_batch_size: Rows of a validation batch. Few rows of a text start fewer times
             from an empty state; `batch_size` when left out.
+        reset_probability: How likely a row of a stream is to start from an empty state in a batch,
+            beside where it must; see `rnnzoo.data.random_resets`.
         epochs: The most passes over the training data.
         max_minutes: The most minutes of training; the schedule is then fitted to them.
         patience: Epochs without a better validation loss after which training stops early.
@@ -50,6 +52,10 @@ class Recipe:
         final_fraction: The last rate as a fraction of the peak; between lies a half cosine.
         weight_decay: Decoupled weight decay, AdamW (Loshchilov and Hutter 2019); 0 for none.
         clipnorm: The most that the norm of all gradients together may be.
+        label_smoothing: The share of each label that is spread over the vocabulary in training;
+            validation and all figures are of the labels as they are.
+        average_weights: The momentum, such as 0.999, of a moving average of the weights over the
+            batches, which is what is validated and kept; `None` for the weights themselves.
         dtype: `"float32"`, `"mixed_bfloat16"` or `"auto"`, which takes the second where the device
             is fast at it.
         seed: Of weights, dropout and the order of the data.
@@ -87,6 +93,7 @@ class Recipe:
     validation_split: float = 0.1
     validation_limit: int | None = None
     validation_batch_size: int | None = None
+    reset_probability: float = 0.0
     epochs: int = 10
     max_minutes: float | None = None
     patience: int | None = None
@@ -95,6 +102,8 @@ class Recipe:
     final_fraction: float = 0.01
     weight_decay: float = 0.0
     clipnorm: float = 1.0
+    label_smoothing: float = 0.0
+    average_weights: float | None = None
     dtype: str = "auto"
     seed: int = 0
     prompts: tuple[str, ...] = ()
@@ -137,7 +146,11 @@ class Recipe:
                 f"The recipe {self.name!r} has no `sequence_length`, which its {self.batches} "
                 "need; give the tokens of a row in one batch."
             )
-        check_fraction(validation_split=self.validation_split)
+        check_fraction(
+            validation_split=self.validation_split,
+            label_smoothing=self.label_smoothing,
+            average_weights=self.average_weights or 0.0,
+        )
         above = ("validation_split", "max_minutes", "learning_rate", "clipnorm", "temperature")
         for name in above:
             value = getattr(self, name)
@@ -146,6 +159,15 @@ class Recipe:
                 raise InputError(f"`{name}` must be above 0, not {value!r}.")
         for width in self.beam_widths or (0,):
             check_positive(beam_widths=width)
+        if not (isinstance(self.reset_probability, Real) and 0 <= self.reset_probability <= 1):
+            raise InputError(
+                f"`reset_probability` must be from 0 to 1, not {self.reset_probability!r}."
+            )
+        if self.reset_probability and self.batches != "streams":
+            raise InputError(
+                f"The recipe {self.name!r} has a `reset_probability`, which goes with streams, but "
+                f"its batches are {self.batches}."
+            )
         for name in ("warmup_steps", "final_fraction", "weight_decay", "length_penalty"):
             value = getattr(self, name)
             if not (isinstance(value, Real) and value >= 0):

@@ -112,18 +112,32 @@ GRU_MULTI30K = register(
         vocabulary=_SUBWORDS,
         joint_vocabulary=True,
         builder="gru_seq2seq",
-        builder_options={"units": 256, "embedding_dim": 256, "dropout": 0.4},
+        builder_options={
+            "units": 256, "embedding_dim": 256, "dropout": 0.4, "tie_embedding_weights": "all",
+        },
         batches="pairs",
         batch_size=64,
         sequence_length=60,  # above every training pair: none is cut
         epochs=30,
-        patience=5,
+        max_minutes=60,
         learning_rate=1e-3,
         warmup_steps=400,
+        label_smoothing=0.1,
+        average_weights=0.999,  # a thousand batches, some two epochs
         measure="bleu",
         beam_widths=(5, 1),
         sample_length=60,
         sample_every_batches=400,
+    )
+)  # fmt: skip
+
+register(
+    replace(
+        GRU_MULTI30K,
+        name="gru_seq2seq_multi30k_en_de_lowercase",
+        description="English image captions to German, lower-cased, by subwords (Multi30k task 1): "
+        "a GRU encoder-decoder with additive attention, to compare with older figures.",
+        vocabulary={**_SUBWORDS, "lowercase": True},
     )
 )
 
@@ -135,13 +149,16 @@ register(
         "encoder-decoder with additive attention.",
         corpus="spa_eng",
         reverse_pairs=True,
-        builder_options={"units": 384, "embedding_dim": 256, "dropout": 0.3},
+        builder_options={
+            "units": 384, "embedding_dim": 256, "dropout": 0.3, "tie_embedding_weights": "all",
+        },
         batch_size=128,
         epochs=20,
+        max_minutes=None,
         patience=3,
         sample_every_batches=900,
     )
-)
+)  # fmt: skip
 
 register(
     replace(
@@ -151,11 +168,12 @@ register(
         vocabulary={**_SUBWORDS, "size": 120},
         corpus_options={"limit": 200},
         validation_limit=20,
-        builder_options={"units": 16, "embedding_dim": 8},
+        builder_options={"units": 16, "embedding_dim": 8, "tie_embedding_weights": "all"},
         batch_size=16,
         epochs=2,
-        patience=None,
+        max_minutes=None,
         warmup_steps=5,
+        average_weights=0.8,
         beam_widths=(2, 1),
         sample_every_batches=None,
     )

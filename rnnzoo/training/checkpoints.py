@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.files import unfinished, write_atomically
 from rnnzoo.training.schedule import TrainingClock
 
@@ -115,6 +116,9 @@ class Checkpoint:
 class SaveCheckpoints(keras.callbacks.Callback):
     """Keeps the best weights by validation, and the last model with its optimizer.
 
+    Where the optimizer averages the weights, the best ones are averages; the last model has its own
+    weights, and the averages in its optimizer.
+
     The last model is saved after every epoch, and every 8 minutes within one. A training resumed
     from within an epoch repeats that epoch from its start (with the weights as they were saved).
 
@@ -141,7 +145,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves the last model, and the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
-            with unfinished(self.checkpoint.best) as path:
+            with averaged_weights(self.model), unfinished(self.checkpoint.best) as path:
                 self.model.save_weights(path)
             where = {"best": float(value), "best_step": self.clock.step}
             self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))

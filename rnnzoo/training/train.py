@@ -13,7 +13,9 @@ import keras
 from rnnzoo import recipes
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel
+from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
 from rnnzoo.training.artifact import publish
+from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.files import check_output
@@ -184,8 +186,11 @@ def _compiled(model, recipe):
         recipe.learning_rate,
         weight_decay=recipe.weight_decay or None,
         global_clipnorm=recipe.clipnorm,
+        use_ema=bool(recipe.average_weights),
+        ema_momentum=recipe.average_weights or 0.0,
     )
-    model.compile(optimizer=optimizer)
+    loss = SmoothedCrossEntropy(recipe.label_smoothing) if recipe.label_smoothing else None
+    model.compile(optimizer=optimizer, loss=loss)
     return model
 
 
@@ -219,6 +224,7 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
     used = [
         clock,
         LearningRate(clock, recipe.learning_rate, recipe.warmup_steps, recipe.final_fraction),
+        ValidateAverages(),
         SaveCheckpoints(checkpoint, clock, monitor),
         TrainingLog(checkpoint.log, clock),
         samples,
@@ -253,7 +259,9 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
 def _validate(model, task, checkpoint, clock, monitor):
     """Ends the epoch of a training that was cut off before its first validation."""
     epoch, clock.step = checkpoint.progress["epoch"], checkpoint.progress["step"]
-    found = model.evaluate(task.validation, verbose=0, return_dict=True)
+    found = model.evaluate(
+        task.validation, verbose=0, return_dict=True, callbacks=[ValidateAverages()]
+    )
     for callback in (
         SaveCheckpoints(checkpoint, clock, monitor), TrainingLog(checkpoint.log, clock),
     ):  # fmt: skip

@@ -131,8 +131,13 @@ class TranslationTask:
         }
 
     def _quality(self, model, pairs):
-        """BLEU and chrF of pairs by search: `bleu_beam_5`, `bleu_greedy`, ..."""
+        """BLEU and chrF of pairs by search: `bleu_beam_5`, `bleu_greedy`, ...
+
+        A model that writes no capitals cannot be right where case counts: what is quoted of it is
+        the lower-cased BLEU.
+        """
         references = [target for _, target in pairs]
+        quoted = "bleu_lowercase" if self.vocabularies[1].lowercase else "bleu"
         figures = {}
         for width in self.recipe.beam_widths:
             how = "greedy" if width == 1 else f"beam_{width}"
@@ -140,6 +145,7 @@ class TranslationTask:
                 translate, model, beam_width=width, length_penalty=self.recipe.length_penalty
             )
             found = translation_quality(translate_all(write, pairs), references)
+            found = {quoted: found[quoted], **found}
             figures |= {f"{name}_{how}": value for name, value in found.items()}
         return figures
 

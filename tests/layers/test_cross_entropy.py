@@ -57,6 +57,34 @@ def test_gradients(case):
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-7)
 
 
+def smoothed(variables, labels, weights, smoothing):
+    """Keras's own, with one-hot labels."""
+    hidden, matrix, bias = variables
+    nats = keras.losses.categorical_crossentropy(
+        ops.one_hot(labels, WORDS),
+        ops.matmul(hidden, matrix) + bias,
+        from_logits=True,
+        label_smoothing=smoothing,
+    )
+    return ops.sum(nats * weights) / ops.sum(weights)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.7])
+def test_smoothed_labels(case, smoothing):
+    expected = float(smoothed(*case, smoothing))
+    for with_gradient in (True, False):
+        options = {"with_gradient": with_gradient, "label_smoothing": smoothing}
+        nats, mean = chunked(*case, **options)
+        assert float(mean) == pytest.approx(expected, rel=1e-5)
+        np.testing.assert_allclose(  # the nats are of the labels as they are
+            ops.convert_to_numpy(nats), ops.convert_to_numpy(plain(*case)[0]), rtol=1e-5
+        )
+    mine = gradients(lambda: 3.0 * chunked(*case, label_smoothing=smoothing)[1], case[0])
+    its = gradients(lambda: 3.0 * smoothed(*case, smoothing), case[0])
+    for gradient, expected in zip(mine, its, strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_no_weight_at_all_costs_nothing(case):
     variables, labels, weights = case
     assert float(chunked(variables, labels, ops.zeros_like(weights))[1]) == 0.0

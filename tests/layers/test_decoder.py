@@ -1,5 +1,6 @@
 """The decoder: attention before or after its cells, whole sequences and single steps."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -71,8 +72,37 @@ def test_without_attention_only_the_state_counts():
     np.testing.assert_array_equal(ops.convert_to_numpy(logits), ops.convert_to_numpy(other))
 
 
+def test_tied_weights_score_tokens_by_their_embeddings():
+    _, _, state = make("gru", "before_cell", 1)
+    decoder = Decoder(6, units=3, embedding_dim=2, tie_embedding_weights=True)
+    memory = decoder.read(VALUES, MASK)
+    logits = ops.convert_to_numpy(decoder(TARGET, state, memory))
+    decoder.head.bias.assign(np.arange(6.0))
+    again = ops.convert_to_numpy(decoder(TARGET, state, memory))
+    np.testing.assert_allclose(again, logits + np.arange(6.0), atol=1e-5)
+    hidden = ops.convert_to_numpy(decoder.read_out(TARGET, state, memory))
+    matrix, bias = map(ops.convert_to_numpy, decoder.softmax_weights())
+    np.testing.assert_allclose(again, hidden @ matrix + bias, atol=1e-5)
+    np.testing.assert_array_equal(matrix.T, ops.convert_to_numpy(decoder.embedding.embeddings))
+    step, *_ = decoder.step(TARGET[:, 0], state, memory)
+    np.testing.assert_allclose(ops.convert_to_numpy(step), again[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_locked_dropout_drops_the_same_at_every_step(num_layers):
+    keras.utils.set_random_seed(0)
+    decoder = Decoder(6, 8, num_layers, dropout=0.5, locked_dropout=True)
+    memory = decoder.read(VALUES, MASK)
+    state = [np.zeros((2, 8), "float32")] * num_layers
+    readout = decoder.read_out(np.ones((2, 5), "int32"), state, memory, training=True)
+    dropped = ops.convert_to_numpy(readout) == 0
+    assert 0 < dropped.mean() < 1
+    assert (dropped == dropped[:, :1]).all() and (dropped[0] != dropped[1]).any()
+
+
 def test_configuration():
-    decoder = Decoder(6, 3, 2, "lstm", embedding_dim=2, attention_position="after_cell")
+    options = {"tie_embedding_weights": True, "locked_dropout": True}
+    decoder = Decoder(6, 3, 2, "lstm", embedding_dim=2, attention_position="after_cell", **options)
     assert Decoder.from_config(decoder.get_config()).get_config() == decoder.get_config()
     with pytest.raises(InputError, match="No attention position is called 'inside'"):
         Decoder(6, 3, attention_position="inside")

@@ -71,8 +71,17 @@ def test_state_suits_a_decoder_of_as_many_layers():
     assert [tuple(each.shape) for each in state] == [(3, 3)] * 4
 
 
+def test_locked_dropout_drops_the_same_at_every_step():
+    encoder = Encoder(8, units=8, dropout=0.5, locked_dropout=True)
+    values, *_ = encoder(np.ones((2, 5), "int32"), training=True)
+    dropped = ops.convert_to_numpy(values) == 0
+    assert 0 < dropped.mean() < 1
+    assert (dropped == dropped[:, :1]).all() and (dropped[0] != dropped[1]).any()
+
+
 def test_configuration():
-    encoder = Encoder(8, 3, 2, "lstm", embedding_dim=2, merge_mode="sum", dropout=0.1)
+    options = {"dropout": 0.1, "locked_dropout": True}
+    encoder = Encoder(8, 3, 2, "lstm", embedding_dim=2, merge_mode="sum", **options)
     assert Encoder.from_config(encoder.get_config()).get_config() == encoder.get_config()
     with pytest.raises(InputError, match="No merge mode is called 'concatenate'"):
         Encoder(8, 3, merge_mode="concatenate")

@@ -184,6 +184,12 @@ BAD_ENCODER_DECODERS = [
     ({"attention_position": "after"}, "No attention position is called 'after'"),
     ({"attention_position": None}, "No attention position is called None"),
     ({"attention_position": "after", "attention": None}, "No attention position"),
+    ({"tie_embedding_weights": "both"}, "must be False, True or \"all\", not 'both'"),
+    ({"tie_embedding_weights": "all", "source_vocabulary": 8}, "their vocabularies differ"),
+    (
+        {"tie_embedding_weights": "all", "source_vocabulary": runners.DIGITS},
+        "give one vocabulary for both",
+    ),
     ({"bidirectional": "add"}, "No merge mode is called 'add'"),
     ({"source_vocabulary": 1}, "at least 2, not 1"),
     ({"target_vocabulary": ["a", "b"]}, "must be an rnnzoo.Vocabulary"),

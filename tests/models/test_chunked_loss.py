@@ -8,9 +8,10 @@ from keras import ops
 import rnnzoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import chunked_loss
+from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
 from tests import runners
 
-MODELS = ["word_lm", "word_lm-untied", "gru_seq2seq"]
+MODELS = ["word_lm", "word_lm-untied", "gru_seq2seq", "gru_seq2seq-tied"]
 if not runners.UNTRACED:  # the models that JAX has
     MODELS = ["word_lm-gru", "gru_seq2seq"]
 
@@ -128,3 +129,74 @@ def test_called_by_hand_it_gives_the_nats_of_the_labels():
         ops.convert_to_numpy(result["nats"]), ops.convert_to_numpy(nats), atol=1e-5
     )
     assert float(result["mean"]) == pytest.approx(float(ops.mean(nats)), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["word_lm-gru", "gru_seq2seq"])
+def test_smoothed_labels_train_and_plain_ones_validate(name):
+    def fresh():
+        model = runners.MODELS[name]()
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+        for weight in model.trainable_variables:
+            weight.assign(15 * weight)  # far from the uniform, which smoothing leaves as it is
+        return model
+
+    model, size = fresh(), fresh().output_size
+    inputs, targets, weights = runners.batch(model)
+    logits = ops.convert_to_numpy(model(inputs))
+    one_hot = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=0.2, reduction="mean_with_sample_weight"
+    )
+    smoothed = float(one_hot(ops.one_hot(targets, size), logits, weights))
+    loss = SmoothedCrossEntropy(0.2)
+    assert float(loss(targets, logits, weights)) == pytest.approx(smoothed, rel=1e-5)
+    model.compile(keras.optimizers.SGD(0.0), loss=loss)
+    assert seen_labels(model, inputs, targets, weights)
+    found = model.test_on_batch(inputs, targets, weights, return_dict=True)
+    assert found["loss"] == pytest.approx(np.log(found["perplexity"]), rel=1e-5)
+    assert found["loss"] != pytest.approx(smoothed, rel=1e-4)
+    found = model.train_on_batch(inputs, targets, weights, return_dict=True)
+    assert found["loss"] == pytest.approx(smoothed, rel=1e-5)
+    # With a metric that needs the logits Keras computes the loss, and the step is the same.
+    weights_after = []
+    for metrics in ([], ["accuracy"]):
+        model = fresh()
+        model.compile(keras.optimizers.SGD(0.5), loss=SmoothedCrossEntropy(0.2), metrics=metrics)
+        assert seen_labels(model, inputs, targets, weights) is not bool(metrics)
+        weights_after.append(model.get_weights())
+    for mine, its in zip(*weights_after, strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-5)
+
+
+def seen_labels(model, inputs, targets, weights):
+    """Whether the labels go into the model, which makes a step of training to find out."""
+    with pytest.MonkeyPatch.context() as patch:
+        seen = []
+        token_losses = type(model)._token_losses
+
+        def watched(self, *args):
+            seen.append(True)
+            return token_losses(self, *args)
+
+        patch.setattr(type(model), "_token_losses", watched)
+        model.train_on_batch(inputs, targets, weights)
+    return bool(seen)
+
+
+def test_smoothed_labels_survive_saving(tmp_path):
+    model = runners.MODELS["gru_seq2seq"]()
+    model.compile(loss=SmoothedCrossEntropy(0.3))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.loss.get_config() == model.loss.get_config()
+    assert again._label_smoothing == 0.3
+
+
+def test_smoothing_that_cannot_be():
+    for share in (1.0, -0.1, "much"):
+        with pytest.raises(InputError, match="`label_smoothing` must be at least 0 and below 1"):
+            SmoothedCrossEntropy(share)
+    model = rnnzoo.word_lm(50, units=8, sampled_softmax=10)
+    with pytest.raises(InputError, match="`sampled_softmax` scores 10 of them"):
+        model.compile(loss=SmoothedCrossEntropy())

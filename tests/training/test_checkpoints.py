@@ -13,7 +13,7 @@ from rnnzoo.training.schedule import TrainingClock
 class Model:
     """Writes its name where a model would write itself."""
 
-    optimizer = SimpleNamespace(learning_rate=np.array(0.5))
+    optimizer = SimpleNamespace(learning_rate=np.array(0.5), use_ema=False)
 
     def save(self, path):
         path.write_text("model")
