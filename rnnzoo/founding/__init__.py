@@ -38,6 +38,51 @@ SYSTEMS = {
         "run_better",
         "Attention with more units and a falling learning rate: nearly every number right.",
     ),
+    "s1_numbers_bidirectional_concat": (
+        "s1_exercises",
+        "run_bidirectional_concat",
+        "Model 1, read in both directions: the two last states side by side.",
+    ),
+    "s1_numbers_bidirectional_sum": (
+        "s1_exercises",
+        "run_bidirectional_sum",
+        "The same, the two last states added.",
+    ),
+    "s1_numbers_bidirectional_product": (
+        "s1_exercises",
+        "run_bidirectional_product",
+        "The same, the two last states multiplied.",
+    ),
+    "s1_numbers_variable_length": (
+        "s1_exercises",
+        "run_variable_length",
+        "Model 1 on numbers of 1 to 20 digits, with a masked cost.",
+    ),
+    "s1_numbers_trainable_embedding": (
+        "s1_exercises",
+        "run_trainable_embedding",
+        "Model 1 with an embedding that is trained.",
+    ),
+    "s1_numbers_initial_state": (
+        "s1_exercises",
+        "run_initial_state",
+        "Model 1 whose decoder starts with the encoder's state and reads nothing.",
+    ),
+    "s2_imdb_word_lm": (
+        "s2_imdb_word_lm",
+        "run_word_lm",
+        "An LSTM of 200 foretells the next of 10,000 words of film reviews (TensorFlow 1).",
+    ),
+    "s2_imdb_attention_wrapper": (
+        "s2_imdb_word_lm",
+        "run_attention_wrapper",
+        "The same with two layers that attend over their own last outputs (TensorFlow 1).",
+    ),
+    "s2_literal_softmax": (
+        "s2_literal_softmax",
+        "run_literal_softmax",
+        "The document's softmax over 88,587 words beside one over the 10,000 that occur.",
+    ),
     "s3_vanilla_rnn": (
         "s3_from_scratch",
         "run_vanilla_rnn",
@@ -52,6 +97,11 @@ SYSTEMS = {
         "s3_from_scratch",
         "run_batched_rnn",
         "The vanilla RNN in batches of 8 x 25, as written for PyTorch (part 3).",
+    ),
+    "s3_better": (
+        "s3_better",
+        "run",
+        "An LSTM of 100 units as rnnzoo trains it: many rows, carried state, Adam.",
     ),
     "s3_exploding_gradients": (
         "s3_from_scratch",

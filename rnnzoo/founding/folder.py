@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from rnnzoo.training.files import check_output, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
@@ -192,9 +193,34 @@ def progress(clock):
         "epochs": round(steps / clock.steps_per_epoch, 3),
         "share": round(steps / clock.total_steps, 4),
         "minutes": round(clock.minutes, 2),
+        "max_minutes": None if clock.max_seconds is None else clock.max_seconds / 60,
         "steps_per_second": steps / clock.seconds,
         "stopped_by": clock.stopped_by,
     }
+
+
+def nats_after_windows(model, ids, window, count):
+    """The loss of a network that reads windows, over a whole text, dropout off.
+
+    Args:
+        model: A network from windows (batch, window) to logits (batch, vocabulary), compiled with
+            the mean cross-entropy as its loss.
+        ids: (N,) ids of the text.
+        window: Characters of a window.
+        count: How many windows to read, evenly spaced over the text.
+
+    Returns:
+        Nats per character that follows a window.
+    """
+    starts = np.linspace(0, len(ids) - window - 1, count).astype(int)
+    windows = ids[starts[:, None] + np.arange(window)]  # (count, window)
+    return model.evaluate(windows, ids[starts + window], batch_size=250, verbose=0)
+
+
+def nats_of_stream(model, stream):
+    """The loss of a `LanguageModel` over `stream_batches`, nats per character, dropout off."""
+    found = model.evaluate(stream, verbose=0, return_dict=True)
+    return found["bits_per_character"] * math.log(2)
 
 
 def _how_far(training):

@@ -12,11 +12,11 @@ Where Keras differs:
 - Lasagne's `grad_clipping` clips what flows back at every time step; Keras clips each element of
   the finished gradients (`clipvalue`).
 - Lasagne's LSTM has peepholes (the gates see the cell); Keras's has none.
-- The phrase is read once and the state carried on, in one compiled loop; see `writing.py`, which
-  has the document's sliding window to compare with.
 
 One walk over the text is an epoch. All walks have the same batches, and of `SEQ_LENGTH +
-batch_size - 1` characters only `batch_size` are ever targets.
+batch_size - 1` characters only `batch_size` are ever targets. Samples are written as in the
+document, by argmax with a sliding window. What the same network writes when the phrase is read once
+and the state carried on (`writing.py`) is shown beside the last of them, with the speed of both.
 
 Our better version of the same job: `scripts/train_char_lstm.py`, which learns from every character
 of the window and carries the state.
@@ -32,7 +32,7 @@ from rnnzoo import Vocabulary
 from rnnzoo.data import corpora
 from rnnzoo.data.batches import in_background
 from rnnzoo.errors import InputError, check_positive
-from rnnzoo.founding.folder import Report, RunFolder, progress
+from rnnzoo.founding.folder import Report, RunFolder, nats_after_windows, progress
 from rnnzoo.founding.writing import Writer, write_by_sliding
 from rnnzoo.layers import LSTM
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
@@ -54,6 +54,7 @@ class Constants:
     num_epochs: int = 50
     print_freq: int = 200  # 1,000 there: with 7,587 steps a walk, a report every few minutes
     phrase: str = "First Citizen:\nBefore we proceed"  # the generation phrase
+    loss_windows: int = 10_000  # for the loss at the end, evenly spaced over the text
     # Lasagne's defaults: weights of the LSTM from N(0, 0.1), its biases 0; the softmax from
     # Normal(), which is N(0, 0.01); AdaGrad adds 1e-6 under the root and starts from 0.
     lstm_scale: float = 0.1
@@ -64,6 +65,7 @@ class Constants:
 DOCUMENT = Constants()
 TINY = Constants(
     n_hidden=8, sample_length=10, seq_length=5, batch_size=16, num_epochs=2, print_freq=10,
+    loss_windows=100,
 )  # fmt: skip
 
 
@@ -175,7 +177,9 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
     )
 
     def write():
-        return phrase + writer.write(phrase, constants.sample_length, sampler="greedy")
+        return phrase + write_by_sliding(
+            model, vocabulary, phrase, constants.sample_length, constants.seq_length
+        )
 
     steps = len(walk(len(ids), constants.seq_length, constants.batch_size))
     clock = TrainingClock(constants.num_epochs, steps, max_minutes)
@@ -197,11 +201,16 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
         )
     training = progress(clock)
 
-    folder.sample("the trained network, argmax", write())
+    folder.sample("the trained network, argmax with a sliding window", write())
+    carried = writer.write(phrase, constants.sample_length, sampler="greedy")
+    folder.sample("the same network, argmax with carried state", phrase + carried)
     folder.curve("loss", ylabel="nats per character")
     vocabulary.save(folder.path / "vocabulary.json")
     windows = len(ids) - constants.seq_length
     figures = {
+        "nats_per_character": nats_after_windows(
+            model, ids, constants.seq_length, constants.loss_windows
+        ),
         "last_loss": report.losses[-1] if report.losses else None,
         "windows_per_second": constants.batch_size * training["steps_per_second"],
         **_writing_speed(writer, phrase, constants),
@@ -215,7 +224,6 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
 
 def _writing_speed(writer, phrase, constants):
     """Characters per second, by the compiled loop and by the document's sliding window."""
-    few = min(50, constants.sample_length)
     ways = {
         "characters_per_second": lambda length: writer.write(phrase, length, sampler="greedy"),
         "characters_per_second_sliding": lambda length: write_by_sliding(
@@ -223,9 +231,9 @@ def _writing_speed(writer, phrase, constants):
         ),
     }
     found = {}
-    for (name, write), length in zip(ways.items(), (constants.sample_length, few), strict=True):
+    for name, write in ways.items():
         write(1)  # compiles
         start = time.perf_counter()
-        write(length)
-        found[name] = length / (time.perf_counter() - start)
+        write(constants.sample_length)
+        found[name] = constants.sample_length / (time.perf_counter() - start)
     return found

@@ -13,7 +13,7 @@ has no peepholes; the softmax stands in the cost (from logits); inputs are padde
 possible rather than the longest of the batch, so that the loops unroll.
 
 The exercises are constants: `min_digits=1` (targets of variable length with a masked cost),
-`bidirectional`, `trainable_embedding` and `hand_over`.
+`bidirectional`, `trainable_embedding` and `hand_over`; `s1_exercises` has each as a system.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -258,7 +258,15 @@ def training_data(constants, seed):
 # --- The systems -------------------------------------------------------------------------------
 
 
-def run_encoder_decoder(*, out, data_dir=None, max_minutes=None, seed=0, constants=ENCODER_DECODER):
+def run_encoder_decoder(
+    *,
+    out,
+    data_dir=None,
+    max_minutes=None,
+    seed=0,
+    constants=ENCODER_DECODER,
+    name="s1_numbers_encoder_decoder",
+):
     """Runs the document's model 1, a GRU encoder and a GRU decoder.
 
     Args:
@@ -267,6 +275,7 @@ def run_encoder_decoder(*, out, data_dir=None, max_minutes=None, seed=0, constan
         max_minutes: Ends the training early, after a validation.
         seed: Of the weights and the numbers.
         constants: `EncoderDecoderConstants`.
+        name: What the run is called.
 
     Returns:
         The path of the folder.
@@ -276,7 +285,7 @@ def run_encoder_decoder(*, out, data_dir=None, max_minutes=None, seed=0, constan
     """
     keras.utils.set_random_seed(seed)  # and the model first: a wrong constant leaves no folder
     model = encoder_decoder(**constants.shape, hand_over=constants.hand_over)
-    folder = RunFolder("s1_numbers_encoder_decoder", out, seed=seed, constants=constants)
+    folder = RunFolder(name, out, seed=seed, constants=constants)
     held_out, training = _train(model, constants, folder, max_minutes)
     return _finish(model, folder, held_out, training)
 

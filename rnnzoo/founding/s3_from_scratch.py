@@ -4,7 +4,7 @@ Part 1, the vanilla RNN: h_t = tanh(U x_t + W h_{t-1} + b_h), y_t = softmax(V h_
 the same with an LSTM (gates i, f, o, candidate, cell). Both read tiny Shakespeare in chunks of 25
 that do not overlap, one chunk a step (batch 1), each from a zero state, with the loss summed over
 the chunk: about 446,000 updates in 10 epochs. Part 3 is the vanilla RNN in batches of 8 x 25. Part
-4, sequences of different lengths, is `different_lengths.py`.
+4, sequences of different lengths, is `different_lengths.py`. Our better version is `s3_better.py`.
 
 The document differentiates the equations with autograd, and PyTorch in part 3. Here they are the
 layers of `rnnzoo.layers`; `tests/founding` proves them equal to the equations and to a backward
@@ -205,18 +205,34 @@ def _run(name, constants, out, data_dir, max_minutes, seed, layer, **options):
     folder.curve("loss", ylabel=f"nats per chunk of {constants.sequence_length}")
     vocabulary.save(folder.path / "vocabulary.json")
     figures = {
-        "nats_per_character": _nats_per_character(model, ids, constants.sequence_length),
+        "nats_per_character": nats_per_character(model, ids, constants.sequence_length),
+        **lowest(folder.rows, constants.sequence_length),
         "last_loss": report.losses[-1] if report.losses else None,
         "parameters": model.count_params(),
     }
     return folder.finish(model, data=corpus, training=training, figures=figures)
 
 
-def _nats_per_character(model, ids, sequence_length):
+def lowest(rows, sequence_length, count=10):
+    """Where the logged loss was lowest, as the mean of a few rows: SGD at this rate may lose it."""
+    if len(rows) < count:
+        return {}
+    losses = np.array([row["loss"] for row in rows])
+    means = np.convolve(losses, np.full(count, 1 / count), "valid")
+    at = int(means.argmin())
+    return {
+        "lowest_nats_per_character": means[at] / sequence_length,
+        "minutes_to_lowest": rows[at + count - 1]["minutes"],
+        "step_of_lowest": rows[at + count - 1]["step"],
+    }
+
+
+def nats_per_character(model, ids, sequence_length):
     """The loss of the trained network over the whole text, each chunk from a zero state."""
     inputs, targets = (part[:, 0] for part in chunks(ids, sequence_length, 1))
     model.compile(loss=summed_loss, jit_compile=False)
-    return model.evaluate(inputs, targets, batch_size=500, verbose=0) / sequence_length
+    found = model.evaluate(inputs, targets, batch_size=500, verbose=0, return_dict=True)
+    return found["loss"] / sequence_length
 
 
 # --- The exploding gradient --------------------------------------------------------------------

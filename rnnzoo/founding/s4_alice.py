@@ -9,7 +9,9 @@ each better loss. From a random seed of 100 characters it writes 1,000. Where th
   windows are cut as they are needed, and the cross-entropy is the sparse one, from logits: the same
   numbers, without the matrices.
 - One checkpoint file is overwritten; the document keeps one for each better loss.
-- The seed is read once and the state carried on, in one compiled loop; see `writing.py`.
+- The seed is read once and the state carried on, in one compiled loop (`writing.py`). A first
+  sample is written the document's way, by argmax with a sliding window and one `model.predict` for
+  each character; it is short, since every character costs a window.
 
 `s4_alice_better` is ours: ids, an embedding, a target at every step and state that is carried from
 batch to batch, so that each character is read once an epoch and not in 100 windows. It stops at the
@@ -21,7 +23,7 @@ Both compare temperatures, and say of each sample how much it repeats itself, wh
 in a loop (the document shows one) and, for ours, what it copies.
 """
 
-import math
+import time
 from dataclasses import dataclass
 
 import keras
@@ -30,9 +32,16 @@ import numpy as np
 from rnnzoo import Vocabulary, char_lstm
 from rnnzoo.data import corpora, stream_batches, window_batches
 from rnnzoo.evaluation.repetition import find_loop, longest_copy, repeated_ngrams
-from rnnzoo.founding.folder import Report, RunFolder, progress
-from rnnzoo.founding.writing import Writer
+from rnnzoo.founding.folder import (
+    Report,
+    RunFolder,
+    nats_after_windows,
+    nats_of_stream,
+    progress,
+)
+from rnnzoo.founding.writing import Writer, write_by_sliding
 from rnnzoo.layers import LSTM
+from rnnzoo.training.hardware import resolve_dtype
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 
@@ -51,6 +60,8 @@ class Constants:
     learning_rate: float = 0.001
     temperatures: tuple = (0.0, 0.2, 0.5, 0.8, 1.0, 1.2)
     report_every: int = 25  # steps
+    sliding_length: int = 100  # characters of the sample by the sliding window
+    loss_windows: int = 2_000  # for the loss at the end, evenly spaced over the text
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class BetterConstants:
     batch_size: int = 16
     sequence_length: int = 64
     learning_rate: float = 0.002
+    dtype: str = "auto"  # bfloat16 matrix products where the device is fast at them
     validation_split: float = 0.1  # the end of the book
     training_loss: float = 0.5
     epochs: int = 200  # at most
@@ -76,11 +88,11 @@ BETTER = BetterConstants()
 TINY = {
     "s4_alice_lstm": Constants(
         units=(8, 6), window=10, batch_size=32, epochs=2, sample_length=30,
-        temperatures=(0.0, 1.0), report_every=5,
+        temperatures=(0.0, 1.0), report_every=5, sliding_length=5, loss_windows=50,
     ),
     "s4_alice_better": BetterConstants(
         units=8, batch_size=4, sequence_length=8, epochs=2, seed_length=10, sample_length=30,
-        temperatures=(0.0, 1.0),
+        temperatures=(0.0, 1.0), dtype="float32",
     ),
 }  # fmt: skip
 
@@ -160,20 +172,50 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
             return writer.write(seed_text, constants.sample_length, sampler="greedy")
         return writer.write(seed_text, constants.sample_length, None, temperature, seed)
 
+    speeds = _writing_speed(folder, writer, seed_text, constants)
     folder.curve("loss", ylabel="nats per character, with dropout")
     vocabulary.save(folder.path / "vocabulary.json")
     count = len(ids) - constants.window
     figures = {
         # of whole epochs, or of the part of one that there was time for; with dropout, as Keras's
         "best_epoch_loss": min(history.history["loss"], default=None),
+        "nats_per_character": nats_after_windows(
+            model, ids, constants.window, constants.loss_windows
+        ),
         "last_loss": report.losses[-1] if report.losses else None,
         "windows_per_second": constants.batch_size * training["steps_per_second"],
+        **speeds,
         "window_matrix_bytes": count * constants.window * 4,  # one float32 a character
         "ids_bytes": ids.nbytes,
         "parameters": model.count_params(),
         "samples": compare_temperatures(folder, constants.temperatures, seed_text, write),
     }
     return folder.finish(model, data=corpus, training=training, figures=figures)
+
+
+def _writing_speed(folder, writer, seed_text, constants):
+    """Writes a sample the document's way; characters per second so and by the compiled loop."""
+
+    def slide(length):
+        return write_by_sliding(
+            writer.model, writer.vocabulary, seed_text, length, constants.window,
+            predict=lambda windows: writer.model.predict(windows, verbose=0),
+        )  # fmt: skip
+
+    def carry(length):
+        return writer.write(seed_text, length, sampler="greedy")
+
+    found = {}
+    for name, write, length in (
+        ("characters_per_second", carry, constants.sample_length),
+        ("characters_per_second_sliding", slide, constants.sliding_length),
+    ):
+        write(1)  # compiles
+        start = time.perf_counter()
+        text = write(length)
+        found[name] = length / (time.perf_counter() - start)
+    folder.sample("sliding window, argmax", f"[{seed_text}]{text}")
+    return found
 
 
 # --- Ours --------------------------------------------------------------------------------------
@@ -202,7 +244,12 @@ class MeasureLosses(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Measures."""
         minutes = self.clock.minutes
-        losses = {f"{name}_loss": nats(self.model, stream) for name, stream in self.streams.items()}
+        losses = {
+            f"{name}_loss": nats_of_stream(self.model, stream)
+            for name, stream in self.streams.items()
+        }
+        # The clock leaves room for one.
+        self.clock.validation_seconds = 60 * (self.clock.minutes - minutes)
         self.folder.log(
             epoch=epoch + 1, step=self.clock.step, minutes=round(minutes, 3), loss=logs["loss"],
             **losses,
@@ -217,10 +264,12 @@ class MeasureLosses(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def nats(model, stream):
-    """The exact loss of a stream in nats per character, dropout off."""
-    found = model.evaluate(stream, verbose=0, return_dict=True)
-    return found["bits_per_character"] * math.log(2)
+def in_float32(model):
+    """A copy of a model that computes in float32, compiled to be measured."""
+    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    copy.compile()
+    return copy
 
 
 def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
@@ -232,18 +281,25 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
         validation_split=constants.validation_split,
     )  # fmt: skip
     training_ids = ids[: int(len(ids) * (1 - constants.validation_split))]
-    model = char_lstm(vocabulary, constants.units, constants.num_layers, dropout=constants.dropout)
+    dtype, _ = resolve_dtype(constants.dtype)
+    model = char_lstm(
+        vocabulary, constants.units, constants.num_layers, dropout=constants.dropout, dtype=dtype
+    )
     model.compile(optimizer=keras.optimizers.Adam(constants.learning_rate, global_clipnorm=1.0))
     clock = TrainingClock(constants.epochs, len(train), max_minutes)
-    measure = MeasureLosses(
-        folder, clock, {"training": train, "validation": validation}, constants.training_loss
+    streams = {"training": train, "validation": validation}
+    measure = MeasureLosses(folder, clock, streams, constants.training_loss)
+    folder.say(
+        f"{folder.name}: {model.count_params():,} parameters in {dtype}, {len(train):,} steps an "
+        f"epoch, at most {constants.epochs} epochs."
     )
-    folder.say(f"{folder.name}: {model.count_params():,} parameters, {len(train):,} steps an epoch")
     with stop_on_interrupt(clock):
         model.fit(
             train, epochs=constants.epochs, callbacks=[clock, measure], shuffle=False, verbose=0
         )
     training = progress(clock)
+    model = in_float32(model)
+    losses = {f"{name}_loss": nats_of_stream(model, stream) for name, stream in streams.items()}
 
     seed_text = random_seed_text(vocabulary, training_ids, constants.seed_length, seed)
 
@@ -253,15 +309,19 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
 
     folder.curve("training_loss", "validation_loss", x="minutes", ylabel="nats per character")
     book = vocabulary.decode(training_ids)
+    write(0)  # compiles
+    start = time.perf_counter()
+    written = write(0)
+    writing_seconds = time.perf_counter() - start
     best = min(folder.rows, key=lambda row: row["validation_loss"])
-    last = folder.rows[-1]
     figures = {
-        "training_loss": last["training_loss"],
-        "validation_loss": last["validation_loss"],
+        **losses,
         "minutes_to_training_loss": measure.reached_minutes,
         "best_validation_loss": best["validation_loss"],
         "training_loss_at_best_validation": best["training_loss"],
         "epoch_of_best_validation": best["epoch"],
+        "characters_per_second": len(written) / writing_seconds,
+        "trained_in": dtype,
         "parameters": model.count_params(),
         "samples": compare_temperatures(folder, constants.temperatures, seed_text, write, book),
     }

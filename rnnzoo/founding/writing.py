@@ -2,9 +2,9 @@
 
 The documents S0 and S4 write with a window: they run the network over the last `SEQ_LENGTH`
 characters, take one character, move the window on by one and run the network over all of it again.
-`Writer` reads the phrase once and then carries the state from character to character, inside one
-compiled loop. The first character is the same; afterwards a window forgets what has left it and
-the state does not. `write_by_sliding` is the documents' way, to compare with.
+That is `write_by_sliding`. `Writer` reads the phrase once and then carries the state from character
+to character, inside one compiled loop. The first character is the same; afterwards a window forgets
+what has left it and the state does not.
 """
 
 import keras
@@ -111,8 +111,8 @@ class Writer:
         return ops.cast(values, "float32"), new_state
 
 
-def write_by_sliding(model, vocabulary, phrase, length, window):
-    """Writes by argmax, the documents' way: `model.predict` on a window, for every character.
+def write_by_sliding(model, vocabulary, phrase, length, window, predict=None):
+    """Writes by argmax, the documents' way: the network reads a whole window for every character.
 
     Args:
         model: As for `Writer`; with logits of the last step (B, V) or of all (B, T, V).
@@ -120,12 +120,15 @@ def write_by_sliding(model, vocabulary, phrase, length, window):
         phrase: The text to go on from.
         length: Characters to write.
         window: Characters that the network sees.
+        predict: Function from ids (1, window) to logits; `model.predict_on_batch`, a compiled call,
+            when left out.
 
     Returns:
         The characters that were written.
     """
+    predict = predict or model.predict_on_batch
     ids = vocabulary.encode(phrase).tolist()
     for _ in range(length):
-        logits = model.predict(np.array([ids[-window:]]), verbose=0)
+        logits = predict(np.array([ids[-window:]], "int32"))
         ids.append(int(logits[0].reshape(-1, len(vocabulary))[-1].argmax()))
     return vocabulary.decode(ids[len(ids) - length :])

@@ -1,5 +1,6 @@
 """What the networks of S0 and S4 read."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from rnnzoo.errors import InputError
 from rnnzoo.founding import s0_lasagne_char_lstm as s0
 from rnnzoo.founding import s4_alice as s4
+from rnnzoo.founding.folder import nats_after_windows
 
 
 @given(st.integers(2, 200), st.integers(1, 12), st.integers(1, 12))
@@ -58,6 +60,17 @@ def test_s4_reads_one_number_from_0_to_1_for_each_character():
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds == ["Embedding", "LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
     assert model(np.zeros((2, 7), "int32")).shape == (2, 5)
+
+
+def test_the_loss_after_windows_that_are_spread_over_the_text():
+    model = s4.network(5, s4.Constants(units=(4, 3), dropout=0.9))
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    ids = np.random.default_rng(0).integers(5, size=31).astype("int32")
+    starts = [0, 6, 12, 18, 24]  # 24 + 6 is the last character
+    logits = np.asarray(model(np.array([ids[at : at + 6] for at in starts])), "float64")
+    right = logits[np.arange(5), ids[[at + 6 for at in starts]]]
+    expected = np.mean(np.log(np.exp(logits).sum(-1)) - right)
+    assert nats_after_windows(model, ids, window=6, count=5) == pytest.approx(expected, rel=1e-5)
 
 
 def test_s0_has_the_adagrad_of_lasagne_and_clips_each_element():

@@ -13,7 +13,7 @@ from keras import ops
 
 from rnnzoo import founding
 from rnnzoo.errors import InputError
-from rnnzoo.founding import s1_numbers
+from rnnzoo.founding import s1_exercises, s1_numbers
 from rnnzoo.founding.s1_models import (
     FeedbackDecoder,
     TwiceClippedAdam,
@@ -254,6 +254,16 @@ def test_a_tiny_run_leaves_everything(name, tmp_path):
     found = accuracies(called(model, held_out).argmax(-1), held_out)
     assert found["accuracy"] == pytest.approx(summary["figures"]["accuracy"], abs=0.01)
     assert held_out.text_inputs[0] in (tmp_path / "samples.txt").read_text()
+
+
+@pytest.mark.parametrize("name", s1_exercises.CHANGES)
+def test_an_exercise_runs_with_one_thing_changed(name, tmp_path):
+    function = getattr(s1_exercises, name.replace("s1_numbers", "run"))
+    assert function.keywords["constants"] == replace(ENCODER_DECODER, **s1_exercises.CHANGES[name])
+    summary = summary_of(function(out=tmp_path, constants=s1_exercises.TINY[name]))
+    assert summary["system"] == name and summary["training"]["share"] == 1
+    (changed, value), *none = s1_exercises.CHANGES[name].items()
+    assert summary["constants"][changed] == value and not none
 
 
 def test_the_better_one_runs_too(tmp_path):

@@ -13,12 +13,15 @@ from typer.testing import CliRunner
 
 from rnnzoo import Vocabulary, founding
 from rnnzoo.errors import InputError
+from rnnzoo.founding import s3_better
+from rnnzoo.founding import s3_from_scratch as s3
+from rnnzoo.founding.writing import write_by_sliding
 
 VERSES = """First Citizen:
 Before we proceed any further, hear me speak.
 All: Speak, speak! What is it? Who is there? Nay, but quickly; go!
 """
-OURS = [name for name in founding.names() if not name.startswith("s1_")]
+OURS = [name for name in founding.names() if not name.startswith(("s1_", "s2_"))]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +85,6 @@ def test_s3_reports_loss_and_sample_every_so_many_steps(results):
 
 
 def test_s3_learns_and_measures_the_whole_text(results, texts):
-    from rnnzoo.founding import s3_from_scratch as s3
-
     folder = results("s3_vanilla_rnn")
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     inputs, targets = s3.chunks(vocabulary.encode(VERSES * 4), 5, 1)
@@ -98,6 +99,15 @@ def test_s3_learns_and_measures_the_whole_text(results, texts):
     assert figure < np.log(len(vocabulary))
 
 
+def test_s3_finds_where_the_loss_was_lowest(results):
+    rows = [{"loss": loss, "step": 10 * at, "minutes": at} for at, loss in enumerate([9, 4, 2, 8])]
+    found = s3.lowest(rows, sequence_length=5, count=2)
+    expected = {"lowest_nats_per_character": 0.6, "minutes_to_lowest": 2, "step_of_lowest": 20}
+    assert found == pytest.approx(expected)
+    assert s3.lowest(rows, 5) == {}
+    assert 0 < summary_of(results("s3_lstm"))["figures"]["lowest_nats_per_character"] < 4
+
+
 def test_s3_shows_the_gradient_with_and_without_clipping(results):
     rows = rows_of(results("s3_exploding_gradients"))
     names = ("not clipped", "elements clipped", "norm clipped")
@@ -107,9 +117,18 @@ def test_s3_shows_the_gradient_with_and_without_clipping(results):
 
 
 def test_s0_continues_the_phrase(results):
-    text = (results("s0_lasagne_char_lstm") / "samples.txt").read_text(encoding="utf-8")
-    assert text.count("First Citizen:\nBefore we proceed") >= 2
+    folder = results("s0_lasagne_char_lstm")
+    text = (folder / "samples.txt").read_text(encoding="utf-8")
+    phrase = "First Citizen:\nBefore we proceed"
+    assert text.count(phrase) >= 2
     assert "average loss" in text
+    model = keras.saving.load_model(folder / "model.keras")
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    by_window = write_by_sliding(model, vocabulary, phrase, 10, window=5)
+    assert f"argmax with a sliding window ---\n{phrase}{by_window}\n" in text
+    figures = summary_of(folder)["figures"]
+    assert figures["characters_per_second"] > 0 < figures["characters_per_second_sliding"]
+    assert 0 < figures["nats_per_character"] < 4
 
 
 def test_s4_reports_repetition_at_every_temperature(results):
@@ -119,6 +138,28 @@ def test_s4_reports_repetition_at_every_temperature(results):
         for figures in samples.values():
             assert 0 <= figures["repeated_10grams"] <= 1
     assert (results("s4_alice_lstm") / "best.weights.h5").is_file()
+
+
+def test_s4_writes_with_the_window_of_the_document_too(results):
+    folder = results("s4_alice_lstm")
+    assert "--- sliding window, argmax ---" in (folder / "samples.txt").read_text(encoding="utf-8")
+    figures = summary_of(folder)["figures"]
+    assert figures["characters_per_second"] > 0 < figures["characters_per_second_sliding"]
+    assert 0 < figures["nats_per_character"] < 4
+
+
+def test_s3_better_is_measured_as_the_document_s_networks(texts, tmp_path):
+    folder = s3_better.run(out=tmp_path, data_dir=texts, constants=s3_better.TINY)
+    model = keras.saving.load_model(folder / "model.keras")
+    inputs, targets = s3.chunks(model.vocabulary.encode(VERSES * 4), 5, 1)
+    logits = np.asarray(model(inputs[:, 0]), "float64")
+    right = np.take_along_axis(logits, targets[:, 0, :, None], -1)[..., 0]
+    nats = np.log(np.exp(logits).sum(-1)) - right
+    figures = summary_of(folder)["figures"]
+    assert figures["nats_per_character"] == pytest.approx(nats.mean(), rel=1e-4)
+    assert figures["validation_loss"] > 0 < figures["training_loss"]
+    rows = rows_of(folder)
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
 def test_s4_stops_at_the_training_loss(texts, tmp_path):
@@ -156,8 +197,6 @@ def test_a_run_is_cut_by_its_minutes(texts, tmp_path, capsys):
 
 def test_an_unfinished_run_has_no_summary(results, texts, tmp_path, monkeypatch):
     founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True)
-    from rnnzoo.founding import s3_from_scratch as s3
-
     monkeypatch.setattr(s3, "chunks", None)
     with pytest.raises(TypeError):
         founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True)

@@ -40,6 +40,21 @@ def test_argmax_is_that_of_the_whole_text_so_far(model):
     assert Writer(model, VOCABULARY).write(PHRASE, 6, sampler="greedy") == expected
 
 
+def test_a_window_forgets_what_has_left_it():
+    keras.utils.set_random_seed(0)
+    model = s4.network(len(VOCABULARY), s4.Constants(units=(9, 6)))
+    seen = []
+
+    def predict(windows):
+        seen.append(VOCABULARY.decode(windows[0]))
+        return model.predict(windows, verbose=0)
+
+    written = write_by_sliding(model, VOCABULARY, PHRASE, 3, window=5, predict=predict)
+    whole = PHRASE + written
+    assert seen == [whole[at : at + 5] for at in range(len(PHRASE) - 5, len(PHRASE) - 2)]
+    assert written == write_by_sliding(model, VOCABULARY, PHRASE[-5:], 3, window=5)
+
+
 def test_a_seed_repeats_its_draws_and_the_next_one_does_not(model):
     writer = Writer(model, VOCABULARY)
     texts = [writer.write(PHRASE, 40, temperature=2.0, seed=seed) for seed in (1, 1, 2)]
