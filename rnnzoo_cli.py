@@ -79,6 +79,9 @@ def list_command(
 ):
     """List the models of the zoo.
 
+    "not here" stands behind the size of a model whose weights may not be in the installed package,
+    because of the terms of its corpus; they are in a checkout of the repository.
+
     Example:
       rnnzoo list "char_*"
     """
@@ -99,7 +102,7 @@ def kernels(model: Model):
     """Show which kernel each recurrent layer of a model runs here, and why.
 
     Example:
-      rnnzoo kernels saved_models/imdb_lm
+      rnnzoo kernels trained/imdb_lm
     """
     with errors_in_a_sentence():
         import rnnzoo
@@ -123,7 +126,7 @@ def evaluate(
     Examples:
       rnnzoo evaluate char_lstm_shakespeare
 
-      rnnzoo evaluate saved_models/my_novel --text-file my_novel.txt
+      rnnzoo evaluate trained/my_novel --text-file my_novel.txt
     """
     with errors_in_a_sentence():
         from rnnzoo.training import evaluate
@@ -138,6 +141,7 @@ def _show(models):
     """Prints published models as a table."""
     from rich.table import Table
 
+    from rnnzoo import zoo
     from rnnzoo.training.report import readable
 
     table = Table("name", "family", "corpus")
@@ -151,7 +155,7 @@ def _show(models):
             f"{model.family} ({model.builder})",
             model.corpus,
             f"{model.parameters:,}",
-            f"{model.bytes / 1e6:.1f} MB",
+            f"{model.bytes / 1e6:.1f} MB" + ("" if zoo.is_here(model) else ", not here"),
             f"{figure} ({model.figure['split']})",
             f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h",
         )

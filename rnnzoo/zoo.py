@@ -177,6 +177,11 @@ def find(name_or_path: str | os.PathLike) -> Path:
     )
 
 
+def is_here(model: Published) -> bool:
+    """Whether the weights of a published model are in this installation."""
+    return (folder() / model.file).is_file()
+
+
 def _published_file(model: Published) -> Path:
     """The file of a published model, if it is the one that was published."""
     path = folder() / model.file

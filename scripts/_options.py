@@ -22,9 +22,7 @@ MaxMinutes = Annotated[
 Seed = Annotated[
     int | None, typer.Option(help="Of weights, dropout and data order [recipe's own].")
 ]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder for the result [default: saved_models/RECIPE].")
-]
+Out = Annotated[Path | None, typer.Option(help="Folder for the result [default: trained/RECIPE].")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
 ]

@@ -65,6 +65,16 @@ def test_list(published):
     for text in ("char_lstm_hamlet", "LanguageModel", f"{model['parameters']:,}", figure, "0 min"):
         assert text in done.stdout, text
     assert call("list", "char_*").stdout == done.stdout
+    assert "not here" not in done.stdout
+
+
+def test_list_says_what_is_not_installed(published):
+    path = published / "zoo" / "char_lstm_hamlet" / "model.keras"
+    path.rename(path.with_suffix(".away"))
+    try:
+        assert "MB, not here" in call("list").stdout
+    finally:
+        path.with_suffix(".away").rename(path)
 
 
 def test_kernels(published):

@@ -170,16 +170,38 @@ def test_the_models_of_this_checkout():
     files = [zoo.folder() / "index.json"]
     files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
     assert sum(path.stat().st_size for path in files) < 50e6
+    if zoo.index():
+        smallest = min(zoo.index().values(), key=lambda published: published.parameters)
+        assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
+
+
+def add_the_models_of_this_checkout(folder):
+    """Copies them into another zoo; returns the files that may go into a wheel."""
+    real, allowed = Path(__file__).parents[1] / "saved_models", set()
+    index, models = (json.loads((one / "index.json").read_text()) for one in (folder, real))
+    for name, model in models["models"].items():
+        shutil.copytree(real / name, folder / name)
+        for path in (real / name).rglob("*"):
+            weights = path.name == "model.keras" or "saved_model" in path.relative_to(real).parts
+            if path.is_file() and (model["in_wheel"] or not weights):
+                allowed.add(path.relative_to(real).as_posix())
+    index["models"] |= models["models"]
+    (folder / "index.json").write_text(json.dumps(index))
+    return allowed
 
 
 def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_path, monkeypatch):
     setuptools = pytest.importorskip("setuptools", minversion="77")
     root, source = Path(__file__).parents[1], tmp_path / "source"
     made = make_zoo("romeo", shy={"in_wheel": False})
+    for name in ("romeo", "shy"):
+        (made / name / "card.md").write_text("A card.")
+        (made / name / "saved_model" / "variables").mkdir(parents=True)
+        for file in ("saved_model.pb", "variables/variables.index"):
+            (made / name / "saved_model" / file).write_text("Weights.")
+    allowed = add_the_models_of_this_checkout(made)
     shutil.copytree(made, source / "saved_models")
     shutil.copytree(source / "saved_models" / "romeo", source / "saved_models" / "just_trained")
-    for name in ("romeo", "shy"):
-        (source / "saved_models" / name / "card.md").write_text("A card.")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "rnnzoo_cli.py"):
         shutil.copy(root / name, source)
     shutil.copytree(root / "rnnzoo", source / "rnnzoo", ignore=shutil.ignore_patterns("__pyc*"))
@@ -192,7 +214,8 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
         wheel.extractall("installed")
     models = {name for name in names if name.startswith("rnnzoo/saved_models/")}
     assert {name.removeprefix("rnnzoo/saved_models/") for name in models} == {
-        "index.json", "romeo/model.keras", "romeo/card.md", "shy/card.md",
+        "index.json", "romeo/model.keras", "romeo/card.md", "romeo/saved_model/saved_model.pb",
+        "romeo/saved_model/variables/variables.index", "shy/card.md", *allowed,
     }  # fmt: skip
     modules = {path.relative_to(root).as_posix() for path in (root / "rnnzoo").rglob("*.py")}
     assert modules | {"rnnzoo/py.typed", "rnnzoo_cli.py"} <= names

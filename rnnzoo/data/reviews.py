@@ -34,13 +34,21 @@ _LAYOUT = {
 
 
 def imdb_reviews(
-    *, data_dir: str | Path | None = None, seed: int = 0, clean: bool = True
+    *,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    clean: bool = True,
+    unlabelled: bool = False,
 ) -> Corpus:
     """Loads the reviews as documents; a tenth of the training reviews is the validation split.
 
     All copies of a review stay on one side of train/validation, and the split depends on the
     texts alone, so every source of the same 25,000 reviews gives the same 22,500 and 2,500 in
     the same (shuffled) order. `test` and `unsupervised` are read only when asked for.
+
+    With `unlabelled` the 50,000 unlabelled reviews join the training reviews, as language models
+    want it; the validation split stays as it is. What occurs in validation or test, letter for
+    letter once it is tidied, is then left out of train, so that neither was seen in training.
 
     Args:
         data_dir: A folder that has them: as JSONL (imdb/train.jsonl.gz with a field "text"), as
@@ -49,6 +57,8 @@ def imdb_reviews(
         clean: Replace the `<br />` marks by spaces and every run of white space by one space.
             False gives the exact text, which `keras.datasets.imdb` was made from (its word
             index counts "br").
+        unlabelled: Add the unlabelled reviews to `train`, where the source has them; a note says
+            so where it has not.
 
     Returns:
         A corpus of documents.
@@ -68,13 +78,28 @@ def imdb_reviews(
         raise InputError(f"There is no training review in {where}; fetch the corpus again.")
     train, validation, keys = _split(raw, round(len(raw) / 10), seed, clean)
 
-    notes = []
+    source, notes = f"{len(raw):,} training reviews from {where}.", []
     if len(raw) != _TRAINING_REVIEWS:
         notes.append(f"{len(raw):,} training reviews, not the {_TRAINING_REVIEWS:,} of the corpus.")
     if copies := len(raw) - len(keys):
         notes.append(
             f"{copies:,} of the {len(raw):,} training reviews are copies of another one; all "
             "copies of a review are on the same side of train/validation."
+        )
+    if unlabelled and "unsupervised" not in read:
+        notes.append("The source has no unlabelled reviews: the labelled ones alone are read.")
+    elif unlabelled:
+        more = read["unsupervised"]()
+        source = f"{len(raw):,} training and {len(more):,} unlabelled reviews from {where}."
+        tests = read["test"]() if "test" in read else []
+        held = set(_tidied(validation + tests))
+        both = [*train, *more]
+        kept = [text for text, key in zip(both, _tidied(both), strict=True) if key not in held]
+        train, _, keys = _split(kept, 0, seed, clean)
+        keys |= set(_tidied(validation))
+        notes.append(
+            f"{len(both) - len(kept):,} of the {len(both):,} training and unlabelled reviews occur "
+            "in validation or test too and are left out of train."
         )
 
     def other(split):
@@ -88,7 +113,7 @@ def imdb_reviews(
     corpus = Corpus(
         name="imdb_reviews",
         kind="documents",
-        source=f"{len(raw):,} training reviews from {where}.",
+        source=source,
         terms=_TERMS,
         splits=Splits(loaders),
         notes=notes,
@@ -129,9 +154,14 @@ def _read_word_index(path):
 
 def _split(raw: list[str], count: int, seed: int, clean: bool):
     """Holds `count` reviews out; also returns the set of their tidied texts."""
-    tidied = [" ".join(_BREAK.sub(" ", text).split()) for text in raw]
+    tidied = _tidied(raw)
     rest, held = hold_out(tidied if clean else raw, tidied, count, seed)
     return rest, held, set(tidied)
+
+
+def _tidied(texts: list[str]) -> list[str]:
+    """Texts without marks, and with one space for every run of white space."""
+    return [" ".join(_BREAK.sub(" ", text).split()) for text in texts]
 
 
 def _find(folder: Path) -> Found | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rnnzoo.errors import InputError, unknown_name
 
+TINY_MINUTES = 0.2  # of training, at most: the documents' texts are long for networks of any size
+
 # name: (module, function, what it is). A function takes `(*, out, data_dir, max_minutes, seed,
 # constants)`, may take more, and returns the folder. The default of `constants` is a dataclass, the
 # document's; its module's `TINY` is one for a run of seconds, or a dictionary of them by name.
@@ -176,6 +178,7 @@ def run(
     if constants is None:
         constants = inspect.signature(function).parameters["constants"].default
         if tiny:
+            max_minutes = max_minutes or TINY_MINUTES
             constants = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
     constants, arguments = _changed(name, constants, _arguments_of(function), options)
     out = Path("trained") / name if out is None else Path(out)

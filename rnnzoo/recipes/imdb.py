@@ -30,6 +30,22 @@ IMDB_LM = register(
 register(
     replace(
         IMDB_LM,
+        name="word_lm_imdb",
+        description="A word LSTM of the IMDB reviews, the unlabelled ones too: 10,000 words, "
+        "lower-cased, no punctuation.",
+        corpus_options={"unlabelled": True},
+        builder_options={"units": 640, "embedding_dim": 256},
+        epochs=3,
+        max_minutes=70.0,
+        sample_every_batches=2000,
+        ngram_orders=(3, 5),
+        expected="",
+    )
+)
+
+register(
+    replace(
+        IMDB_LM,
         name="imdb_lm_tiny",
         description="A word LSTM of reviews that trains in seconds, to try things out.",
         vocabulary={"level": "word", "lowercase": True, "punctuation": "strip", "size": 200},

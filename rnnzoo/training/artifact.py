@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,12 +120,28 @@ def _facts(model, task, checkpoint, figures, baselines, run):
             "patience": recipe.patience,
             "best_epoch": progress["best_epoch"],
             "best_step": progress["best_step"],
+            "checkpoints": _checkpoints(model, checkpoint),
         },
         "machine": machine(),
         "versions": versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "recipe_arguments": asdict(recipe),
     }
+
+
+def _checkpoints(model, checkpoint):
+    """What validation found during the training: of the checkpoint that was kept, and of the last.
+
+    The log has a validation at the end of every training.
+    """
+    metric = model.default_metric().name
+    with open(checkpoint.log, newline="", encoding="utf-8") as file:
+        found = [value for row in csv.DictReader(file) if (value := row[f"val_{metric}"])]
+    values = {"best": checkpoint.progress["best"], "last": float(found[-1])}
+    if metric == "bits_per_character":
+        metric = "nats_per_character"
+        values = {name: bits * math.log(2) for name, bits in values.items()}
+    return {"figure": metric, **values}
 
 
 def _write_samples(path, samples, target):

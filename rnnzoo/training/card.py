@@ -70,23 +70,25 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         f"- Tokens: {'; '.join(map(_vocabulary, facts['vocabularies']))}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
-        "the validation data, and the figures are of the same data and of the saved model, which "
-        "computes in float32.",
+        f"the validation data, and the {'validation ' if test else ''}figures are of the same data "
+        "and of the saved model, which computes in float32.",
+        *_last_checkpoint(training),
         *(_rounding(*item) for item in facts.get("half_precision", {}).items()),
         "",
         *_table("validation" if test else "value", figures),
         *(_table("test", test["figures"]) if test else []),
     ]
-    if facts["baselines"]:
-        rows = comparison(name or facts["recipe"], figures, facts["baselines"])
-        lines += [
-            "On the same tokens, vocabulary, unknown words and ends:",
-            "",
-            "| model | perplexity |",
-            "|---|---|",
-            *(f"| {name} | {value:.2f} |" for name, value in rows),
-            "",
-        ]
+    for title, part in (("Validation", facts), ("Test", test or {})):
+        if part.get("baselines"):
+            rows = comparison(name or facts["recipe"], part["figures"], part["baselines"])
+            lines += [
+                f"{title} data, on the same tokens, vocabulary, unknown words and ends:",
+                "",
+                "| model | perplexity |",
+                "|---|---|",
+                *(f"| {model} | {value:.2f} |" for model, value in rows),
+                "",
+            ]
     lines += [
         "![Learning curve](curve.png)",
         "",
@@ -142,6 +144,18 @@ def _headline(split, figures):
 def _table(title, figures):
     rows = [readable(name, value) for name, value in figures.items()]
     return [f"| figure | {title} |", "|---|---|", *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def _last_checkpoint(training):
+    """What the last checkpoint reached, as against the one that was chosen."""
+    if training["best_step"] == training["steps"]:
+        return ["- It is the last checkpoint too."]
+    found = training["checkpoints"]
+    return [
+        f"- The last checkpoint, after {training['epochs']} epochs, has {found['last']:.5g} "
+        f"{found['figure'].replace('_', ' ')} on the validation data, the one that was kept "
+        f"{found['best']:.5g} (both as measured during the training, in {training['dtype']})."
+    ]
 
 
 def _rounding(figure, values):

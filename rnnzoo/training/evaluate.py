@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo import zoo
-from rnnzoo.data.corpus import Splits
+from rnnzoo.data.corpus import Corpus, Splits, say
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, Seq2Seq
 from rnnzoo.recipes import Recipe
@@ -74,6 +74,7 @@ def evaluate(
     model = zoo.load(name_or_path)
     split = "test" if "test" in facts else "validation"
     task = make_task(facts, model, split, data_dir, text_file)
+    say(f"Measuring {name_or_path} on its {split} data; this may take minutes.")
     return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
 
 
@@ -146,18 +147,34 @@ def make_task(
             "text of your own."
         )
     if split == "test":
-        if "test" not in corpus.splits:
-            raise InputError(
-                f"The figure is of the test split of {corpus.name}, which was not found with the "
-                "rest; give a folder that has it by --data-dir."
-            )
-        parts = {"train": corpus.splits["train"], "validation": corpus.splits["test"]}
-        splits = Splits({name: lambda part=part: part for name, part in parts.items()})
-        corpus, recipe = replace(corpus, splits=splits), replace(recipe, validation_limit=None)
+        recipe, corpus = with_test_as_validation(recipe, corpus)
     task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
     if split == "test":
         task.split = task.split.replace("validation split", "test split")
     return task
+
+
+def with_test_as_validation(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, Corpus]:
+    """Puts the whole test split of a corpus in the place of the validation split.
+
+    Args:
+        recipe: The recipe.
+        corpus: Its corpus.
+
+    Returns:
+        Both, changed.
+
+    Raises:
+        InputError: If the corpus has no test split.
+    """
+    if "test" not in corpus.splits:
+        raise InputError(
+            f"The figure is of the test split of {corpus.name}, which was not found with the "
+            "rest; give a folder that has it by --data-dir."
+        )
+    parts = {"train": corpus.splits["train"], "validation": corpus.splits["test"]}
+    splits = Splits({name: lambda part=part: part for name, part in parts.items()})
+    return replace(recipe, validation_limit=None), replace(corpus, splits=splits)
 
 
 def _recipe(arguments):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from rnnzoo import models
-from rnnzoo.data import document_batches, stream_batches, window_batches
+from rnnzoo.data import document_batches, random_resets, stream_batches, window_batches
 from rnnzoo.data.batches import in_background
 from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.encoded import encode_corpus
@@ -19,12 +19,16 @@ from rnnzoo.training.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MEMORY_LIMIT = 10_000_000  # characters; a longer text is encoded to a file
+# The estimate of nanoGPT: random blocks, each read from nothing.
+COLD_BATCHES, COLD_ROWS, COLD_LENGTH, COLD_SEED = 200, 64, 256, 1337
 
 
 class LanguageModelTask:
     """The data of a language model, its figures and its samples.
 
-    A text is one stream whose end is held out. Documents are joined, each from start to end, in a
+    A text is one stream whose end is held out. A model of characters is measured there twice: on
+    the whole of it with carried state, and on random blocks from the zero state, as transformers
+    are measured. Documents are joined, each from start to end, in a
     seeded order, to one stream for training; for validation every document starts from an empty
     state, so that figures are comparable with those of an n-gram model.
 
@@ -106,6 +110,10 @@ class LanguageModelTask:
             f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
             f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
         )
+        self.cold_starts = ()
+        if self.vocabulary.level == "character":
+            self.cold_starts, how = _cold_starts(len(held))
+            self.split += f"; {how}"
 
     def _check_length(self, length, validation_rows):
         recipe = self.recipe
@@ -139,6 +147,11 @@ class LanguageModelTask:
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held = np.concatenate(held)
         self.split += ", every document from an empty state, its end included"
+        if vocabulary.level == "word" and vocabulary.unknown_id is not None:
+            self.split += (
+                "; bits per character are over the characters of all words, the unknown ones too, "
+                "which are foretold as one token"
+            )
 
     def build(self, dtype: str) -> models.LanguageModel:
         """Builds the recipe's model."""
@@ -173,7 +186,22 @@ class LanguageModelTask:
         Returns:
             A dictionary of figures; the first is the one to quote.
         """
-        nats = _nats(model, self.validation)
+        figures = self.figures(_nats(model, self.validation))
+        if self.documents is None and len(self.cold_starts):
+            nats = _nats(model, _cold_batches(self.held, self.cold_starts))
+            figures["cold_start_nats_per_character"] = nats
+            figures["cold_start_bits_per_character"] = nats / math.log(2)
+        return figures
+
+    def figures(self, nats: float) -> dict[str, float]:
+        """The figures of the validation data that follow from one.
+
+        Args:
+            nats: Mean cross-entropy per token.
+
+        Returns:
+            A dictionary of figures; the first is the one to quote.
+        """
         if self.documents is None:
             bits = nats / math.log(2)
             if self.vocabulary.level == "character":
@@ -231,7 +259,35 @@ def _batches(flat, documents, recipe, seed):
         return window_batches(flat, size, length, stride=recipe.stride or length, seed=seed)
     if recipe.batches == "documents":
         return document_batches(documents, size, max_length=length, seed=seed)
-    return stream_batches(flat, size, length)
+    batches = stream_batches(flat, size, length)
+    if recipe.reset_probability:
+        batches = random_resets(batches, recipe.reset_probability, seed)
+    return batches
+
+
+def _cold_starts(length):
+    """Where random blocks of a held-out text start, and a sentence that says how many there are.
+
+    A text that is short has as many batches as it has places to start.
+    """
+    places = max(length - COLD_LENGTH, 0)
+    batches = min(COLD_BATCHES, places // COLD_ROWS)
+    starts = np.random.default_rng(COLD_SEED).integers(0, places or 1, batches * COLD_ROWS)
+    if not batches:
+        return starts, f"too short for {COLD_ROWS} blocks of {COLD_LENGTH} from a cold start"
+    return starts, (
+        f"cold start: {batches} random batches of {COLD_ROWS} x {COLD_LENGTH} of it, every block "
+        f"from the zero state (the estimate of nanoGPT; NumPy's seed {COLD_SEED})"
+    )
+
+
+def _cold_batches(held, starts):
+    """Batches of the blocks and of what follows each of their characters."""
+    import tensorflow as tf
+
+    blocks = held[starts[:, None] + np.arange(COLD_LENGTH + 1)]  # (batches * rows, length + 1)
+    data = tf.data.Dataset.from_tensor_slices((blocks[:, :-1], blocks[:, 1:]))
+    return in_background(data.batch(COLD_ROWS))
 
 
 def _without_starts(batches, start_id):

@@ -24,7 +24,7 @@ from rnnzoo.training.files import unfinished, write_atomically
 WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 IGNORED = """\
-# Written by scripts/publish_model.py: what training leaves here is ignored, what is published not.
+# Written by scripts/publish_model.py: what is published is kept, everything else ignored.
 /*
 !/.gitignore
 !/README.md
@@ -99,7 +99,11 @@ def publish_model(
         facts["half_precision"] = {quoted: [before[quoted], facts["figures"][quoted]]}
         if "test" in task.corpus.splits:
             test = make_task(facts, model, "test", **given)
-            facts["test"] = {"figures": test.evaluate(model), "split": test.split}
+            facts["test"] = {
+                "figures": test.evaluate(model),
+                "baselines": test.baselines(),
+                "split": test.split,
+            }
         samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
         write_atomically(new / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         write_atomically(new / "card.md", card(facts, samples))

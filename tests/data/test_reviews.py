@@ -96,6 +96,35 @@ def test_test_split_is_read_late_and_reports_what_it_shares(folder, monkeypatch,
     assert "1 reviews of test occur" in capsys.readouterr().err
 
 
+def test_unlabelled_reviews_join_the_training_reviews(tmp_path, real, expected):
+    (tmp_path / "imdb").mkdir()
+    labelled, new = {"text": expected.documents[0]}, {"text": "New<br />to  all."}
+    held, tested = {"text": expected.validation[0]}, {"text": "Tested <br /> here."}
+    write_jsonl(tmp_path / "imdb" / "train.jsonl", real)
+    write_jsonl(tmp_path / "imdb" / "unsup.jsonl", [new, held, tested, labelled])
+    write_jsonl(tmp_path / "imdb" / "test.jsonl", [{"text": "Tested here."}, real[5]])
+    corpus = corpora.load("imdb_reviews", data_dir=tmp_path, unlabelled=True)
+    assert corpus.validation == expected.validation
+    tested_too = " ".join(real[5]["text"].replace("<br />", " ").split())
+    wanted = [*expected.documents, "New to all.", expected.documents[0]]
+    assert sorted(corpus.documents) == sorted(text for text in wanted if text != tested_too)
+    assert corpus.documents != sorted(corpus.documents)
+    assert "302 training and 4 unlabelled reviews from imdb/train.jsonl" in corpus.source
+    left_out = len(wanted) + 2 - len(corpus.documents)
+    assert f"{left_out} of the {len(expected.documents) + 4} training and" in corpus.notes[-1]
+    shared = set(corpus.test) & {*corpus.documents, *corpus.validation}
+    assert shared == set(corpus.test) & set(corpus.validation)
+    assert corpus.sha256 != expected.sha256
+    raw = corpora.load("imdb_reviews", data_dir=tmp_path, unlabelled=True, clean=False)
+    assert "New<br />to  all." in raw.documents and len(raw.documents) == len(corpus.documents)
+
+
+def test_no_unlabelled_reviews_to_join(folder, expected):
+    corpus = corpora.load("imdb_reviews", data_dir=folder, unlabelled=True)
+    assert_equal(corpus, expected)
+    assert corpus.notes[-1].startswith("The source has no unlabelled reviews")
+
+
 def test_original_archive_layout(tmp_path, real, expected):
     base = tmp_path / "aclImdb"
     for name in ("train/neg", "train/pos", "train/unsup", "test/neg", "test/pos"):

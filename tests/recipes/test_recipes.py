@@ -56,6 +56,8 @@ def test_a_name_can_be_taken_once():
         ({"sequence_length": None}, "no `sequence_length`, which its streams need"),
         ({"sequence_length": None, "batches": "windows"}, "which its windows need"),
         ({"epochs": -1}, "`epochs`"),
+        ({"reset_probability": 1.5}, "`reset_probability` must be from 0 to 1, not 1.5"),
+        ({"reset_probability": 0.5, "batches": "windows"}, "goes with streams"),
         ({"sample_length": 0}, "`sample_length`"),
         ({"temperature": 0.0}, "`temperature` must be above 0, not 0.0"),
         ({"learning_rate": float("nan")}, "`learning_rate` must be above 0"),

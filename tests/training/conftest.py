@@ -19,8 +19,9 @@ def small_data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     (folder / "tinyshakespeare.txt").write_text(". ".join(sentences(150, 12, 0)))
     (folder / "imdb").mkdir()
-    rows = [json.dumps({"text": text}) for text in sentences(120, 30, 1)]
-    (folder / "imdb" / "train.jsonl").write_text("\n".join(rows) + "\n")
+    for split, count, seed in (("train", 120, 1), ("test", 30, 5), ("unsup", 40, 6)):
+        rows = [json.dumps({"text": text}) for text in sentences(count, 30, seed)]
+        (folder / "imdb" / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
     (folder / "multi30k").mkdir()
     for split, count, seed in (("train", 100, 2), ("val", 20, 3), ("test_2016_flickr", 20, 4)):
         lines = sentences(count, 8, seed)

@@ -1,11 +1,13 @@
 """From a trained folder to the zoo and back to its figure."""
 
+import csv
 import hashlib
 import json
 import re
 import shutil
 import types
 import zipfile
+from dataclasses import replace
 
 import h5py
 import keras
@@ -15,10 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rnnzoo
-from rnnzoo import zoo
+from rnnzoo import recipes, zoo
+from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
+from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
+from rnnzoo.training.card import card
 from rnnzoo.training.evaluate import agree, evaluate
 from rnnzoo.training.publish import publish_model, to_half_precision
 from rnnzoo.training.train import train
@@ -26,22 +31,27 @@ from rnnzoo.training.train import train
 
 @pytest.fixture(scope="module")
 def trained(small_data, tmp_path_factory):
-    """The folders of two trainings, without the SavedModels, which take most of the time."""
-    names = ("char_lstm_tiny", "multi30k_en_de_tiny")
-    out = tmp_path_factory.mktemp("trained")
+    """The folders of three trainings, without the SavedModels, which take most of the time."""
+    names = ("char_lstm_tiny", "multi30k_en_de_tiny", "imdb_lm_tiny")
+    changes = {"imdb_lm_tiny": {"corpus_options": {"unlabelled": True}, "epochs": 2}}
+    out, folders = tmp_path_factory.mktemp("trained"), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ZooModel, "export", lambda *arguments, **options: None)
-        return {name: train(name, data_dir=small_data, out=out / name, epochs=1) for name in names}
+        for name in names:
+            recipe = replace(recipes.get(name), **{"epochs": 1, **changes.get(name, {})})
+            folders[name] = train(recipe, data_dir=small_data, out=out / name)
+    return folders
 
 
 @pytest.fixture(scope="module")
 def made(trained, small_data, tmp_path_factory):
-    """A zoo with a character model and a translator, published once."""
+    """A zoo with a character model, a translator and a model of reviews, published once."""
     folder = tmp_path_factory.mktemp("zoo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "folder", lambda: folder)
         publish_model(trained["char_lstm_tiny"], "char_lstm_small", data_dir=small_data)
         publish_model(trained["multi30k_en_de_tiny"], "captions", data_dir=small_data)
+        publish_model(trained["imdb_lm_tiny"], "reviews", data_dir=small_data)
     return folder
 
 
@@ -59,7 +69,7 @@ def content(folder):
 
 
 def test_what_is_published(zoo_folder, trained):
-    assert rnnzoo.list_models() == ["captions", "char_lstm_small"]
+    assert rnnzoo.list_models() == ["captions", "char_lstm_small", "reviews"]
     entry, path = zoo.index()["char_lstm_small"], zoo_folder / "char_lstm_small" / "model.keras"
     facts = json.loads((path.parent / "metrics.json").read_text())
     assert {file.name for file in path.parent.iterdir()} == {
@@ -98,7 +108,56 @@ def test_the_card(zoo_folder):
     assert "may not ship with the package" in card
 
 
-@pytest.mark.parametrize("name", ["char_lstm_small", "captions"])
+def test_the_last_checkpoint_stands_beside_the_best(trained):
+    folder = trained["imdb_lm_tiny"]
+    facts = json.loads((folder / "metrics.json").read_text())
+    with open(folder / "log.csv", newline="") as file:
+        found = [float(row["val_perplexity"]) for row in csv.DictReader(file) if row["val_loss"]]
+    checkpoints = facts["training"]["checkpoints"]
+    assert checkpoints["figure"] == "perplexity" and len(found) == 2
+    assert checkpoints["last"] == found[-1]
+    assert checkpoints["best"] == pytest.approx(min(found), abs=1e-4)
+    # whichever was the better one here: one that is not the last, and one that is
+    facts["training"] |= {"steps": 200, "best_step": 100}
+    facts["training"]["checkpoints"] = {"figure": "perplexity", "best": 80.5, "last": 90.25}
+    said = (
+        "after 2.0 epochs, has 90.25 perplexity on the validation data, the one that was kept 80.5"
+    )
+    assert said in card(facts, []) and "lowest validation loss" in card(facts, [])
+    facts["training"]["best_step"] = 200
+    assert "It is the last checkpoint too." in card(facts, []) and said not in card(facts, [])
+    facts = json.loads((trained["char_lstm_tiny"] / "metrics.json").read_text())
+    checkpoints = facts["training"]["checkpoints"]
+    assert checkpoints["figure"] == "nats_per_character"
+    assert checkpoints["last"] == pytest.approx(facts["figures"]["nats_per_character"], rel=0.01)
+
+
+def test_the_reviews_figures_are_those_of_the_test_reviews(zoo_folder, small_data):
+    """Each review alone, from an empty state, and the n-grams on the same tokens."""
+    entry, model = zoo.index()["reviews"], zoo.load("reviews")
+    lines = (small_data / "imdb" / "test.jsonl").read_text().splitlines()
+    held = model.vocabulary.encode_documents(json.loads(line)["text"] for line in lines)
+    nats = tokens = 0
+    for ids in held:
+        logits = np.asarray(model(ids[None, :-1]), "float64")[0]  # (T, V)
+        nats += (np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]).sum()
+        tokens += len(ids) - 1
+    assert entry.figure["name"] == "perplexity" and entry.figure["split"] == "test"
+    assert entry.figure["value"] == pytest.approx(np.exp(nats / tokens), rel=1e-4)
+    assert not entry.in_wheel
+    facts = json.loads((zoo_folder / "reviews" / "metrics.json").read_text())
+    assert facts["test"]["figures"]["tokens"] == tokens
+    read = corpora.load("imdb_reviews", data_dir=small_data, unlabelled=True).documents
+    assert len(read) == 120 - 12 + 40
+    bigram = KneserNey(len(model.vocabulary), 2).fit(model.vocabulary.encode_documents(read))
+    expected = bigram.perplexity(held)
+    assert facts["test"]["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(expected)
+    card = (zoo_folder / "reviews" / "card.md").read_text()
+    test = card[card.index("Test data, on the same tokens") :]
+    assert f"| interpolated Kneser-Ney 2gram | {expected:.2f} |" in test
+
+
+@pytest.mark.parametrize("name", ["char_lstm_small", "captions", "reviews"])
 def test_the_figure_is_made_again(zoo_folder, small_data, name):
     found = evaluate(name, data_dir=small_data)
     assert found.different == []
@@ -195,6 +254,20 @@ def test_publishing_again_replaces_or_changes_nothing(zoo_folder, trained, monke
     model = zoo_folder / "char_lstm_small" / "model.keras"
     assert after[model.relative_to(zoo_folder)] == before[model.relative_to(zoo_folder)]
     assert zoo.load("char_lstm_small") and content(source) == untouched
+
+
+def test_a_published_saved_model(zoo_folder, trained, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(publish, "make_task", NothingToMeasure)
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small", saved_model=True)
+    exported = tf.saved_model.load(zoo_folder / "char_lstm_small" / "saved_model")
+    text = "the film was good"
+    ids = zoo.load("char_lstm_small").vocabulary.encode(text)[None]  # (1, T)
+    logits = np.asarray(zoo.load("char_lstm_small")(ids[:, :-1]), "float64")[0]
+    nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(text) - 1), ids[0, 1:]]
+    found = exported.score(tf.constant([text]))
+    np.testing.assert_allclose(found["nats"].numpy(), [nats.sum()], rtol=1e-4)
 
 
 def test_what_cannot_be_published(zoo_folder, trained, small_data, tmp_path):

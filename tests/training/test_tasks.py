@@ -76,6 +76,33 @@ def test_the_tokens_of_a_text_are_the_targets_that_are_read(tmp_path):
     assert task.evaluate(model)["tokens"] == read == 8 * 17
 
 
+@pytest.mark.parametrize(("held", "batches"), [(2000, 2), (256 + 63, 0), (256 + 64, 1)])
+def test_cold_starts_are_random_blocks_from_the_zero_state(held, batches, tmp_path, monkeypatch):
+    """Against every block alone; 200 batches of 64 are cut down to 2 here."""
+    monkeypatch.setattr("rnnzoo.training.language_model_task.COLD_BATCHES", 2)
+    random = np.random.default_rng(0)
+    (tmp_path / "text.txt").write_text("".join(random.choice(list("abc d"), 10 * held)))
+    task = LanguageModelTask(CHARACTERS, corpora.load(tmp_path / "text.txt"))
+    assert len(task.held) == held
+    model = task.build("float32")
+    model.compile()
+    figures = task.evaluate(model)
+    if not batches:
+        assert list(figures) == ["nats_per_character", "bits_per_character"]
+        assert "too short for 64 blocks of 256 from a cold start" in task.split
+        return
+    assert f"cold start: {batches} random batches of 64 x 256" in task.split
+    starts = np.random.default_rng(1337).integers(0, held - 256, batches * 64)
+    blocks = np.stack([task.held[start : start + 257] for start in starts])
+    logits = np.asarray(model(blocks[:, :-1]), "float64")  # (N, 256, V)
+    right = np.take_along_axis(logits, blocks[:, 1:, None], -1)[..., 0]
+    nats = (np.log(np.exp(logits).sum(-1)) - right).mean()
+    assert figures["cold_start_nats_per_character"] == pytest.approx(nats, rel=1e-5)
+    assert figures["cold_start_bits_per_character"] == pytest.approx(nats / np.log(2), rel=1e-5)
+    again = task.evaluate(model)  # after the stream's state was carried, and twice the same
+    assert again == pytest.approx(figures)
+
+
 def test_prompts_are_those_that_the_vocabulary_has(tmp_path):
     (tmp_path / "text.txt").write_text("xyz zyx " * 400)
     corpus = corpora.load(tmp_path / "text.txt")
@@ -140,6 +167,17 @@ def test_bleu_of_what_is_translated(small_data):
         expected = translation_quality(written, references)
         assert figures[f"test_chrf_{how}"] == pytest.approx(expected["chrf"]) != 0
     assert figures["test_chrf_beam_2"] != figures["chrf_beam_2"]
+
+
+def test_what_writes_no_capitals_is_quoted_by_lower_cased_bleu(small_data):
+    recipe = replace(
+        CAPTIONS, vocabulary={**CAPTIONS.vocabulary, "lowercase": True}, beam_widths=(1,)
+    )
+    task = TranslationTask(recipe, load_corpus(recipe, small_data))
+    model = task.build("float32")
+    model.compile()
+    names = list(task.evaluate(model))
+    assert names[:3] == ["bleu_lowercase_greedy", "bleu_greedy", "chrf_greedy"]
 
 
 def test_sacrebleu_that_is_not_installed(small_data, monkeypatch):
