@@ -102,7 +102,7 @@ def kernels(model: Model):
     """Show which kernel each recurrent layer of a model runs here, and why.
 
     Example:
-      rnnzoo kernels trained/imdb_lm
+      rnnzoo kernels saved_models/imdb_lm
     """
     with errors_in_a_sentence():
         import rnnzoo
@@ -126,7 +126,7 @@ def evaluate(
     Examples:
       rnnzoo evaluate char_lstm_shakespeare
 
-      rnnzoo evaluate trained/my_novel --text-file my_novel.txt
+      rnnzoo evaluate saved_models/my_novel --text-file my_novel.txt
     """
     with errors_in_a_sentence():
         from rnnzoo.training import evaluate

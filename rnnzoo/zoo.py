@@ -68,6 +68,12 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "saved_models"
 
 
+def is_published(path: str | os.PathLike) -> bool:
+    """Whether a folder is that of a published model, which a training must not overwrite."""
+    path = Path(path).resolve()
+    return path.parent == folder().resolve() and path.name in index()
+
+
 def index() -> dict[str, Published]:
     """Reads what there is of published models.
 

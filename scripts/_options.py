@@ -22,7 +22,13 @@ MaxMinutes = Annotated[
 Seed = Annotated[
     int | None, typer.Option(help="Of weights, dropout and data order [recipe's own].")
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for the result [default: trained/RECIPE].")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the result [default: saved_models/RECIPE, or trained/RECIPE where a "
+        "published model has that name]."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
 ]

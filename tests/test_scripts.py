@@ -58,7 +58,7 @@ def test_a_training_from_the_command_line(tmp_path):
         "--epochs", 1, "--seed", 3, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    folder = tmp_path / "trained" / "char_lstm_tiny"
+    folder = tmp_path / "saved_models" / "char_lstm_tiny"
     written = (folder / "metrics.json").read_text()
     card, facts = (folder / "card.md").read_text(), json.loads(written)
     assert facts["training"]["seed"] == 3

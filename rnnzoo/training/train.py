@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from rnnzoo import recipes
+from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel
 from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
@@ -59,7 +59,8 @@ def train(
 
     Args:
         recipe: A `Recipe`, or the name of one.
-        out: The folder; `saved_models/<recipe>` in the current one when left out.
+        out: The folder; when left out `saved_models/<recipe>` in the current one, or
+            `trained/<recipe>` where a published model lies there.
         data_dir: A folder that has the recipe's corpus.
         text_file: A text to train on instead: a file, a folder or a `.jsonl` file.
         epochs: Another number of epochs than the recipe's.
@@ -87,7 +88,7 @@ def train(
     """
     given = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed}
     recipe = _adapted(recipes.get(recipe) if isinstance(recipe, str) else recipe, given)
-    out = Path(out or Path("saved_models") / recipe.name)
+    out = _output(out, recipe.name)
     check_output(out)
     if log_dir is not None:
         check_output(log_dir, megabytes=1, option="--log-dir")
@@ -131,6 +132,19 @@ def train(
     return publish(model, task, checkpoint, out, baselines, run)
 
 
+def _output(out, name):
+    """The folder to write to, which is not that of a published model."""
+    if out is None:
+        folder = Path("saved_models") / name
+        return Path("trained") / name if zoo.is_published(folder) else folder
+    if zoo.is_published(out):
+        raise InputError(
+            f"The output {out} holds a published model, which would be overwritten; give another "
+            "--out."
+        )
+    return Path(out)
+
+
 def _check_start(from_model, out, resume):
     """Refuses to overwrite the model to start from, and to start from two."""
     if resume:
@@ -159,8 +173,6 @@ def _starting_model(recipe, checkpoint, resume, from_model):
         return keras.saving.load_model(checkpoint.last)
     if from_model is None:
         return None
-    from rnnzoo import zoo
-
     model = zoo.load(from_model)
     kind = "language_model" if isinstance(model, LanguageModel) else "translation"
     if kind != recipe.task:
@@ -282,7 +294,8 @@ def _check_finite(checkpoint, recipe):
 def _command(name, out, text_file, from_model, given):
     """The command that was typed, or the call that does the same."""
     if Path(sys.argv[0]).name.startswith("train_"):
-        return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        typed = [word for word in sys.argv[1:] if word != "--resume"]  # what began the training
+        return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *typed])
     paths = {"out": out, "text_file": text_file, "from_model": from_model}
     given = {key: value and str(value) for key, value in paths.items()} | given
     told = [f"{key}={value!r}" for key, value in given.items() if value is not None]

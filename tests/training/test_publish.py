@@ -8,6 +8,7 @@ import shutil
 import types
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import keras
@@ -288,6 +289,24 @@ def test_what_cannot_be_published(zoo_folder, trained, small_data, tmp_path):
     facts["figures"]["nats_per_character"] += 0.2
     (copy / "metrics.json").write_text(json.dumps(facts))
     refused("here, but its card says", copy)
+
+
+def test_no_training_overwrites_what_is_published(zoo_folder, tmp_path, monkeypatch):
+    saved_models = tmp_path / "saved_models"
+    zoo_folder.rename(saved_models)
+    monkeypatch.setattr(zoo, "folder", lambda: saved_models)
+    monkeypatch.chdir(tmp_path)
+    before = content(saved_models)
+    (tmp_path / "text.txt").write_text("to be, or not to be " * 200)
+    recipe = replace(recipes.get("char_lstm_tiny"), name="char_lstm_small", epochs=1)
+    for out in ("saved_models/char_lstm_small", saved_models / "captions"):
+        with pytest.raises(InputError, match=r"holds a published model.*give another --out"):
+            train(recipe, text_file="text.txt", out=out)
+    monkeypatch.setattr(ZooModel, "export", lambda *arguments, **options: None)
+    assert train(recipe, text_file="text.txt") == Path("trained/char_lstm_small")
+    recipe = replace(recipe, name="other")
+    assert train(recipe, text_file="text.txt") == Path("saved_models/other")
+    assert before.items() <= content(saved_models).items()
 
 
 def test_only_float32_is_rounded_and_nothing_overflows(tmp_path):
