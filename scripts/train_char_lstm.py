@@ -6,7 +6,11 @@ import _options as options
 import typer
 
 Recipe = Annotated[
-    str, typer.Option(help="char_lstm_shakespeare, char_lstm_alice, or char_lstm_tiny to try.")
+    str,
+    typer.Option(
+        help="char_lstm_shakespeare, char_lstm_shakespeare_small, char_lstm_alice, or "
+        "char_lstm_tiny to try."
+    ),
 ]
 
 

@@ -7,7 +7,12 @@ import typer
 
 
 def main(
-    recipe: Annotated[str, typer.Option(help="imdb_lm, or imdb_lm_tiny to try.")] = "imdb_lm",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="imdb_lm; word_lm_imdb, larger, on the unlabelled reviews too; imdb_lm_tiny to try."
+        ),
+    ] = "imdb_lm",
     data_dir: options.DataDir = None,
     text_file: options.TextFile = None,
     epochs: options.Epochs = None,

@@ -60,9 +60,9 @@ def load(
             own: leave it alone to train on the same split under every training seed.
         limit: Keep only the first so many training documents or pairs (those of imdb_reviews
             and spa_eng are in a shuffled order); the other splits stay whole.
-        **options: `clean=` (imdb_reviews); `min_digits=`, `max_digits=`, `samples=` and
-            `validation_samples=` (spelled_numbers); `validation_split=` (own documents and
-            pairs): the fraction held out as validation.
+        **options: `clean=` and `unlabelled=` (imdb_reviews); `min_digits=`, `max_digits=`,
+            `samples=` and `validation_samples=` (spelled_numbers); `validation_split=` (own
+            documents and pairs): the fraction held out as validation.
 
     Returns:
         The corpus.

@@ -2,7 +2,8 @@
 
 Where the document updates after each chunk of 25 characters and forgets what came before it, this
 reads 50 rows of the text side by side, each on from where it stopped, and learns with Adam and a
-falling rate. It trains on the first nine tenths of the text and is measured on the last one too.
+falling rate. Half of the time a row forgets, too, so that it also learns to start from nothing. It
+trains on the first nine tenths of the text and is measured on the last one too.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import keras
 
 from rnnzoo import Vocabulary, char_lstm
-from rnnzoo.data import corpora, stream_batches
+from rnnzoo.data import corpora, random_resets, stream_batches
 from rnnzoo.founding.folder import Report, RunFolder, nats_of_stream, progress
 from rnnzoo.founding.s3_from_scratch import nats_per_character
 from rnnzoo.training.schedule import LearningRate, TrainingClock, stop_on_interrupt
@@ -18,14 +19,15 @@ from rnnzoo.training.schedule import LearningRate, TrainingClock, stop_on_interr
 
 @dataclass(frozen=True)
 class Constants:
-    """The units, epochs and samples are the document's, all else is ours."""
+    """The units and samples are the document's, all else is ours."""
 
     hidden_units: int = 100
-    epochs: int = 10
+    epochs: int = 20
     sample_length: int = 100
     sample_start: str = "\n"
     batch_size: int = 50
-    sequence_length: int = 50
+    sequence_length: int = 25
+    reset_probability: float = 0.5
     learning_rate: float = 0.005
     final_fraction: float = 0.02  # the last rate over the first, along half a cosine
     validation_split: float = 0.1  # the end of the text
@@ -63,7 +65,7 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
     )
     with stop_on_interrupt(clock):
         model.fit(
-            train,
+            random_resets(train, constants.reset_probability, seed),
             epochs=constants.epochs,
             callbacks=[clock, rate, report],
             shuffle=False,  # the batches go on where the last ones ended

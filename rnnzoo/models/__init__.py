@@ -1,6 +1,14 @@
 """The models and the builders that make them."""
 
+from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
 from rnnzoo.models.language_model import LanguageModel, char_lstm, word_lm
 from rnnzoo.models.seq2seq import Seq2Seq, gru_seq2seq
 
-__all__ = ["LanguageModel", "Seq2Seq", "char_lstm", "gru_seq2seq", "word_lm"]
+__all__ = [
+    "LanguageModel",
+    "Seq2Seq",
+    "SmoothedCrossEntropy",
+    "char_lstm",
+    "gru_seq2seq",
+    "word_lm",
+]

@@ -12,8 +12,7 @@ import keras
 
 from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
-from rnnzoo.models import LanguageModel
-from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
+from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
 from rnnzoo.training.artifact import publish
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
