@@ -10,7 +10,7 @@ def main(
     recipe: Annotated[
         str,
         typer.Option(
-            help="imdb_lm; word_lm_imdb, larger, on the unlabelled reviews too; imdb_lm_tiny to try."
+            help="imdb_lm; word_lm_imdb, larger, with the unlabelled reviews; imdb_lm_tiny to try."
         ),
     ] = "imdb_lm",
     data_dir: options.DataDir = None,
