@@ -45,8 +45,9 @@ def main(
         from rnnzoo.errors import InputError
 
         if show:
+            width = max(map(len, founding.SYSTEMS))
             for known, (_, _, description) in founding.SYSTEMS.items():
-                print(f"{known:28}{description}")
+                print(f"{known:{width}}  {description}")
             return
         if name is None:
             raise InputError(f"Name a system: {', '.join(founding.names())}.")

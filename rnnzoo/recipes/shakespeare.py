@@ -59,7 +59,7 @@ register(
         batch_size=8,
         sequence_length=16,
         validation_batch_size=None,
-        reset_probability=0.1,
+        reset_probability=0.0,
         epochs=2,
         warmup_steps=5,
         prompts=("a",),

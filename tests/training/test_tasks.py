@@ -60,6 +60,15 @@ def test_too_few_documents_for_the_batches(small_data):
         LanguageModelTask(recipe, load_corpus(recipe, small_data))
 
 
+def test_rows_of_the_training_stream_start_anew_at_random(tmp_path):
+    (tmp_path / "text.txt").write_text("to be, or not to be " * 200)
+    recipe = replace(CHARACTERS, reset_probability=0.5)
+    task = LanguageModelTask(recipe, corpora.load(tmp_path / "text.txt"))
+    resets = [inputs["reset"].numpy() for inputs, *_ in task.train]
+    assert resets[0].all() and 0.3 < np.mean(resets[1:]) < 0.7
+    assert not np.any([inputs["reset"] for inputs, *_ in task.validation.skip(1)])
+
+
 def test_the_tokens_of_a_text_are_the_targets_that_are_read(tmp_path):
     (tmp_path / "text.txt").write_text("to be, or not to be " * 200)  # 1,400 words and marks
     recipe = replace(
