@@ -1,14 +1,9 @@
 """From ids to batches: tf.data pipelines, and twins that need no TensorFlow."""
 
 from rnnzoo.data import corpora
-from rnnzoo.data.batches import (
-    document_batches,
-    pair_batches,
-    random_resets,
-    stream_batches,
-    window_batches,
-)
+from rnnzoo.data.batches import document_batches, pair_batches, stream_batches, window_batches
 from rnnzoo.data.pydatasets import PairDataset, StreamDataset
+from rnnzoo.data.resets import random_resets
 
 __all__ = [
     "PairDataset",
