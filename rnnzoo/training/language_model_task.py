@@ -28,9 +28,9 @@ class LanguageModelTask:
 
     A text is one stream whose end is held out. A model of characters is measured there twice: on
     the whole of it with carried state, and on random blocks from the zero state, as transformers
-    are measured. Documents are joined, each from start to end, in a
-    seeded order, to one stream for training; for validation every document starts from an empty
-    state, so that figures are comparable with those of an n-gram model.
+    are measured. Documents are joined, each from start to end, in a seeded order, to one stream for
+    training; for validation every document starts from an empty state, so that figures are
+    comparable with those of an n-gram model.
 
     Args:
         recipe: A `Recipe` with the task `"language_model"`.
