@@ -144,7 +144,10 @@ def _show(models):
     from rnnzoo import zoo
     from rnnzoo.training.report import readable
 
-    table = Table("name", "family", "corpus")
+    table = Table()
+    table.add_column("name", no_wrap=True)  # whole, to be copied, in a narrow terminal too
+    for column in ("family", "corpus"):
+        table.add_column(column, overflow="fold")
     for column in ("parameters", "size", "figure", "trained"):
         table.add_column(column, justify="right")
     for model in models:
@@ -170,7 +173,7 @@ def _compare(name, found):
 
     table = Table("figure", "now", "card", "")
     for figure in dict.fromkeys([*found.card, *found.now]):
-        words = figure.replace("_", " ")
+        words = readable(figure, 0)[0]
         values = [
             readable(figure, side[figure])[1] if figure in side else "-"
             for side in (found.now, found.card)

@@ -1,6 +1,7 @@
 """Adds to pyproject.toml what it cannot say: the published models go into the wheel, no others."""
 
 import json
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -18,6 +19,9 @@ def published_files():
                 files.append(path.relative_to(ZOO).as_posix())
     return files
 
+
+# An earlier build may have left here what may no longer be shipped.
+shutil.rmtree(Path("build", "lib", "rnnzoo", ZOO), ignore_errors=True)
 
 setup(
     packages=[*find_packages(include=["rnnzoo*"]), f"rnnzoo.{ZOO}"],

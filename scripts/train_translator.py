@@ -8,7 +8,8 @@ import typer
 Recipe = Annotated[
     str,
     typer.Option(
-        help="spelled_numbers; gru_seq2seq_multi30k_en_de (or ..._en_de_lowercase) or "
+        help="spelled_numbers; gru_seq2seq_numbers, of 1 to 20 digits; "
+        "gru_seq2seq_multi30k_en_de (or ..._en_de_lowercase) or "
         "gru_seq2seq_spa_eng, on subwords; "
         "multi30k_en_de or spa_eng, on words; spelled_numbers_tiny, multi30k_en_de_tiny or "
         "gru_seq2seq_multi30k_en_de_tiny to try."

@@ -60,7 +60,7 @@ def _of_summary(facts):
     return {
         "command": shlex.join(map(str, words)),
         "far": f"{training['steps']:,} of {training['steps_planned']:,} steps "
-        f"({100 * training['share']:.3g} %, {training['epochs']:g} epochs) in "
+        f"({100 * training['share']:.3g} %, {counted(training['epochs'], 'epoch')}) in "
         f"{training['minutes']:.1f} minutes: "
         + STOPPED.get(training["stopped_by"], training["stopped_by"]),
     }
@@ -75,7 +75,7 @@ def _of_metrics(facts):
         "command": command,
         "data": facts["corpus"],
         "constants": {**facts["model"]["arguments"], "parameters": facts["model"]["parameters"]},
-        "far": f"{training['steps']:,} steps ({training['epochs']:g} epochs) in "
+        "far": f"{training['steps']:,} steps ({counted(training['epochs'], 'epoch')}) in "
         f"{training['minutes']:.1f} minutes: {reason}; the best weights are those of step "
         f"{training['best_step']:,}",
     }
@@ -156,7 +156,7 @@ def _run_block(name, options, page, runs, absent):
         absent.add(name)
         return missing(name, options.get("by"))
     machine, versions = run["machine"], run["versions"]
-    place = ", ".join([machine["cpu"], f"{machine['cores']} cores", *machine["gpus"]])
+    place = ", ".join([machine["cpu"], counted(machine["cores"], "core"), *machine["gpus"]])
     made = [
         f"`{run['command']}`",
         f"- Came as far as {run['far']}.",
@@ -302,6 +302,11 @@ def words(name):
     return name.replace("_", " ")
 
 
+def counted(number, noun):
+    """A number of things: 1 core, 2 cores."""
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
 def cell(value, name=""):
     """A value as it stands in a table."""
     if value is None:
@@ -318,7 +323,8 @@ def cell(value, name=""):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value).replace("\n", "⏎").replace("|", "\\|")
+    text = str(value).replace("\n", "⏎").replace("|", "\\|")
+    return text.replace(" ", "␠") if text.isspace() else text
 
 
 def table(head, rows):

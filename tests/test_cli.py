@@ -68,6 +68,14 @@ def test_list(published):
     assert "not here" not in done.stdout
 
 
+def test_names_are_whole_in_a_narrow_terminal(published, monkeypatch, capsys):
+    from rich.console import Console
+
+    monkeypatch.setattr(rnnzoo_cli, "_print", Console(width=60).print)
+    rnnzoo_cli.list_command()
+    assert "char_lstm_hamlet" in capsys.readouterr().out
+
+
 def test_list_says_what_is_not_installed(published):
     path = published / "zoo" / "char_lstm_hamlet" / "model.keras"
     path.rename(path.with_suffix(".away"))

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -167,6 +168,9 @@ def test_the_models_of_this_checkout():
         assert loaded.count_params() == published.parameters
         for file in ("card.md", "curve.png", "metrics.json"):
             assert (path.parent / file).is_file(), f"{name} has no {file}"
+        facts = json.loads((path.parent / "metrics.json").read_text())
+        typed = shlex.split(facts["training"]["command"])
+        assert not [word for word in typed if word.startswith("/")]  # folders of one machine
     files = [zoo.folder() / "index.json"]
     files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
     assert sum(path.stat().st_size for path in files) < 50e6

@@ -5,7 +5,8 @@ Batches are made by TensorFlow operations from index arithmetic (`indexing.py`),
 text in an `np.memmap` once a batch, to read it from the file.
 
 Every shuffled pipeline shuffles anew in each epoch: the e-th iteration over a data set of one seed
-has always the same order.
+has always the same order. A training that is resumed in epoch e gives `initial_epoch=e`, and goes
+on with the orders that it would have had.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ def window_batches(
     many_to_one: bool = False,
     shuffle: bool = True,
     seed: int = 0,
+    initial_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Batches the windows of a text: `length` ids, and the ids that follow them.
 
@@ -135,6 +137,7 @@ def window_batches(
         shuffle: In a new order each epoch; otherwise in the order of the text. The order is
             computed window by window, so that it takes no memory.
         seed: A whole number >= 0.
+        initial_epoch: The epoch that the first iteration is, as for `fit`.
 
     Returns:
         A data set whose elements are `(tokens (B, T) int32, targets)`, targets being (B, T) int32,
@@ -153,7 +156,7 @@ def window_batches(
     """
     ids = sequences.flat_ids(ids)
     count = indexing.window_count(len(ids), length, stride, batch_size)
-    sequences.check_whole(seed=seed)
+    sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     import tensorflow as tf
 
     take = _taker(ids)
@@ -169,7 +172,7 @@ def window_batches(
 
         return tf.data.Dataset.range(0, count, batch_size).map(batch)
 
-    epochs = each_epoch(lambda epoch: epoch, tf.TensorSpec((), tf.int64))
+    epochs = each_epoch(lambda epoch: epoch, tf.TensorSpec((), tf.int64), initial_epoch)
     return _finish(epochs.flat_map(epoch_batches), count, batch_size)
 
 
@@ -180,6 +183,7 @@ def document_batches(
     max_length: int | None = None,
     shuffle: bool = True,
     seed: int = 0,
+    initial_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Batches padded documents of similar length.
 
@@ -194,6 +198,7 @@ def document_batches(
         shuffle: New batches in a new order each epoch; otherwise always the same batches. Either
             way a batch holds documents of similar length, not neighbours in the list.
         seed: A whole number >= 0.
+        initial_epoch: The epoch that the first iteration is, as for `fit`.
 
     Returns:
         A data set whose elements are `(tokens (B, T) int32, targets (B, T) int32, weights (B, T)
@@ -209,7 +214,7 @@ def document_batches(
         [[[5, 0, 0], [5, 6, 7]], [[9, 0, 0], [6, 7, 8]], [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]]
     """
     check_positive(batch_size=batch_size, max_length=max_length)
-    sequences.check_whole(seed=seed)
+    sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     pieces, _ = indexing.cut(sequences.lay_out(documents, "document", minimum=2), max_length)
     take, starts, counts = _taker(pieces.ids), _constant(pieces.starts), _constant(pieces.counts)
 
@@ -218,7 +223,7 @@ def document_batches(
         targets, _ = _padded(take, start + 1, count)
         return tokens, targets, weights
 
-    return _bucketed(batch, (pieces.counts,), batch_size, shuffle, seed)
+    return _bucketed(batch, (pieces.counts,), batch_size, shuffle, seed, initial_epoch)
 
 
 def pair_batches(
@@ -231,6 +236,7 @@ def pair_batches(
     max_length: int | None = None,
     shuffle: bool = True,
     seed: int = 0,
+    initial_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Batches pairs of similar length for teacher forcing.
 
@@ -249,6 +255,7 @@ def pair_batches(
             way a batch holds pairs of similar target length, and among those of similar source
             length, not neighbours in the list.
         seed: A whole number >= 0.
+        initial_epoch: The epoch that the first iteration is, as for `fit`.
 
     Returns:
         A data set whose elements are `({"source": (B, S) int32, "target": (B, T) int32}, labels
@@ -268,7 +275,7 @@ def pair_batches(
         ([[8, 2, 0], [9, 9, 2]], [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
     """
     check_positive(batch_size=batch_size)
-    sequences.check_whole(seed=seed)
+    sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     source, target = sequences.pair_pieces(
         sources, targets, start_id=start_id, end_id=end_id, max_length=max_length
     )
@@ -282,7 +289,9 @@ def pair_batches(
         labels, _ = _padded(take_target, start + 1, count)
         return {"source": source_ids, "target": target_ids}, labels, weights
 
-    return _bucketed(batch, (target.counts, source.counts), batch_size, shuffle, seed)
+    return _bucketed(
+        batch, (target.counts, source.counts), batch_size, shuffle, seed, initial_epoch
+    )
 
 
 # --- Parts -------------------------------------------------------------------------------------
@@ -330,15 +339,15 @@ def _rows(take, starts, counts, rows):
     return at, _padded(take, *at)
 
 
-def each_epoch(make, spec):
+def each_epoch(make, spec, initial_epoch):
     """A data set of one element, which Python makes anew at the start of every epoch."""
     import tensorflow as tf
 
-    epochs = itertools.count()
+    epochs = itertools.count(initial_epoch)
     return tf.data.Dataset.from_generator(lambda: iter([make(next(epochs))]), output_signature=spec)
 
 
-def _bucketed(batch, keys, batch_size, shuffle, seed):
+def _bucketed(batch, keys, batch_size, shuffle, seed, initial_epoch):
     """Maps `batch` over the numbers of the sequences of each batch, by length."""
     import tensorflow as tf
 
@@ -351,7 +360,7 @@ def _bucketed(batch, keys, batch_size, shuffle, seed):
         starts = tf.data.Dataset.range(0, number, batch_size)
         return starts.map(lambda at: batch(rows[at : at + batch_size]))
 
-    epochs = each_epoch(order, tf.TensorSpec((number,), tf.int64))
+    epochs = each_epoch(order, tf.TensorSpec((number,), tf.int64), initial_epoch)
     return _finish(epochs.flat_map(epoch_batches), number, batch_size)
 
 

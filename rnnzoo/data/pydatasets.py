@@ -65,7 +65,8 @@ class PairDataset(keras.utils.PyDataset):
     """The batches of `pair_batches` (see there), on any Keras backend.
 
     After each epoch it orders the pairs anew by itself; `fit` shuffles the batches on top of that,
-    unless called with `shuffle=False`, which gives exactly the order of `pair_batches`.
+    unless called with `shuffle=False`, which gives exactly the orders of `pair_batches`, from the
+    second on: Keras calls `on_epoch_end` once before the first epoch, too.
 
     Args:
         sources: Lists or arrays of ids, each of at least 1.

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def random_resets(stream: tf.data.Dataset, probability: float, seed: int = 0) -> tf.data.Dataset:
+def random_resets(
+    stream: tf.data.Dataset, probability: float, seed: int = 0, initial_epoch: int = 0
+) -> tf.data.Dataset:
     """Starts rows of a stream anew at random, beside those that start anew anyway.
 
     A model that only ever goes on where it stopped is poor at the beginning of a text, where its
@@ -26,12 +28,13 @@ def random_resets(stream: tf.data.Dataset, probability: float, seed: int = 0) ->
         probability: How likely a row is to start anew in a batch, above 0 and at most 1.
         seed: A whole number >= 0. Each epoch draws anew; the e-th iteration over a data set of one
             seed has always the same resets.
+        initial_epoch: The epoch that the first iteration is, as for `fit`.
 
     Returns:
         The same batches with more flags in `reset`.
 
     Raises:
-        InputError: If the probability or the seed is not valid.
+        InputError: If the probability, the seed or the epoch is not valid.
 
     Example:
         >>> from rnnzoo.data import stream_batches
@@ -41,7 +44,7 @@ def random_resets(stream: tf.data.Dataset, probability: float, seed: int = 0) ->
     """
     if not (isinstance(probability, Real) and 0 < probability <= 1):
         raise InputError(f"`probability` must be above 0 and at most 1, not {probability!r}.")
-    sequences.check_whole(seed=seed)
+    sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     import tensorflow as tf
 
     def epoch_batches(epoch):
@@ -55,6 +58,6 @@ def random_resets(stream: tf.data.Dataset, probability: float, seed: int = 0) ->
 
         return tf.data.Dataset.zip(tf.data.Dataset.range(tf.int64.max), stream).map(batch)
 
-    epochs = each_epoch(lambda epoch: epoch, tf.TensorSpec((), tf.int64))
+    epochs = each_epoch(lambda epoch: epoch, tf.TensorSpec((), tf.int64), initial_epoch)
     known = tf.data.experimental.assert_cardinality(stream.cardinality())
     return in_background(epochs.flat_map(epoch_batches).apply(known))

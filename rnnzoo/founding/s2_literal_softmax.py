@@ -3,9 +3,10 @@
 The document makes its vocabulary `max(word_index.values())` after the shift by 3, though the ids
 were loaded with `num_words=10000`. `s2_literal_softmax` trains both networks for some steps on the
 same batches, each in a process of its own, and shows what the rows that are never a target cost:
-parameters, seconds a step, memory. Neither makes all logits of a batch at once
+parameters, seconds a step, memory. (Keras's index ends at 88,587; an index counted in the reviews
+ends elsewhere, and the run says where.) Neither makes all logits of a batch at once
 (`rnnzoo.layers.cross_entropy`): for 64 x 256 targets the document's are 5.4 GiB, and their gradient
-as much again.
+as much again. The memory is the most that the process ever held, Python and TensorFlow included.
 
 To train the literal network for longer: `s2_imdb_word_lm` with `vocabulary_size=88587`.
 """
@@ -31,7 +32,7 @@ MOST_BYTES = 6 * 2**30
 
 @dataclass(frozen=True)
 class Constants:
-    """How long to train each; `document` is the network and its batches.
+    """How long to train each; `document` is the small network and the batches of both.
 
     Raises:
         InputError: If a number cannot be.
@@ -49,20 +50,25 @@ TINY = Constants(steps=2, document=s2.TINY["s2_imdb_word_lm"])
 
 
 def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constants=LITERAL):
-    """Runs both; see `rnnzoo.founding.run` for the arguments. There is no model to keep."""
+    """Runs both; see `rnnzoo.founding.run` for the arguments. There is no model to keep.
+
+    A script that calls it does so under `if __name__ == "__main__":`, since the new processes
+    import the script.
+    """
     folder = RunFolder("s2_literal_softmax", out, seed=seed, constants=constants)
     document = constants.document
     reviews = load_reviews(data_dir, document.num_words, document.sequence_length, 1)
     train = reviews.train
     order = np.random.default_rng(seed).permutation(len(train.tokens))
-    order = order[: constants.steps * document.batch_size]
+    order = np.resize(order, constants.steps * document.batch_size)  # again and again, if need be
     literal = max(len(reviews.vocabulary) - 1, document.num_words)  # the highest id of the index
     occurs = np.bincount(train.targets.ravel(), minlength=literal) > 0
 
     clock = TrainingClock(1, 2 * constants.steps, max_minutes)
     clock.on_train_begin()
     figures = {}
-    for part, size in enumerate((document.num_words, literal), start=1):
+    sizes = {"num_words": document.num_words, "literal": literal}
+    for part, (name, size) in enumerate(sizes.items(), start=1):
         seconds = None if max_minutes is None else 60 * max_minutes * part / 2 - clock.seconds
         found = in_fresh_process(
             measure, replace(document, vocabulary_size=size), train.tokens[order],
@@ -73,9 +79,8 @@ def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constan
             clock.stopped_by = "budget"
         found["vocabulary_size"] = size
         found["rows_never_a_target"] = float(1 - occurs[:size].mean())
-        logits = document.batch_size * document.sequence_length * size * 4
-        found["bytes_of_all_logits"] = logits
-        figures["num_words" if part == 1 else "literal"] = found
+        found["bytes_of_all_logits"] = document.batch_size * document.sequence_length * size * 4
+        figures[name] = found
         folder.log(**found)
         folder.say(
             f"{size:,} words: {found['parameters']:,} parameters, {found['seconds_per_step']:.2f} "
@@ -152,15 +157,17 @@ def _gib(size):
 
 
 def _draw(folder, found):
-    """Draws what the two cost."""
+    """Draws what the two cost, as far as it is known."""
     quantities = {
         "parameters": (1e6, "million parameters"),
         "seconds_per_step": (1, "seconds a step"),
         "peak_memory_bytes": (2**30, "GiB at most"),
     }
-    with folder.picture("waste.png", panels=3) as panels:
+    if found[0]["peak_memory_bytes"] is None:
+        del quantities["peak_memory_bytes"]
+    with folder.picture("waste.png", panels=len(quantities)) as panels:
         for axes, (name, (unit, label)) in zip(panels, quantities.items(), strict=True):
             names = [f"{one['vocabulary_size']:,} words" for one in found]
-            axes.barh(names, [(one[name] or 0) / unit for one in found])
+            axes.barh(names, [one[name] / unit for one in found])
             axes.set(xlabel=label)
         panels[0].set(title=folder.name)

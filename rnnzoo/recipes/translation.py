@@ -30,6 +30,20 @@ SPELLED_NUMBERS = register(
 register(
     replace(
         SPELLED_NUMBERS,
+        name="gru_seq2seq_numbers",
+        description='Reads "one two five", writes "125": numbers of 1 to 20 digits, a GRU '
+        "encoder-decoder with additive attention.",
+        corpus_options={"min_digits": 1},
+        epochs=3,
+        max_minutes=None,
+        sample_every_batches=None,
+        expected="",
+    )
+)
+
+register(
+    replace(
+        SPELLED_NUMBERS,
         name="spelled_numbers_tiny",
         description="Spelled-out numbers of 1 to 3 digits, in seconds, to try things out.",
         corpus_options={

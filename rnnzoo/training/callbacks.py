@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from rnnzoo.errors import InputError, check_positive
+from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.files import check_output
 from rnnzoo.vocabulary import Vocabulary
 
@@ -14,7 +15,8 @@ from rnnzoo.vocabulary import Vocabulary
 class SampleText(keras.callbacks.Callback):
     """Shows what the model writes, while it is trained.
 
-    A language model goes on from the prompts; an encoder-decoder translates them.
+    A language model goes on from the prompts; an encoder-decoder translates them. Where the
+    optimizer averages the weights (`use_ema`), the averages write.
 
     Args:
         prompt: A text or a list of texts.
@@ -83,10 +85,11 @@ class SampleText(keras.callbacks.Callback):
             self._sample(f"after epoch {epoch + 1}")
 
     def _sample(self, when):
-        if hasattr(self.model, "translate"):
-            text = self._translations()
-        else:
-            text = self._continuations()
+        with averaged_weights(self.model):
+            if hasattr(self.model, "translate"):
+                text = self._translations()
+            else:
+                text = self._continuations()
         block = f"--- sample, {when} ---\n{text}\n"
         print(f"\n{block}", flush=True)
         if self.path is not None:

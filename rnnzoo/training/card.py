@@ -15,6 +15,16 @@ LIMITS = {
     "silently on others: a fluent output may be wrong. Meant for study and demonstrations; not "
     "where a wrong translation does harm.",
 }
+# Where anyone finds a corpus; the source that is noted of it says where this machine found it.
+ORIGINS = {
+    "alice": "*Alice's Adventures in Wonderland* by Lewis Carroll, Project Gutenberg's text 11, "
+    "https://www.gutenberg.org/ebooks/11",
+    "imdb_reviews": "https://ai.stanford.edu/~amaas/data/sentiment/",
+    "multi30k_en_de": "Multi30k, task 1 (Elliott et al. 2016), https://github.com/multi30k/dataset",
+    "spa_eng": "sentences of https://tatoeba.org, paired by https://www.manythings.org/anki/",
+    "tiny_shakespeare": "a part of Shakespeare's works put together by Andrej Karpathy, "
+    "https://github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt)",
+}
 # Whether the terms of a corpus let weights trained on it into a package under Apache-2.0.
 SHIPPING = {
     "alice": (True, "the text is in the public domain"),
@@ -67,13 +77,13 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         ),
         f"- Validation data: {facts['split']}.",
         *([f"- Test data: {test['split']}. Nothing was chosen on them."] if test else []),
-        f"- Tokens: {'; '.join(map(_vocabulary, facts['vocabularies']))}.",
+        f"- Tokens: {_vocabularies(facts['vocabularies'])}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
         f"the validation data, and the {'validation ' if test else ''}figures are of the same data "
         "and of the saved model, which computes in float32.",
         *_last_checkpoint(training),
-        *(_rounding(*item) for item in facts.get("half_precision", {}).items()),
+        *_rounding(facts.get("half_precision", {})),
         "",
         *_table("validation" if test else "value", figures),
         *(_table("test", test["figures"]) if test else []),
@@ -104,6 +114,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         "## Corpus",
         "",
         f"- {corpus['name']}: {corpus['source']}",
+        *([f"- Origin: {ORIGINS[corpus['name']]}."] if corpus["name"] in ORIGINS else []),
         f"- Terms: {corpus['terms']}",
         _shipping(corpus["name"]),
         f"- SHA-256 of the content: `{corpus['sha256']}`",
@@ -127,7 +138,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         "",
         "## Samples",
         "",
-        "Not picked: seeds 0, 1 and 2.",
+        f"Not picked: seeds 0, 1 and 2. {_sampling(facts)}",
         "",
     ]
     for seed, sample in enumerate(samples):
@@ -153,23 +164,40 @@ def _last_checkpoint(training):
     found = training["checkpoints"]
     return [
         f"- The last checkpoint, after {training['epochs']} epochs, has {found['last']:.5g} "
-        f"{found['figure'].replace('_', ' ')} on the validation data, the one that was kept "
+        f"{readable(found['figure'], 0)[0]} on the validation data, the one that was kept "
         f"{found['best']:.5g} (both as measured during the training, in {training['dtype']})."
     ]
 
 
-def _rounding(figure, values):
-    before, after = values
-    return (
-        f"- The file holds the weights in half precision, and the figures are of these: validation "
-        f"{figure.replace('_', ' ')} {after:.5g}, before the rounding {before:.5g}."
-    )
+def _rounding(figures):
+    """What half precision costs: figures by name, before and after."""
+    costs = [
+        f"validation {readable(name, 0)[0]} {after:.5g}, before the rounding {before:.5g} "
+        f"({after - before:+.5f})"
+        for name, (before, after) in figures.items()
+    ]
+    whole = "The file holds the weights in half precision, and the figures are of these"
+    return [f"- {whole}: {'; '.join(costs)}."] if costs else []
+
+
+def _sampling(facts):
+    """How the samples were drawn."""
+    if facts["task"] == "translation":
+        return "These number the validation texts: greedy search, which is shown, draws nothing."
+    return f"Drawn at temperature {facts['recipe_arguments']['temperature']} after a prompt."
 
 
 def _shipping(corpus):
     allowed, reason = may_ship(corpus)
     verb = "ships with the package" if allowed else "may not ship with the package"
     return f"- A model trained on it {verb}: {reason}."
+
+
+def _vocabularies(vocabularies):
+    """Those of source and target, or the one that a model has."""
+    if len({vocabulary["sha256"] for vocabulary in vocabularies}) < len(vocabularies):
+        return f"{_vocabulary(vocabularies[0])}, the same for source and target"
+    return "; ".join(map(_vocabulary, vocabularies))
 
 
 def _vocabulary(vocabulary):
@@ -179,6 +207,8 @@ def _vocabulary(vocabulary):
         marks = {"strip": ", without punctuation", "split": ", punctuation marks as tokens"}[
             vocabulary["punctuation"]
         ]
+    elif vocabulary["level"] == "subword":
+        marks = ", by byte-pair encoding learnt on the training data"
     return f"{vocabulary['size']:,} {vocabulary['level']}s{lowered}{marks}"
 
 

@@ -18,6 +18,7 @@ from rnnzoo.training.train import TASKS
 from rnnzoo.training.translation_task import TranslationTask
 
 FACTS_FILE = "metrics.json"
+Figure = float | list[float] | dict[str, float]
 DIGITS = 3  # that a figure made again has in common with the card's
 
 
@@ -78,8 +79,8 @@ def evaluate(
     return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
 
 
-def agree(value: float | list[float] | None, expected: float | list[float] | None) -> bool:
-    """Whether two figures, or two lists of them, are equal to three digits.
+def agree(value: Figure | None, expected: Figure | None) -> bool:
+    """Whether two figures, or two lists or dictionaries of them, are equal to three digits.
 
     Example:
         >>> agree(1.4144, 1.4103), agree(1.4204, 1.4103), agree(None, 1.0)
@@ -87,6 +88,8 @@ def agree(value: float | list[float] | None, expected: float | list[float] | Non
     """
     if isinstance(value, list) and isinstance(expected, list):
         return len(value) == len(expected) and all(map(agree, value, expected))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(agree(value[k], expected[k]) for k in value)
     numbers = isinstance(value, int | float) and isinstance(expected, int | float)
     if not numbers or value == expected:
         return value == expected

@@ -37,6 +37,7 @@ class LanguageModelTask:
         corpus: A `Corpus` of a text or of documents.
         seed: Of the order of the data.
         model: A trained model to go on with, whose vocabulary is then used.
+        initial_epoch: The epoch to go on with; each has an order and resets of its own.
 
     Attributes:
         vocabularies: The vocabulary, in a tuple.
@@ -54,6 +55,7 @@ class LanguageModelTask:
         corpus: Corpus,
         seed: int = 0,
         model: models.LanguageModel | None = None,
+        initial_epoch: int = 0,
     ):
         self.recipe, self.corpus, self.texts = recipe, corpus, None
         if corpus.kind == "documents":
@@ -61,9 +63,9 @@ class LanguageModelTask:
         self.vocabulary = self._make_vocabulary() if model is None else self._adopt(model)
         self.vocabularies = (self.vocabulary,)
         if self.texts is None:
-            self._read_text(seed)
+            self._read_text(seed, initial_epoch)
         else:
-            self._read_documents(seed)
+            self._read_documents(seed, initial_epoch)
 
     def _make_vocabulary(self):
         options = dict(self.recipe.vocabulary)
@@ -86,7 +88,7 @@ class LanguageModelTask:
         check_symbols(vocabulary, itertools.chain(*self.texts), name)
         return vocabulary
 
-    def _read_text(self, seed):
+    def _read_text(self, seed, initial_epoch):
         recipe = self.recipe
         if recipe.batches == "documents":
             raise InputError(
@@ -101,7 +103,7 @@ class LanguageModelTask:
         rows = recipe.validation_batch_size or recipe.batch_size
         self._check_length(len(ids), rows)
         train, held = split(ids, recipe.validation_split)
-        self.train = _batches(train, None, recipe, seed)
+        self.train = _batches(train, None, recipe, seed, initial_epoch)
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held, self.documents = held, None
         self.targets = rows * ((len(held) - 1) // rows)  # what the rows leave over is not read
@@ -128,7 +130,7 @@ class LanguageModelTask:
                 "longer text, or another recipe (one that ends in _tiny needs least)."
             )
 
-    def _read_documents(self, seed):
+    def _read_documents(self, seed, initial_epoch):
         recipe, vocabulary = self.recipe, self.vocabulary
         train, held = (vocabulary.encode_documents(texts) for texts in self.texts)
         self.documents = train, held
@@ -142,7 +144,8 @@ class LanguageModelTask:
                 f"its batch_size of {recipe.batch_size} rows of {recipe.sequence_length}; give "
                 "more documents, or another recipe (one that ends in _tiny needs least)."
             )
-        self.train = _without_starts(_batches(flat, train, recipe, seed), vocabulary.start_id)
+        batches = _batches(flat, train, recipe, seed, initial_epoch)
+        self.train = _without_starts(batches, vocabulary.start_id)
         rows = min(recipe.validation_batch_size or recipe.batch_size, len(held))
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held = np.concatenate(held)
@@ -253,15 +256,16 @@ class LanguageModelTask:
         return joined(self.vocabulary, prompt, continuation)
 
 
-def _batches(flat, documents, recipe, seed):
+def _batches(flat, documents, recipe, seed, initial_epoch):
     size, length = recipe.batch_size, recipe.sequence_length
+    draws = {"seed": seed, "initial_epoch": initial_epoch}
     if recipe.batches == "windows":
-        return window_batches(flat, size, length, stride=recipe.stride or length, seed=seed)
+        return window_batches(flat, size, length, stride=recipe.stride or length, **draws)
     if recipe.batches == "documents":
-        return document_batches(documents, size, max_length=length, seed=seed)
+        return document_batches(documents, size, max_length=length, **draws)
     batches = stream_batches(flat, size, length)
     if recipe.reset_probability:
-        batches = random_resets(batches, recipe.reset_probability, seed)
+        batches = random_resets(batches, recipe.reset_probability, **draws)
     return batches
 
 

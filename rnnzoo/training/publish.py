@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnzoo import zoo
+from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.training.artifact import SAMPLE_SEEDS
@@ -22,6 +22,11 @@ from rnnzoo.training.evaluate import FACTS_FILE, agree, make_task, read_facts
 from rnnzoo.training.files import unfinished, write_atomically
 
 WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
+# What of a recipe may change after a training that is to be made again: words, and measuring.
+NOT_TRAINING = {
+    "description", "expected", "prompts", "temperature", "sample_length", "sample_every_batches",
+    "measure", "beam_widths", "length_penalty", "ngram_orders",
+}  # fmt: skip
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 IGNORED = """\
 # Written by scripts/publish_model.py: what is published is kept, everything else ignored.
@@ -60,7 +65,7 @@ def publish_model(
 
     Raises:
         InputError: If the name is not fit, a file is missing, the model no longer reaches what its
-            card says, or its weights are beyond half precision.
+            card says, its recipe is another one by now, or its weights are beyond half precision.
 
     Example:
         ```python
@@ -83,8 +88,12 @@ def publish_model(
         raise InputError(f"There is no {curve}; give the folder that a training left.")
     models = zoo.index()
     facts, model = read_facts(folder), zoo.load(folder)
+    _check_recipe(facts)
     given = {"data_dir": data_dir, "text_file": text_file}
     task = make_task(facts, model, **given)
+    tested = "test" in task.corpus.splits
+    if tested:
+        task.test = []  # measured once, below, for a table of its own
     before = task.evaluate(model)
     quoted = next(iter(before))
     if not agree(before[quoted], facts["figures"].get(quoted)):
@@ -96,14 +105,18 @@ def publish_model(
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
         model = zoo.load(new)
         facts |= {"name": name, "figures": task.evaluate(model)}
-        facts["half_precision"] = {quoted: [before[quoted], facts["figures"][quoted]]}
-        if "test" in task.corpus.splits:
+        losses = [figure for figure in before if figure.startswith("perplexity")]
+        facts["half_precision"] = {
+            figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *losses)
+        }
+        if tested:
             test = make_task(facts, model, "test", **given)
             facts["test"] = {
                 "figures": test.evaluate(model),
                 "baselines": test.baselines(),
                 "split": test.split,
             }
+            facts["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
         samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
         write_atomically(new / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         write_atomically(new / "card.md", card(facts, samples))
@@ -113,6 +126,21 @@ def publish_model(
         models[name] = _entry(facts, model, new)
         _replace(target, new, lambda: _write_index(models))
     return target
+
+
+def _check_recipe(facts):
+    """Refuses a model that the command on its card would not make again."""
+    noted, command = facts["recipe_arguments"], facts["training"]["command"]
+    now = json.loads(json.dumps(asdict(recipes.get(facts["recipe"]))))  # as JSON has it: lists
+    for name in sorted(noted.keys() - NOT_TRAINING):
+        option = name in ("epochs", "max_minutes", "seed")
+        given = option and (name in command or name.replace("_", "-") in command)
+        if noted[name] != now.get(name) and not given:
+            raise InputError(
+                f"The model was trained with {name} {noted[name]!r}, but its recipe "
+                f"{facts['recipe']!r} has {now.get(name)!r} now, so that the command on the card "
+                "would not make it again; correct the recipe, or train it again."
+            )
 
 
 def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> None:

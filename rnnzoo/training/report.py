@@ -4,23 +4,31 @@ import os
 from typing import Any
 
 
-def readable(name: str, value: float | list[float]) -> tuple[str, str]:
+def readable(name: str, value: float | list[float] | dict[str, float]) -> tuple[str, str]:
     """Formats a figure: its name without underscores, and its value.
 
     Example:
         >>> readable("unknown_rate", 0.04251)
         ('unknown rate', '4.25 %')
-        >>> readable("perplexity", 123.456)
-        ('perplexity', '123.46')
+        >>> readable("bleu_beam_5", 39.071)
+        ('BLEU beam 5', '39.07')
+        >>> readable("symbols_right_by_length", {"1": 1.0, "2": 0.99953})
+        ('symbols right by length', '1: 100.00 %, 2: 99.95 %')
     """
-    words = name.replace("_", " ")
-    if name.endswith(("_rate", "_right")):
-        return words, f"{value:.2%}".replace("%", " %")
+    words = name.replace("_", " ").replace("bleu", "BLEU").replace("chrf", "chrF")
+    if isinstance(value, dict):
+        return words, ", ".join(f"{key}: {_percent(share)}" for key, share in value.items())
+    if name.endswith(("_rate", "_right", "_worst_length")):
+        return words, _percent(value)
     if isinstance(value, list):
         return words, " ".join(f"{number:.3f}" for number in value)
     if isinstance(value, int):
         return words, f"{value:,}"
     return words, f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _percent(share):
+    return f"{share:.2%}".replace("%", " %")
 
 
 def comparison(

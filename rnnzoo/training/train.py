@@ -54,7 +54,8 @@ def train(
     validation, with everything written.
 
     A training is resumed with the model and optimizer of its last checkpoint, made after every
-    epoch and every 8 minutes; an epoch that was cut short is repeated from its start.
+    epoch and every 8 minutes; an epoch that was cut short is repeated from its start. Each epoch
+    has the order of the data and the random resets that it has in a training that is not cut off.
 
     Args:
         recipe: A `Recipe`, or the name of one.
@@ -104,7 +105,8 @@ def train(
 
     model = _starting_model(recipe, checkpoint, resume, from_model)
     corpus = load_corpus(recipe, data_dir, text_file)
-    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
+    initial_epoch = checkpoint.progress["epoch"] if resume else 0
+    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model, initial_epoch)
     print(f"Vocabulary: {', '.join(map(repr, task.vocabularies))}. Validation: {task.split}.")
     baselines = task.baselines()
     for name, value in baselines.items():

@@ -17,6 +17,7 @@ from rnnzoo.vocabulary import Vocabulary
 
 TRANSLATED = 5000  # validation pairs that are translated, at most
 BATCH = 250
+LENGTHS = 40  # of references that are told apart, at most
 
 
 class TranslationTask:
@@ -27,6 +28,7 @@ class TranslationTask:
         corpus: A `Corpus` of pairs.
         seed: Of the order of the data.
         model: A trained model to go on with, whose vocabularies are then used.
+        initial_epoch: The epoch to go on with; each has an order of its own.
 
     Attributes:
         vocabularies: Those of source and target.
@@ -41,7 +43,12 @@ class TranslationTask:
     """
 
     def __init__(
-        self, recipe: Recipe, corpus: Corpus, seed: int = 0, model: models.Seq2Seq | None = None
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        seed: int = 0,
+        model: models.Seq2Seq | None = None,
+        initial_epoch: int = 0,
     ):
         self.recipe, self.corpus = recipe, corpus
         train, held, self.split = train_and_validation(corpus, recipe)
@@ -57,9 +64,9 @@ class TranslationTask:
             for vocabulary, texts in zip(self.vocabularies, sides, strict=True):
                 check_symbols(vocabulary, texts, corpus.name)
         size = recipe.batch_size
-        self.train = self._batches(train, size, shuffle=True, seed=seed)
+        self.train = self._batches(train, size, seed=seed, initial_epoch=initial_epoch)
         self.validation = self._batches(
-            self.held, recipe.validation_batch_size or size, shuffle=False, seed=seed
+            self.held, recipe.validation_batch_size or size, shuffle=False
         )
 
     def _directed(self, pairs):
@@ -77,7 +84,7 @@ class TranslationTask:
             Vocabulary.from_text(targets, **recipe.target_vocabulary),
         )
 
-    def _batches(self, pairs, batch_size, shuffle, seed):
+    def _batches(self, pairs, batch_size, **order):
         source, target = self.vocabularies
         sources, targets = zip(*pairs, strict=True)
         return pair_batches(
@@ -87,8 +94,7 @@ class TranslationTask:
             start_id=target.start_id,
             end_id=target.end_id,
             max_length=self.recipe.sequence_length,
-            shuffle=shuffle,
-            seed=seed,
+            **order,
         )
 
     def build(self, dtype: str) -> models.Seq2Seq:
@@ -110,7 +116,6 @@ class TranslationTask:
             A dictionary of figures; the first is the one to quote.
         """
         pairs = self.held[:TRANSLATED]
-        by_position = {}
         if self.recipe.measure == "bleu":
             figures = self._quality(model, pairs)
             test = self._quality(model, self.test) if self.test else {}
@@ -121,13 +126,11 @@ class TranslationTask:
             longest = max(map(len, references)) + 5
             write = partial(translate, model, max_new_tokens=longest)
             figures = accuracy([split(text) for text in translate_all(write, pairs)], references)
-            by_position = {"symbols_right_by_position": figures.pop("by_position")}
         teacher_forced = model.evaluate(self.validation, verbose=0, return_dict=True)
         return {
             **figures,
             "perplexity_teacher_forced": teacher_forced[model.default_metric().name],
             "translated_pairs": len(pairs),
-            **by_position,
         }
 
     def _quality(self, model, pairs):
@@ -192,21 +195,32 @@ def accuracy(
     Returns:
         A dictionary: `symbols_right`, the share of the reference symbols that stand at their
         position in what was written; `sequences_right`, the share of texts that are equal;
-        `by_position`, the first of these for each position.
+        `symbols_right_by_position`, the first of these for each position. Where the references have
+        several lengths, but at most 40, also `symbols_right_by_length`, the same for the references
+        of each length, and `symbols_right_worst_length`, the lowest of these.
 
     Example:
-        >>> accuracy(["125", "9"], ["124", "97"])["by_position"]
-        [1.0, 0.5, 0.0]
+        >>> figures = accuracy(["1254", "9"], ["1244", "97"])
+        >>> figures["symbols_right_by_position"], figures["symbols_right_by_length"]
+        ([1.0, 0.5, 0.0, 1.0], {'2': 0.5, '4': 0.75})
     """
-    longest = max(map(len, references))
-    right, present = np.zeros(longest), np.zeros(longest)
-    for one, reference in zip(written, references, strict=True):
-        present[: len(reference)] += 1
+    lengths = np.array([len(reference) for reference in references])
+    right = np.zeros((len(references), lengths.max()), bool)  # (texts, positions)
+    for row, one, reference in zip(right, written, references, strict=True):
         for position, (symbol, wanted) in enumerate(zip(one, reference, strict=False)):
-            right[position] += symbol == wanted
+            row[position] = symbol == wanted
     equal = [list(one) == list(ref) for one, ref in zip(written, references, strict=True)]
-    return {
-        "symbols_right": float(right.sum() / present.sum()),
+    figures = {
+        "symbols_right": float(right.sum() / lengths.sum()),
         "sequences_right": float(np.mean(equal)),
-        "by_position": [round(float(share), 4) for share in right / present],
     }
+    present = (lengths[:, None] > np.arange(lengths.max())).sum(axis=0)  # of each position
+    by_position = [round(float(share), 4) for share in right.sum(axis=0) / present]
+    different = np.unique(lengths)
+    if 1 < len(different) <= LENGTHS:
+        by_length = {  # its keys are texts, since those of JSON are
+            str(length): float(right[lengths == length, :length].mean()) for length in different
+        }
+        figures["symbols_right_worst_length"] = min(by_length.values())
+        figures["symbols_right_by_length"] = by_length
+    return {**figures, "symbols_right_by_position": by_position}

@@ -84,6 +84,8 @@ def test_random_resets_change_the_flags_alone_and_come_anew_each_epoch():
     assert (flags[0] != flags[1]).any()
     again = random_resets(stream, 0.25, seed=3)
     np.testing.assert_array_equal([i["reset"] for i, *_ in numpy(again)], flags[0])
+    later = random_resets(stream, 0.25, seed=3, initial_epoch=1)
+    np.testing.assert_array_equal([i["reset"] for i, *_ in numpy(later)], flags[1])
     other = random_resets(stream, 0.25, seed=4)
     assert (np.array([i["reset"] for i, *_ in numpy(other)]) != flags[0]).any()
 
@@ -315,6 +317,10 @@ def test_epochs_differ_and_repeat_with_the_seed(name):
     assert not equal(first, numpy(third))
     unshuffled = make(shuffle=False)
     assert equal(numpy(unshuffled), numpy(unshuffled))
+    later = make(seed=1, initial_epoch=1)
+    assert equal(second, numpy(later)) and equal(numpy(one), numpy(later))
+    with pytest.raises(InputError, match="`initial_epoch` must be a whole number"):
+        make(initial_epoch=-1)
 
 
 def test_fit_sees_one_epoch_after_the_other():

@@ -1,7 +1,5 @@
 """S1: the numbers, both networks against their equations, and whole runs of seconds."""
 
-import csv
-import json
 from dataclasses import replace
 
 import keras
@@ -32,6 +30,7 @@ from rnnzoo.founding.s1_numbers import (
 )
 from rnnzoo.founding.s1_report import accuracies
 from tests import reference
+from tests.founding.conftest import rows_of, summary_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -223,18 +222,9 @@ def test_both_clips():
 # --- Runs --------------------------------------------------------------------------------------
 
 
-def summary_of(folder):
-    return json.loads((folder / "summary.json").read_text())
-
-
-def rows_of(folder):
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("name", ["s1_numbers_encoder_decoder", "s1_numbers_attention"])
 def test_a_tiny_run_leaves_everything(name, tmp_path):
-    folder = founding.run(name, out=tmp_path, seed=3, tiny=True)
+    folder = founding.run(name, out=tmp_path, seed=3, tiny=True, max_minutes=5)
     assert folder == tmp_path
     summary = summary_of(folder)
     assert summary["system"] == name and summary["training"]["share"] == 1
@@ -269,7 +259,7 @@ def test_an_exercise_runs_with_one_thing_changed(name, tmp_path):
 def test_the_better_one_runs_too(tmp_path):
     name = "s1_numbers_better"
     small = {"max_digits": 1, "samples": 200, "bidirectional": "sum", "trainable_embedding": True}
-    summary = summary_of(founding.run(name, out=tmp_path, tiny=True, **small))
+    summary = summary_of(founding.run(name, out=tmp_path, tiny=True, max_minutes=5, **small))
     assert summary["system"] == name and summary["constants"]["encoder_units"] == 64
     assert summary["constants"]["bidirectional"] == "sum" and summary["training"]["share"] == 1
 

@@ -1,6 +1,5 @@
 """S2: what the network reads, and whole runs of seconds."""
 
-import csv
 import json
 import math
 
@@ -14,6 +13,7 @@ from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
 from rnnzoo.founding import s2_imdb_word_lm as s2
 from rnnzoo.founding import s2_literal_softmax, s2_reviews
+from tests.founding.conftest import rows_of, summary_of
 
 WORDS = [f"w{number}" for number in range(1, 51)]  # by rank; w36 has the id 39, w37 is <UNK>
 NAMES = [name for name in founding.names() if name.startswith("s2_imdb")]
@@ -39,29 +39,6 @@ def texts(tmp_path_factory):
     ranks = {word: rank for rank, word in enumerate(WORDS, start=1)}
     (folder / "imdb" / "imdb_word_index.json").write_text(json.dumps(ranks))
     return folder
-
-
-@pytest.fixture(scope="module")
-def results(texts, tmp_path_factory):
-    """The folder of each system, run once."""
-    folders = {}
-
-    def result(name):
-        if name not in folders:
-            out = tmp_path_factory.mktemp("runs") / name
-            folders[name] = founding.run(name, out=out, data_dir=texts, seed=5, tiny=True)
-        return folders[name]
-
-    return result
-
-
-def summary_of(folder):
-    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-
-
-def rows_of(folder):
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 # --- The data ----------------------------------------------------------------------------------
@@ -181,8 +158,8 @@ def test_the_shares_of_padding(results, texts):
 @pytest.mark.parametrize("kind", ["by_position", "by_word", "mask"])
 def test_other_weights_give_other_networks(kind, results, texts, tmp_path):
     folder = founding.run(
-        "s2_imdb_word_lm", out=tmp_path, data_dir=texts, seed=5, tiny=True, loss_weights=kind,
-        learning_rate=0.05,
+        "s2_imdb_word_lm", out=tmp_path, data_dir=texts, seed=5, tiny=True, max_minutes=5,
+        loss_weights=kind, learning_rate=0.05,
     )  # fmt: skip
     figures = summary_of(folder)["figures"]
     assert (
@@ -228,15 +205,22 @@ def test_mistakes(options, message, tmp_path):
 # --- The literal softmax -----------------------------------------------------------------------
 
 
+def call_here(function, *arguments):
+    """In place of a process of its own, which would take seconds to import Keras."""
+    return function(*arguments)
+
+
 def test_the_literal_softmax_beside_the_other(texts, tmp_path, monkeypatch):
     calls = []
 
-    def here(function, *arguments):  # a process of its own would take seconds to import Keras
+    def here(function, *arguments):
         calls.append(arguments[0].vocabulary_size)
-        return function(*arguments)
+        return call_here(function, *arguments)
 
     monkeypatch.setattr(s2_literal_softmax, "in_fresh_process", here)
-    folder = founding.run("s2_literal_softmax", out=tmp_path, data_dir=texts, tiny=True)
+    folder = founding.run(
+        "s2_literal_softmax", out=tmp_path, data_dir=texts, tiny=True, max_minutes=5
+    )
     summary = summary_of(folder)
     assert calls == [40, 53] and summary["training"]["steps"] == 4
     small, literal = (summary["figures"][name] for name in ("num_words", "literal"))
@@ -253,14 +237,24 @@ def test_the_literal_softmax_beside_the_other(texts, tmp_path, monkeypatch):
 
 
 def test_the_literal_softmax_is_cut_by_its_minutes(texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        s2_literal_softmax, "in_fresh_process", lambda function, *arguments: function(*arguments)
-    )
+    monkeypatch.setattr(s2_literal_softmax, "in_fresh_process", call_here)
     folder = founding.run(
         "s2_literal_softmax", out=tmp_path, data_dir=texts, tiny=True, max_minutes=1e-4
     )
     training = summary_of(folder)["training"]
     assert training["stopped_by"] == "budget" and training["steps"] == 2  # one each
+
+
+def test_the_literal_softmax_on_few_reviews_of_an_unknown_memory(texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(s2_literal_softmax, "in_fresh_process", call_here)
+    monkeypatch.setattr(s2_literal_softmax, "peak_memory", lambda: None)  # as on a Mac
+    folder = founding.run(  # batches of 4, and 30 reviews: they begin again
+        "s2_literal_softmax", out=tmp_path, data_dir=texts, tiny=True, steps=9, max_minutes=5
+    )
+    training = summary_of(folder)["training"]
+    assert training["stopped_by"] is None and training["steps"] == 18
+    assert summary_of(folder)["figures"]["literal_within_6_gib"] is None
+    assert (folder / "waste.png").is_file()
 
 
 def test_memory_is_that_of_the_process_alone():

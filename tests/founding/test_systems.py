@@ -1,7 +1,7 @@
 """Every founding system runs: tiny, from the registry and from the command line."""
 
-import csv
-import json
+import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.founding import s3_better
 from rnnzoo.founding import s3_from_scratch as s3
 from rnnzoo.founding.writing import write_by_sliding
+from tests.founding.conftest import rows_of, summary_of
 
 VERSES = """First Citizen:
 Before we proceed any further, hear me speak.
@@ -32,27 +33,13 @@ def texts(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def results(texts, tmp_path_factory):
-    """The folder of each system, run once."""
-    folders = {}
-
-    def result(name):
-        if name not in folders:
-            out = tmp_path_factory.mktemp("runs") / name
-            folders[name] = founding.run(name, out=out, data_dir=texts, seed=5, tiny=True)
-        return folders[name]
-
-    return result
-
-
-def summary_of(folder):
-    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-
-
-def rows_of(folder):
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+@pytest.mark.parametrize("name", founding.names())
+def test_a_system_has_a_tiny_variant(name):
+    module, function, _ = founding.SYSTEMS[name]
+    module = importlib.import_module(f"rnnzoo.founding.{module}")
+    tiny = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
+    whole = inspect.signature(getattr(module, function)).parameters["constants"].default
+    assert type(tiny) is type(whole) and tiny != whole
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -164,8 +151,9 @@ def test_s3_better_is_measured_as_the_document_s_networks(texts, tmp_path):
 
 def test_s4_stops_at_the_training_loss(texts, tmp_path):
     folder = founding.run(
-        "s4_alice_better", out=tmp_path, data_dir=texts, tiny=True, training_loss=10.0
-    )
+        "s4_alice_better", out=tmp_path, data_dir=texts, tiny=True, max_minutes=5,
+        training_loss=10.0,
+    )  # fmt: skip
     summary = summary_of(folder)
     assert summary["training"]["epochs"] == 1
     assert summary["training"]["stopped_by"] == "a training loss of at most 10.0"

@@ -10,6 +10,7 @@ from keras import ops
 import rnnzoo
 from rnnzoo import recipes
 from rnnzoo.training.averaging import ValidateAverages, averaged_weights
+from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.train import train
 from tests import runners
 
@@ -93,6 +94,27 @@ def test_validation_sees_the_average_and_training_its_own_weights():
     )  # fmt: skip
     for mine, its in zip(watch.steps, other.steps, strict=True):
         assert_same(mine, its)  # validating with others has not touched them
+
+
+def test_samples_are_written_by_the_average(monkeypatch):
+    model = runners.MODELS["word_lm-gru"]()
+    adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=MOMENTUM)
+    model.compile(adam, run_eagerly=runners.UNTRACED)
+    inputs, targets, weights = runners.batch(model, batch_size=12)
+    watch, writers = Watch(), []
+
+    def generate(self, prompts, *options):
+        writers.append(weights_of(self))
+        return ["" for _ in prompts]
+
+    monkeypatch.setattr(type(model), "generate", generate)
+    model.fit(
+        inputs, targets, 4, sample_weight=weights, shuffle=False, epochs=2, verbose=0,
+        callbacks=[watch, SampleText("a", every_batches=2)],
+    )  # fmt: skip
+    for steps, writer in zip((2, 3, 4, 6, 6), writers, strict=True):
+        assert_same(writer, expected_average(watch.steps[:steps]), atol=1e-6)
+        assert np.abs(writer[0] - watch.steps[steps - 1][0]).max() > 1e-3
 
 
 def test_what_is_put_in_is_taken_out():

@@ -25,23 +25,30 @@ from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
 from rnnzoo.training.card import card
-from rnnzoo.training.evaluate import agree, evaluate
+from rnnzoo.training.evaluate import FACTS_FILE, agree, evaluate
 from rnnzoo.training.publish import publish_model, to_half_precision
+from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import train
+from rnnzoo.training.translation_task import TranslationTask
 
 
 @pytest.fixture(scope="module")
 def trained(small_data, tmp_path_factory):
-    """The folders of three trainings, without the SavedModels, which take most of the time."""
+    """The folders of three trainings, without the SavedModels, which take most of the time.
+
+    Their recipes are those of the names as long as these tests run.
+    """
     names = ("char_lstm_tiny", "multi30k_en_de_tiny", "imdb_lm_tiny")
     changes = {"imdb_lm_tiny": {"corpus_options": {"unlabelled": True}, "epochs": 2}}
     out, folders = tmp_path_factory.mktemp("trained"), {}
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as registered, pytest.MonkeyPatch.context() as patch:
         patch.setattr(ZooModel, "export", lambda *arguments, **options: None)
         for name in names:
             recipe = replace(recipes.get(name), **{"epochs": 1, **changes.get(name, {})})
-            folders[name] = train(recipe, data_dir=small_data, out=out / name)
-    return folders
+            registered.setitem(recipes.recipe._RECIPES, name, recipe)
+            folders[name] = train(name, data_dir=small_data, out=out / name)
+        patch.undo()
+        yield folders
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +106,17 @@ def test_the_card(zoo_folder):
     card = (zoo_folder / "char_lstm_small" / "card.md").read_text()
     assert card.startswith("# char_lstm_small\n")
     assert "`rnnzoo evaluate char_lstm_small` makes them again." in card
-    found = re.search(r"validation nats per character (\S+), before the rounding (\S+)\.\n", card)
-    after, before = map(float, found.groups())
-    assert 0 < abs(after - before) < 0.01 or after == before
+    rounding = r"validation nats per character (\S+), before the rounding (\S+) \((\S+)\)\.\n"
+    after, before, cost = map(float, re.search(rounding, card).groups())
+    assert after - before == pytest.approx(cost, abs=1e-4) and abs(cost) < 0.01
+    assert "https://github.com/karpathy/char-rnn" in card
+    assert "seeds 0, 1 and 2. Drawn at temperature 0.8" in card
     assert "A model trained on it ships with the package: the text is in the public" in card
     card = (zoo_folder / "captions" / "card.md").read_text()
     assert "**Test symbols right" in card and "**Validation symbols right" in card
     assert "20 pairs: the multi30k_en_de test split" in card
+    assert re.search(r"validation perplexity teacher forced \S+, before the rounding \S+ \(", card)
+    assert "These number the validation texts: greedy search" in card
     assert "may not ship with the package" in card
 
 
@@ -190,6 +201,33 @@ def test_the_test_split(zoo_folder, small_data):
     share = right / sum(map(len, references))
     assert facts["test"]["figures"]["symbols_right"] == pytest.approx(share)
     assert facts["test"]["figures"] != facts["figures"]
+
+
+def test_test_pairs_are_translated_once_for_each_card(small_data, tmp_path, monkeypatch):
+    measured = []
+
+    def quality(self, model, pairs):
+        measured.append(pairs)
+        return {"bleu_greedy": 12.5}
+
+    monkeypatch.setattr(TranslationTask, "_quality", quality)
+    monkeypatch.setattr(ZooModel, "export", lambda *arguments, **options: None)
+    monkeypatch.setattr(zoo, "folder", lambda: tmp_path / "zoo")
+    recipe = "gru_seq2seq_multi30k_en_de_tiny"
+    test = load_corpus(recipes.get(recipe), small_data).test
+    out = train(recipe, data_dir=small_data, out=tmp_path / "out", epochs=1)
+    assert len(measured) == 2 and measured[1] == test != measured[0]
+    assert json.loads((out / "metrics.json").read_text())["figures"]["test_bleu_greedy"] == 12.5
+
+    measured.clear()
+    facts = json.loads((publish_model(out, "new", data_dir=small_data) / FACTS_FILE).read_text())
+    assert len(measured) == 3 and measured.count(test) == 1
+    assert facts["figures"]["bleu_greedy"] == facts["test"]["figures"]["bleu_greedy"] == 12.5
+    assert not [name for name in facts["figures"] if name.startswith("test_")]  # not twice
+    for model in (out, "new"):
+        measured.clear()
+        assert evaluate(model, data_dir=small_data).different == []
+        assert measured.count(test) == 1
 
 
 def test_another_corpus_is_refused(zoo_folder, small_data, tmp_path):
@@ -291,6 +329,37 @@ def test_what_cannot_be_published(zoo_folder, trained, small_data, tmp_path):
     refused("here, but its card says", copy)
 
 
+def test_what_was_found_in_the_test_split_is_on_the_card(zoo_folder, trained, monkeypatch):
+    class Tested(NothingToMeasure):
+        corpus = types.SimpleNamespace(splits={"test": ["a"]}, notes=["1 text occurs in train."])
+        split = "1 text: the validation split"
+
+        def baselines(self):
+            return {}
+
+    monkeypatch.setattr(publish, "make_task", lambda *arguments, **given: Tested(*arguments[:2]))
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    card = (zoo_folder / "char_lstm_small" / "card.md").read_text()
+    assert "- Note: 1 text occurs in train.\n" in card
+
+
+def test_a_recipe_that_would_not_make_the_model_again(zoo_folder, trained, monkeypatch):
+    monkeypatch.setattr(publish, "make_task", NothingToMeasure)
+    before, recipe = content(zoo_folder), recipes.get("char_lstm_tiny")
+
+    def change(**changes):
+        registry = recipes.recipe._RECIPES
+        monkeypatch.setitem(registry, "char_lstm_tiny", replace(recipe, **changes))
+
+    change(builder_options={"units": 17}, temperature=0.5)
+    sentence = "with builder_options {'units': 16, 'num_layers': 1}, .* has {'units': 17} now"
+    with pytest.raises(InputError, match=sentence):
+        publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    assert content(zoo_folder) == before
+    change(temperature=0.5, expected="Much.")
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+
+
 def test_no_training_overwrites_what_is_published(zoo_folder, tmp_path, monkeypatch):
     saved_models = tmp_path / "saved_models"
     zoo_folder.rename(saved_models)
@@ -337,6 +406,8 @@ def test_three_digits():
     assert agree(1.4100, 1.4149) and not agree(1.4100, 1.4151)
     assert agree(123.4, 123.8) and not agree(123.4, 124.0)
     assert agree([0.5, 1.0], [0.5, 1.0]) and not agree([0.5], [0.5, 1.0])
+    assert agree({"1": 0.5, "2": 1}, {"1": 0.5, "2": 1})
+    assert not agree({"1": 0.5}, {"1": 0.6}) and not agree({"1": 0.5}, {"2": 0.5})
     assert agree(0, 0) and not agree(0.0, 0.1) and not agree(float("nan"), 1.0)
     assert agree(0.999, 1.0)
 

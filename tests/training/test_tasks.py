@@ -197,10 +197,33 @@ def test_sacrebleu_that_is_not_installed(small_data, monkeypatch):
 
 def test_accuracy_counts_positions():
     figures = accuracy(["125", "9", "777"], ["124", "97", "77"])
-    assert figures["by_position"] == [1.0, 0.6667, 0.0]
+    assert figures["symbols_right_by_position"] == [1.0, 0.6667, 0.0]
     assert figures["symbols_right"] == pytest.approx(5 / 7)
     assert figures["sequences_right"] == 0.0
     assert accuracy(["12"], ["12"])["sequences_right"] == 1.0
+
+
+def test_accuracy_counts_lengths():
+    random = np.random.default_rng(0)
+    references = ["".join(random.choice(list("abc"), random.integers(2, 7))) for _ in range(50)]
+    written = ["".join(random.choice(list("abc"), random.integers(0, 9))) for _ in range(50)]
+    figures = accuracy(written, references)
+    expected = {
+        str(length): accuracy(*zip(*same, strict=True))["symbols_right"]
+        for length in range(2, 7)
+        if (
+            same := [
+                pair for pair in zip(written, references, strict=True) if len(pair[1]) == length
+            ]
+        )
+    }
+    assert figures["symbols_right_by_length"] == pytest.approx(expected)
+    assert len(expected) == 5 and len(set(expected.values())) > 1
+    assert figures["symbols_right_worst_length"] == pytest.approx(min(expected.values()))
+    assert json.loads(json.dumps(figures)) == figures
+    for lengths in ([3, 3], range(1, 42)):  # one length, too many
+        texts = ["x" * length for length in lengths]
+        assert not [name for name in accuracy(texts, texts) if "length" in name]
 
 
 def test_translations_come_back_in_order():

@@ -1,0 +1,133 @@
+"""What helps and what does not: the same training with one thing changed, for docs/lessons.md.
+
+    python benchmarks/lessons.py shakespeare                  # all variants, then the table
+    python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"
+    python benchmarks/lessons.py translation --epochs 4       # a shorter try, of its own
+
+Each variant is a training of `rnnzoo.training.train` of its own, as many epochs long as the others:
+the minutes do not matter, so that variants may run beside each other. A variant whose folder is
+there is not trained again, one that was interrupted goes on. The table of RESULTS.md is of all
+that are there. One seed each: small differences are noise.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import _common
+import _processes
+
+# A recipe, the epochs of each of its variants, the figures to show, and the variants, whose
+# `builder_options` are put beside those of the recipe.
+STUDIES = {
+    "shakespeare": (
+        "char_lstm_shakespeare_small",
+        16,
+        ("nats_per_character", "nats_per_character_cold_start"),
+        {
+            "the recipe": {},
+            "no random resets": {"reset_probability": 0.0},
+            "no weight decay": {"weight_decay": 0.0},
+            "weight-drop 0.2": {"builder_options": {"weight_drop": 0.2}},
+            "locked dropout": {"builder_options": {"locked_dropout": True}},
+            "weight averaging 0.999": {"average_weights": 0.999},
+            "label smoothing 0.05": {"label_smoothing": 0.05},
+            "64 x 128": {"batch_size": 64, "sequence_length": 128},
+        },
+    ),
+    "translation": (
+        "gru_seq2seq_multi30k_en_de_lowercase",
+        10,
+        ("bleu_lowercase_beam_5", "bleu_lowercase_greedy"),
+        {
+            "the recipe": {},
+            "no label smoothing": {"label_smoothing": 0.0},
+            "no weight averaging": {"average_weights": None},
+            "attention before the cell": {
+                "builder_options": {"attention_position": "before_cell"}
+            },
+            "embeddings not tied": {"builder_options": {"tie_embedding_weights": False}},
+            "locked dropout": {"builder_options": {"locked_dropout": True}},
+            "words": {"vocabulary": {
+                "level": "word", "lowercase": True, "punctuation": "split", "size": 10_000,
+            }},
+        },
+    ),
+}  # fmt: skip
+
+
+def folder_of(runs, study, variant, epochs):
+    slug = "".join(letter if letter.isalnum() else "_" for letter in variant)
+    return runs / study / f"{slug}_{epochs}_epochs"
+
+
+def train_variant(study, variant, runs, epochs):
+    """Trains one variant, or goes on with it."""
+    from rnnzoo import recipes
+    from rnnzoo.training.train import train
+
+    name, _, _, variants = STUDIES[study]
+    recipe, changes = recipes.get(name), dict(variants[variant])
+    options = {**recipe.builder_options, **changes.pop("builder_options", {})}
+    recipe = replace(
+        recipe, builder_options=options, epochs=epochs, max_minutes=None, patience=None,
+        sample_every_batches=None, **changes,
+    )  # fmt: skip
+    out = folder_of(runs, study, variant, epochs)
+    train(recipe, out=out, resume=(out / "checkpoint" / "progress.json").is_file())
+
+
+def write_table(study, runs, epochs):
+    """Puts the variants that are there into RESULTS.md."""
+    name, _, figures, variants = STUDIES[study]
+    rows, facts = [], None
+    for variant in variants:
+        path = folder_of(runs, study, variant, epochs) / "metrics.json"
+        if not path.is_file():
+            rows.append([variant, *["not run"] * (len(figures) + 3)])
+            continue
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        validated = facts["training"]["checkpoints"]
+        rows.append([
+            variant,
+            f"{facts['model']['parameters']:,}",
+            *(f"{facts['figures'][figure]:.4g}" for figure in figures),
+            f"{validated['best']:.4f} (epoch {facts['training']['best_epoch']})",
+            f"{validated['last']:.4f}",
+        ])  # fmt: skip
+    if facts is None:
+        sys.exit(f"There are no runs of {study} in {runs}.")
+    head = ["variant", "parameters", *(name.replace("_", " ") for name in figures)]
+    head += [f"best {validated['figure'].replace('_', ' ')} in training", "last"]
+    text = (
+        f"`{name}` with one thing changed, {epochs} epochs each, seed {facts['training']['seed']}, "
+        f"corpus {facts['corpus']['sha256'][:8]}..., validation data. {facts['split']}\n\n"
+        + _common.table(head, rows)
+    )
+    _common.write_section(f"Lessons: {study}", text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--only", action="append", help="a variant to train, more than once")
+    parser.add_argument("--epochs", type=int, help="other epochs than the study's")
+    parser.add_argument("--runs", type=Path, default=Path("trained/lessons"))
+    parser.add_argument("--table", action="store_true", help="the table of what is there")
+    args = parser.parse_args()
+    _, epochs, _, variants = STUDIES[args.study]
+    epochs = args.epochs or epochs
+    for variant in args.only or variants:
+        if variant not in variants:
+            parser.error(f"no variant {variant!r}; there are {', '.join(variants)}")
+        finished = folder_of(args.runs, args.study, variant, epochs) / "metrics.json"
+        if not args.table and not finished.is_file():  # a process each: nothing is carried over
+            _processes.in_fresh_process(train_variant, args.study, variant, args.runs, epochs)
+    if not args.only:
+        write_table(args.study, args.runs, epochs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What a resumed training reads, against one that was never cut off."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import rnnzoo
+from rnnzoo import recipes
+from rnnzoo.training.train import train
+
+TEXT = replace(
+    recipes.get("char_lstm_tiny"),
+    builder_options={"units": 4, "num_layers": 1},
+    batch_size=4,
+    sequence_length=8,
+    dtype="float32",
+)
+RECIPES = {
+    "streams": replace(TEXT, reset_probability=0.5),
+    "windows": replace(TEXT, batches="windows"),
+    "pairs": replace(
+        recipes.get("spelled_numbers_tiny"),
+        corpus_options={"min_digits": 1, "max_digits": 3, "samples": 40, "validation_samples": 4},
+        builder_options={"units": 4, "embedding_dim": 4},
+        batch_size=8,
+    ),
+}
+
+
+class AbortInTheThird(keras.callbacks.Callback):
+    """Aborts a training within its third epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 2 and batch == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def batches_of(tmp_path, monkeypatch):
+    """Trains without publishing and returns the inputs of every batch that the model was given."""
+    import tensorflow as tf
+
+    seen = []
+
+    def watched(fit):
+        def note(inputs, *rest):
+            tf.numpy_function(lambda *parts: seen.append(parts), tf.nest.flatten(inputs), [])
+            return inputs, *rest
+
+        return lambda self, data, **options: fit(self, data.map(note), **options)
+
+    for model in (rnnzoo.LanguageModel, rnnzoo.Seq2Seq):
+        monkeypatch.setattr(model, "fit", watched(model.fit))
+    monkeypatch.setattr("rnnzoo.training.train.publish", lambda *arguments: arguments[3])
+    no_samples = keras.callbacks.Callback()
+    monkeypatch.setattr("rnnzoo.training.train.SampleText", lambda *_, **options: no_samples)
+    path = tmp_path / "text.txt"
+    path.write_text("to be or not to be, " * 40)
+
+    def run(kind, folder, **options):
+        seen.clear()
+        text = None if kind == "pairs" else path
+        try:
+            train(RECIPES[kind], out=tmp_path / folder, text_file=text, **options)
+        except KeyboardInterrupt:
+            pass
+        return list(seen)
+
+    return run
+
+
+def same(batches, others):
+    return len(batches) == len(others) and all(
+        np.array_equal(part, other)
+        for one, two in zip(batches, others, strict=True)
+        for part, other in zip(one, two, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_resumed_epoch_reads_what_it_would_have_read(kind, batches_of):
+    whole = batches_of(kind, "whole", epochs=3)
+    steps = len(whole) // 3
+    epochs = [whole[start : start + steps] for start in range(0, 3 * steps, steps)]
+    assert steps > 3 and not same(epochs[0], epochs[2]) and not same(epochs[1], epochs[2])
+    cut = batches_of(kind, "cut", epochs=3, callbacks=[AbortInTheThird()])
+    assert same(cut, whole[: 2 * steps + 3])
+    assert same(batches_of(kind, "cut", epochs=3, resume=True), epochs[2])  # from its start
