@@ -181,7 +181,21 @@ def _compare(name, found):
         table.add_row(words, *values, "differs" if figure in found.different else "")
     _print(f"{name}, {found.split} data: {found.data}.")
     _print(table)
-    _print(f"{', '.join(found.different)} differ." if found.different else "All agree.")
+    _print(_verdict(found))
+
+
+def _verdict(found):
+    """Says which figures differ, and which there is nothing to compare with."""
+    new = [figure for figure in found.different if figure not in found.card]
+    old = [figure for figure in found.different if figure not in found.now]
+    both = [figure for figure in found.different if figure in found.card and figure in found.now]
+    sentences = {
+        "{} differ.": both,
+        "The card lacks {}, which this version measures.": new,
+        "This version does not measure {}, which the card has.": old,
+    }
+    told = [text.format(", ".join(figures)) for text, figures in sentences.items() if figures]
+    return " ".join(told) or "All agree."
 
 
 def _print(content):

@@ -116,6 +116,16 @@ def test_evaluate_finds_a_difference(published):
     assert "nats_per_character differ." in done.stdout and "differs" in done.stdout
 
 
+def test_evaluate_tells_what_it_cannot_compare():
+    from rnnzoo.training.evaluate import Evaluation
+
+    found = Evaluation({"a": 1.0, "b": 1.0, "new": 1.0}, {"a": 1.0, "b": 2.0, "old": 1.0}, "", "")
+    assert rnnzoo_cli._verdict(found) == (
+        "b differ. The card lacks new, which this version measures. This version does not measure "
+        "old, which the card has."
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

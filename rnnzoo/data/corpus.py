@@ -133,8 +133,7 @@ class Corpus:
             return digest.hexdigest()
         for split in ("train", "validation"):
             if split in self.splits:
-                lines = (json.dumps(item, ensure_ascii=False) for item in self.splits[split])
-                digest.update("\n".join([split, *lines, ""]).encode())
+                digest.update(_lines(split, self.splits[split]))
         return digest.hexdigest()
 
     def note(self, text: str) -> None:
@@ -148,6 +147,28 @@ class Corpus:
             raise InputError(
                 f"The corpus {self.name!r} holds {given}; read `.{self.kind}`, not `.{kind}`."
             )
+
+
+def split_sha256(split: str, items: Iterable[Any]) -> str:
+    """The hash of one split of documents or pairs, such as the test split.
+
+    `Corpus.sha256` leaves the test split out: a corpus that is found without it is the same to
+    train on.
+
+    Args:
+        split: Its name.
+        items: The documents or pairs.
+
+    Returns:
+        The SHA-256, in hexadecimal.
+    """
+    return hashlib.sha256(_lines(split, items)).hexdigest()
+
+
+def _lines(split, items):
+    """The name of a split on a line, then every item on one, as compact JSON."""
+    lines = (json.dumps(item, ensure_ascii=False) for item in items)
+    return "\n".join([split, *lines, ""]).encode()
 
 
 def whole_words(pieces: Iterable[str]) -> Iterator[str]:

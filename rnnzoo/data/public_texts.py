@@ -122,6 +122,11 @@ def spa_eng(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
         notes.append(f"{copies:,} repeated pairs left out.")
     train, held = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed)
     validation, test = hold_out(held, connected_keys(held), len(held) // 2, seed)
+    notes.append(
+        f"Held out: 5 % of the pairs, half as validation ({len(validation):,}), half as test "
+        f"({len(test):,}), drawn with the seed {seed} by sentences: none, English or Spanish, "
+        "occurs in two splits."
+    )
     return Corpus(
         name="spa_eng",
         kind="pairs",

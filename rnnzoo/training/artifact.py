@@ -116,6 +116,7 @@ def _facts(model, task, checkpoint, figures, baselines, run):
             "epochs": round(progress["step"] / len(task.train), 2),
             "steps": progress["step"],
             "minutes": round(progress["minutes"], 2),
+            "slices": progress.get("slices", []),
             "max_minutes": recipe.max_minutes,
             "patience": recipe.patience,
             "best_epoch": progress["best_epoch"],

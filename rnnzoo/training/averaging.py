@@ -28,6 +28,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     variables = model.trainable_variables
     own = [ops.convert_to_numpy(variable).copy() for variable in variables]
     model.optimizer.finalize_variable_values(variables)
+    for variable in variables:  # on JAX these are the averages themselves, which `evaluate` donates
+        variable.assign(ops.copy(variable))
     try:
         yield
     finally:

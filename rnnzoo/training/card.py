@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
+from rnnzoo.recipes import Recipe
 from rnnzoo.training.report import comparison, readable
 
 LIMITS = {
@@ -77,6 +79,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         ),
         f"- Validation data: {facts['split']}.",
         *([f"- Test data: {test['split']}. Nothing was chosen on them."] if test else []),
+        *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
         f"- Tokens: {_vocabularies(facts['vocabularies'])}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
@@ -130,11 +133,15 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         f"in {training['minutes']:.1f} minutes; {_ending(training)}.",
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
-        f"- Machine: {facts['machine']['cpu']}, {facts['machine']['cores']} cores, "
-        f"{', '.join(facts['machine']['gpus']) or 'no GPU'}; {facts['machine']['system']}.",
+        *_slices(training.get("slices", [])),
+        f"- Machine: {_machine(facts['machine'])}; {facts['machine']['system']}.",
         f"- Versions: {', '.join(f'{name} {v}' for name, v in facts['versions'].items())}.",
         f"- Date: {facts['date']}.",
-        f"- Recipe: `{json.dumps(facts['recipe_arguments'], ensure_ascii=False)}`",
+        "- Recipe, as far as it differs from the defaults:",
+        "",
+        "```",
+        *_recipe(facts["recipe_arguments"]),
+        "```",
         "",
         "## Samples",
         "",
@@ -214,6 +221,50 @@ def _vocabulary(vocabulary):
 
 def _arguments(arguments):
     return ", ".join(f"{name}={value!r}" for name, value in arguments.items()) or "its defaults"
+
+
+def _machine(machine):
+    gpus = ", ".join(machine["gpus"]) or "no GPU"
+    return f"{machine['cpu']}, {machine['cores']} cores, {gpus}"
+
+
+def _slices(slices):
+    """Where and when a training ran that was resumed."""
+    if len(slices) < 2:
+        return []
+    starts = {}  # by place
+    for one in slices:
+        place = "a machine that was not noted"
+        if one["machine"]:
+            place = f"{_machine(one['machine'])}, in {one['dtype']}"
+        starts.setdefault(place, []).append(f"{one['minutes']:.1f}")
+    told = "; ".join(f"at {', '.join(times)} minutes on {place}" for place, times in starts.items())
+    noted = all(one["machine"] for one in slices)  # older code noted none
+    least = "" if noted else "at least "
+    line = f"- Trained in {least}{len(slices)} slices, begun {told}."
+    if repeated := sum(one["repeated"] or 0 for one in slices):
+        line += (
+            " An epoch that was cut short was repeated from its start: the weights were trained "
+            f"again on {least}{repeated:,} batches in all."
+        )
+    elif noted:
+        line += " Each later one began with an epoch."
+    return [line]
+
+
+def _recipe(arguments):
+    """A line for each argument that is not the default, as JSON; the description stands above."""
+    defaults = {
+        field.name: field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(Recipe)
+    }
+    values = {name: json.dumps(value, ensure_ascii=False) for name, value in arguments.items()}
+    return [
+        f"{name}: {value}"
+        for name, value in values.items()
+        if name != "description"
+        and (defaults.get(name, MISSING) is MISSING or value != json.dumps(defaults[name]))
+    ]
 
 
 def _ending(training):

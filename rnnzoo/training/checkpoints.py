@@ -13,6 +13,7 @@ import keras
 from rnnzoo.errors import InputError
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.files import unfinished, write_atomically
+from rnnzoo.training.hardware import machine
 from rnnzoo.training.schedule import TrainingClock
 
 SAVE_EVERY = 8 * 60  # seconds between checkpoints in a long epoch
@@ -105,6 +106,27 @@ class Checkpoint:
                     f"The training in {self.folder} has another {name} ({self.progress[name]}, not "
                     f"{value}); give the same arguments to resume it, or another --out."
                 )
+
+    def begin_slice(self, dtype: str, steps_per_epoch: int) -> None:
+        """Notes where and from when on the training runs now: `progress["slices"]` has them all.
+
+        It is written with the next save. A slice that is cut off before has left nothing.
+
+        Args:
+            dtype: What is computed in.
+            steps_per_epoch: Batches of an epoch, to tell how many of one that was cut short are
+                trained again.
+        """
+        before = self.progress.get("slices", [])
+        if not before and self.progress["step"]:  # a training that older code began
+            before = [{"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}]
+        new = {
+            "minutes": self.progress["minutes"],
+            "machine": machine(),
+            "dtype": dtype,
+            "repeated": self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
+        }
+        self.progress["slices"] = [*before, new]
 
     def note(self, **changes: Any) -> None:
         """Changes the progress and writes it."""

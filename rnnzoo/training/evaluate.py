@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo import zoo
-from rnnzoo.data.corpus import Corpus, Splits, say
+from rnnzoo.data.corpus import Corpus, Splits, say, split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, Seq2Seq
 from rnnzoo.recipes import Recipe
@@ -138,19 +138,23 @@ def make_task(
 
     Returns:
         A `LanguageModelTask` or a `TranslationTask`.
+
+    Raises:
+        InputError: If the corpus or its test split is not found, or is another one than noted.
     """
     recipe = _recipe(facts["recipe_arguments"])
     corpus = load_corpus(recipe, data_dir, text_file)
-    noted = facts["corpus"]
-    if corpus.sha256 != noted["sha256"]:
+    noted, sha256 = facts["corpus"], corpus.sha256
+    if sha256 != noted["sha256"]:
         raise InputError(
             f"The figures on the card of {facts['recipe']} are of another text: {noted['name']} "
             f"with the SHA-256 {noted['sha256'][:12]}..., and {corpus.name} here has "
-            f"{corpus.sha256[:12]}...; give that one by --data-dir, or by --text-file if it is a "
-            "text of your own."
+            f"{sha256[:12]}...; give that one by --data-dir, or by --text-file if it is a text of "
+            "your own."
         )
     if split == "test":
         recipe, corpus = with_test_as_validation(recipe, corpus)
+        _check_test(facts, corpus)
     task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
     if split == "test":
         task.split = task.split.replace("validation split", "test split")
@@ -178,6 +182,18 @@ def with_test_as_validation(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, Cor
     parts = {"train": corpus.splits["train"], "validation": corpus.splits["test"]}
     splits = Splits({name: lambda part=part: part for name, part in parts.items()})
     return replace(recipe, validation_limit=None), replace(corpus, splits=splits)
+
+
+def _check_test(facts, corpus):
+    """Refuses another test split than the card's, which `Corpus.sha256` does not tell."""
+    noted = facts.get("test", {}).get("sha256")  # older cards have none
+    found = split_sha256("test", corpus.validation)
+    if noted not in (None, found):
+        raise InputError(
+            f"The figures on the card of {facts['recipe']} are of another test split: that of "
+            f"{corpus.name} with the SHA-256 {noted[:12]}..., and the one here has {found[:12]}"
+            "...; give that one by --data-dir."
+        )
 
 
 def _recipe(arguments):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnzoo import recipes, zoo
+from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.training.artifact import SAMPLE_SEEDS
@@ -115,6 +116,7 @@ def publish_model(
                 "figures": test.evaluate(model),
                 "baselines": test.baselines(),
                 "split": test.split,
+                "sha256": split_sha256("test", task.corpus.splits["test"]),
             }
             facts["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
         samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]

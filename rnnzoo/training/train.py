@@ -113,6 +113,8 @@ def train(
         print(f"To compare with: {name.replace('_', ' ')} {value:.2f}")
 
     dtype, reason = resolve_dtype(recipe.dtype)
+    if resume and model.dtype_policy.name != dtype:
+        dtype, reason = model.dtype_policy.name, "the training began in it"
     print(f"Computing in {dtype}: {reason}.")
     if not resume:
         model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
@@ -251,6 +253,7 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
         f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
     )
+    checkpoint.begin_slice(model.dtype_policy.name, clock.steps_per_epoch)
     if recipe.max_minutes:
         clock.validation_seconds = measure_validation(model, task.validation)
     with stop_on_interrupt(clock):

@@ -132,6 +132,8 @@ def test_spa_eng_shares_no_sentence(data_dir):
     with gzip.open(data_dir / "spa-eng.txt.gz", "rt", encoding="utf-8") as lines:
         rows = {tuple(line.rstrip("\n").split("\t")) for line in lines}
     assert set().union(*splits) == rows
+    (note,) = corpus.notes
+    assert "half as validation (3,085), half as test (3,084)" in note
 
 
 def test_pairs_with_credits_copies_and_bad_lines(tmp_path):
@@ -140,6 +142,7 @@ def test_pairs_with_credits_copies_and_bad_lines(tmp_path):
     corpus = corpora.load("spa_eng", data_dir=tmp_path)
     assert sorted(corpus.pairs) == [("Go.", "Ve."), ("Hi.", "Hola.")]
     assert "1 repeated pairs left out" in corpus.notes[0]
+    assert "Held out: 5 % of the pairs" in corpus.notes[1]
     path.write_text("Go.\tVe.\nalone\n")
     with pytest.raises(InputError, match=r"Line 2 of .*spa.txt must be a source sentence"):
         corpora.load("spa_eng", data_dir=tmp_path)

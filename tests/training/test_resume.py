@@ -1,5 +1,6 @@
 """What a resumed training reads, against one that was never cut off."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 import rnnzoo
 from rnnzoo import recipes
+from rnnzoo.training.hardware import machine
 from rnnzoo.training.train import train
 
 TEXT = replace(
@@ -38,6 +40,13 @@ class AbortInTheThird(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.epoch == 2 and batch == 2:
             raise KeyboardInterrupt
+
+
+class AbortAtOnce(keras.callbacks.Callback):
+    """Aborts a training before anything is saved."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -91,3 +100,35 @@ def test_a_resumed_epoch_reads_what_it_would_have_read(kind, batches_of):
     cut = batches_of(kind, "cut", epochs=3, callbacks=[AbortInTheThird()])
     assert same(cut, whole[: 2 * steps + 3])
     assert same(batches_of(kind, "cut", epochs=3, resume=True), epochs[2])  # from its start
+
+
+def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "cut" / "checkpoint" / "progress.json"
+
+    def progress():
+        return json.loads(path.read_text())
+
+    batches_of("streams", "cut", epochs=3, callbacks=[AbortAtOnce()])
+    assert "slices" not in progress()  # nothing is left of it
+    monkeypatch.setattr("rnnzoo.training.checkpoints.SAVE_EVERY", -1)  # after every batch
+    batches_of("streams", "cut", epochs=3, callbacks=[AbortInTheThird()])
+    cut = progress()
+    assert [one["minutes"] for one in cut["slices"]] == [0.0]
+    assert cut["slices"][0]["machine"] == machine() and cut["slices"][0]["dtype"] == "float32"
+    other = "mixed_bfloat16", "a machine where it is fast"
+    monkeypatch.setattr("rnnzoo.training.train.resolve_dtype", lambda policy: other)
+    batches_of("streams", "cut", epochs=3, resume=True)
+    assert "Computing in float32: the training began in it." in capsys.readouterr().out
+    batches_of("streams", "cut", epochs=3, resume=True)  # has nothing to train
+    batches_of("streams", "cut", epochs=4, resume=True)
+    slices = progress()["slices"]
+    assert [one["repeated"] for one in slices] == [0, 3, 0]
+    assert {one["dtype"] for one in slices} == {"float32"}
+    assert slices[1]["minutes"] == cut["minutes"] > 0 and slices[2]["minutes"] > cut["minutes"]
+
+    without = {name: value for name, value in progress().items() if name != "slices"}
+    path.write_text(json.dumps(without))  # as older code left it
+    batches_of("streams", "cut", epochs=5, resume=True)
+    first, second = progress()["slices"]
+    assert first == {"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}
+    assert second["minutes"] == without["minutes"] and second["repeated"] == 0

@@ -1,0 +1,63 @@
+"""Lines of a card that depend on how a training went."""
+
+import json
+from dataclasses import asdict, replace
+
+from rnnzoo import recipes
+from rnnzoo.training import card
+
+HERE = {"cpu": "Xeon", "cores": 2, "gpus": [], "system": "Linux"}
+THERE = {"cpu": "EPYC", "cores": 16, "gpus": ["gpu:0"], "system": "Linux"}
+
+
+def one_slice(minutes, machine=HERE, dtype="float32", repeated=0):
+    return {"minutes": minutes, "machine": machine, "dtype": dtype, "repeated": repeated}
+
+
+def test_a_checkpoint_that_is_not_the_last_and_one_that_is():
+    training = {"epochs": 2.0, "steps": 200, "best_step": 100, "dtype": "float32"}
+    training["checkpoints"] = {"figure": "perplexity", "best": 80.5, "last": 90.25}
+    (line,) = card._last_checkpoint(training)
+    said = "after 2.0 epochs, has 90.25 perplexity on the validation data, the one that was kept"
+    assert f"{said} 80.5 (" in line
+    assert card._last_checkpoint(training | {"best_step": 200}) == [
+        "- It is the last checkpoint too."
+    ]
+
+
+def test_a_resumed_training_says_where_it_ran():
+    assert card._slices([]) == card._slices([one_slice(0.0)]) == []
+    assert card._slices([one_slice(0.0), one_slice(41.21, repeated=1000), one_slice(80.0)]) == [
+        "- Trained in 3 slices, begun at 0.0, 41.2, 80.0 minutes on Xeon, 2 cores, no GPU, in "
+        "float32. An epoch that was cut short was repeated from its start: the weights were "
+        "trained again on 1,000 batches in all."
+    ]
+    assert card._slices([one_slice(0.0), one_slice(9.0, THERE, "mixed_bfloat16")]) == [
+        "- Trained in 2 slices, begun at 0.0 minutes on Xeon, 2 cores, no GPU, in float32; at 9.0 "
+        "minutes on EPYC, 16 cores, gpu:0, in mixed_bfloat16. Each later one began with an epoch."
+    ]
+
+
+def test_slices_that_older_code_did_not_note():
+    old = one_slice(0.0, machine=None, dtype=None, repeated=None)
+    told = (
+        "- Trained in at least 2 slices, begun at 0.0 minutes on a machine that was not noted; at "
+        "9.0 minutes on Xeon, 2 cores, no GPU, in float32."
+    )
+    assert card._slices([old, one_slice(9.0)]) == [told]
+    (line,) = card._slices([old, one_slice(9.0, repeated=3)])
+    assert line.startswith(told) and "again on at least 3 batches in all" in line
+
+
+def test_the_recipe_is_told_by_what_differs():
+    recipe = recipes.Recipe(
+        name="a", description="b", task="language_model", corpus="alice", builder="char_lstm"
+    )
+    least = ['name: "a"', 'task: "language_model"', 'corpus: "alice"', 'builder: "char_lstm"']
+    assert card._recipe(asdict(recipe)) == least
+    recipe = replace(recipe, epochs=3, ngram_orders=(2, 3), builder_options={"units": 4})
+    told = [*least, 'builder_options: {"units": 4}', "epochs: 3", "ngram_orders: [2, 3]"]
+    assert card._recipe(asdict(recipe)) == told
+    noted = json.loads(json.dumps(asdict(recipe)))  # as in metrics.json, with lists for tuples
+    assert card._recipe(noted) == told
+    assert card._recipe({"older": 1}) == ["older: 1"]

@@ -1,0 +1,52 @@
+"""What is measured again: figures that agree, and data that are those of the card."""
+
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnzoo import recipes
+from rnnzoo.data.corpus import split_sha256
+from rnnzoo.errors import InputError
+from rnnzoo.training.evaluate import agree, make_task
+from rnnzoo.training.splits import load_corpus
+from rnnzoo.training.translation_task import TranslationTask
+
+
+def test_another_test_split_is_refused(small_data):
+    recipe = replace(recipes.get("multi30k_en_de_tiny"), builder_options={"units": 2})
+    corpus = load_corpus(recipe, small_data)
+    model = TranslationTask(recipe, corpus).build("float32")
+    noted = {"name": corpus.name, "sha256": corpus.sha256}
+    facts = {"recipe": "captions", "recipe_arguments": asdict(recipe), "corpus": noted}
+
+    def measured(**test):
+        task = make_task(facts | {"test": test}, model, "test", data_dir=small_data)
+        return task.held == corpus.test
+
+    assert measured()  # an older card, which does not tell
+    assert measured(sha256=split_sha256("test", corpus.test))
+    with pytest.raises(InputError, match=r"of captions are of another test split: .* 0{12}"):
+        measured(sha256="0" * 64)
+    assert make_task(facts | {"test": {"sha256": "0" * 64}}, model, data_dir=small_data)
+
+
+def test_three_digits():
+    assert agree(1.4100, 1.4149) and not agree(1.4100, 1.4151)
+    assert agree(123.4, 123.8) and not agree(123.4, 124.0)
+    assert agree([0.5, 1.0], [0.5, 1.0]) and not agree([0.5], [0.5, 1.0])
+    assert agree({"1": 0.5, "2": 1}, {"1": 0.5, "2": 1})
+    assert not agree({"1": 0.5}, {"1": 0.6}) and not agree({"1": 0.5}, {"2": 0.5})
+    assert agree(0, 0) and not agree(0.0, 0.1) and not agree(float("nan"), 1.0)
+    assert agree(0.999, 1.0)
+
+
+@given(st.floats(1e-6, 1e6), st.floats(-0.1, 0.1))
+def test_agreement_is_relative_and_symmetric(value, change):
+    other = value * (1 + change)
+    assert agree(value, other) == agree(other, value)
+    if abs(change) < 0.0004:
+        assert agree(value, other)
+    if abs(change) > 0.006:
+        assert not agree(value, other)
