@@ -2,6 +2,8 @@
 
     python benchmarks/imdb_reference.py                      # both parts, about an hour and a half
     python benchmarks/imdb_reference.py --parts kneser_ney   # a few minutes
+    python benchmarks/imdb_reference.py --parts pytorch      # one side of `first_epoch`, kept in
+    python benchmarks/imdb_reference.py --parts rnnzoo       # trained/imdb_reference/, the other
     python benchmarks/imdb_reference.py --quick              # a try on few reviews, no RESULTS.md
 
 `kneser_ney`: interpolated modified Kneser-Ney models of the recipe's training reviews, scored on
@@ -12,21 +14,28 @@ LSTM of the same size after the same epoch: the same ids in the same batches wit
 same Adam, clipping, learning rates (the decay is fitted to the epoch), dropout and dtype, weights
 that start as in PyTorch's word language model (Keras's start otherwise). Each is alone in a process
 of its own; minutes count training alone. Both are then measured in float32 on the validation
-reviews, every one from an empty state.
+reviews, every one from an empty state. The sides are kept as JSON, and not made again while their
+files are there, so that they may be run one by one.
 """
 
 import argparse
 import json
 import math
+import os
 import tempfile
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import _common
 import _processes
 
+from rnnzoo.training.files import write_atomically
+from rnnzoo.training.hardware import resolve_dtype
+
 ORDERS = (2, 3, 4, 5)
+SIDES = ("rnnzoo", "pytorch")
 SIZES = ("units", "num_layers", "embedding_dim", "dropout")  # what a plain LSTM has of the options
 
 
@@ -124,6 +133,7 @@ def ours(recipe):
         "minutes": facts["training"]["minutes"],
         "nats": facts["figures"]["nats_per_token"],
         "dtype": facts["training"]["dtype"],
+        "cores": facts["machine"]["cores"],
     }
 
 
@@ -184,6 +194,8 @@ def torchs(recipe, dtype):
         "steps": steps,
         "minutes": minutes,
         "nats": total / count,
+        "dtype": dtype,
+        "cores": len(os.sched_getaffinity(0)),
         "split": task.split,
         "tokens": int(count),
     }
@@ -214,22 +226,39 @@ def plain_lstm(words, units, num_layers=1, embedding_dim=256, dropout=0.0):
     return Plain()
 
 
-def report_first_epoch(recipe):
+def first_epoch(side, recipe, folder):
+    """The figures of one side: those that are kept, or new ones."""
+    path = folder / f"{side}_{recipe.name}_seed_{recipe.seed}.json"
+    if not path.is_file():
+        if side == "rnnzoo":
+            found = _processes.in_fresh_process(ours, recipe)
+        else:
+            found = _processes.in_fresh_process(torchs, recipe, resolve_dtype(recipe.dtype)[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(found | {"date": str(date.today())}, indent=2))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def report_first_epoch(recipe, folder):
     """The section on the first epoch."""
-    mine = _processes.in_fresh_process(ours, recipe)
-    other = _processes.in_fresh_process(torchs, recipe, mine["dtype"])
+    mine, other = (first_epoch(side, recipe, folder) for side in SIDES)
+    if mine["dtype"] != other["dtype"]:
+        raise RuntimeError(f"{folder} has sides of {mine['dtype']} and {other['dtype']}.")
     rows = [
         [
             name,
             f"{one['parameters']:,}",
             f"{one['steps']:,}",
             f"{one['minutes']:.1f}",
+            f"{one['cores']}",
+            f"{one['date']}",
             f"{one['nats']:.4f}",
             f"{math.exp(one['nats']):.2f}",
         ]
         for name, one in (("PyTorch", other), ("rnnzoo", mine))
     ]
-    head = ["model", "parameters", "batches", "minutes", "nats per token", "perplexity"]
+    head = ["model", "parameters", "batches", "minutes", "cores", "date"]
+    head += ["nats per token", "perplexity"]
     gap = math.exp(mine["nats"] - other["nats"]) - 1
     verdict = f"{abs(gap):.1%} {'below' if gap < 0 else '**above**'}"
     options = ", ".join(f"{name} {value}" for name, value in recipe.builder_options.items())
@@ -244,17 +273,24 @@ def report_first_epoch(recipe):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = ("kneser_ney", "first_epoch")
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--parts", nargs="+", choices=(*parts, *SIDES), default=parts)
+    parser.add_argument("--runs", type=Path, default=Path("trained/imdb_reference"))
     parser.add_argument("--recipe", default="word_lm_imdb")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="few reviews, RESULTS.md stays")
     args = parser.parse_args()
+    if args.quick:
+        args.runs = Path(tempfile.mkdtemp(prefix="rnnzoo_imdb_reference_"))
     show = _common.show if args.quick else _common.write_section
     recipe = make_recipe(args.recipe, args.seed, args.quick)
     if "kneser_ney" in args.parts:
         show("IMDB: Kneser-Ney on the test reviews", report_kneser_ney(recipe, args.recipe))
+    for side in SIDES:
+        if side in args.parts:
+            first_epoch(side, recipe, args.runs)
     if "first_epoch" in args.parts:
-        show("IMDB: the first epoch, against a plain PyTorch LSTM", report_first_epoch(recipe))
+        text = report_first_epoch(recipe, args.runs)
+        show("IMDB: the first epoch, against a plain PyTorch LSTM", text)
 
 
 if __name__ == "__main__":

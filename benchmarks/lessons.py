@@ -25,7 +25,7 @@ STUDIES = {
     "shakespeare": (
         "char_lstm_shakespeare_small",
         16,
-        ("nats_per_character", "nats_per_character_cold_start"),
+        ("nats_per_character", "cold_start_nats_per_character"),
         {
             "the recipe": {},
             "no random resets": {"reset_probability": 0.0},

@@ -16,6 +16,7 @@ import rnnzoo
 from rnnzoo import zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import char_lstm, gru_seq2seq
+from rnnzoo.training.report import readable
 from rnnzoo.vocabulary import Vocabulary
 
 IDS = np.array([[1, 2, 3], [4, 5, 0]], "int32")
@@ -177,6 +178,14 @@ def test_the_models_of_this_checkout():
     if zoo.index():
         smallest = min(zoo.index().values(), key=lambda published: published.parameters)
         assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
+
+
+def test_the_readme_quotes_the_published_figures():
+    lines = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for name, published in zoo.index().items():
+        _, value = readable(published.figure["name"], published.figure["value"])
+        assert value in rows[name]
 
 
 def add_the_models_of_this_checkout(folder):
