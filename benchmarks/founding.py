@@ -318,7 +318,7 @@ def updates_table(quick, rounds):
         stock = s3_network(theirs, constants)
         fitted, joined = s3_network(theirs, constants), s3_network(theirs, constants, 100)
         zoo = s3_network(ours, constants, steps_per_execution=100)
-        weights = [np.array(weight) for weight in stock.trainable_weights]
+        weights = [np.array(keras.ops.convert_to_numpy(w)) for w in stock.trainable_weights]
         calls = {
             "NumPy by hand": lambda theirs=theirs, weights=weights: numpy_updates(
                 theirs.__name__, inputs, targets, weights, constants
