@@ -107,7 +107,7 @@ def test_help_teaches_at_once(name, tmp_path):
         ("generate", ["MODEL", "to be", "--temperature", 0], "temperature"),
         ("generate", ["MODEL", "to be", "--sampler", "gredy"], "did you mean 'greedy'"),
         ("generate", ["MODEL", "to be", "--max-new-tokens", 0], "max_new_tokens"),
-        ("export_saved_model", ["absent", "out"], "no model at 'absent'"),
+        ("export_saved_model", ["trained/absent", "out"], "no model at 'trained/absent'"),
         ("export_saved_model", ["MODEL", "MODEL"], "is a file"),
         ("export_saved_model", ["MODEL", "/proc/rnnzoo"], "cannot be written"),
     ],

@@ -345,7 +345,7 @@ def test_fine_tuning_words_takes_unseen_ones_as_unknown(trained, tmp_path):
         ({"resume": True}, "no training to resume"),
         ({"resume": True, "from_model": "absent"}, "--resume and --from exclude each other"),
         ({"log_dir": "empty.txt"}, "is a file; give another --log-dir"),
-        ({"from_model": "absent"}, "no model at 'absent'"),
+        ({"from_model": "trained/absent"}, "no model at 'trained/absent'"),
         ({"from_model": "short.txt"}, "is no model of rnnzoo"),
     ],
 )
