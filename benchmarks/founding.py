@@ -24,14 +24,13 @@
 """
 
 import argparse
-import csv
-import json
 import statistics
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import _common
+import _founding_runs
 import _processes
 import keras
 import numpy as np
@@ -48,121 +47,6 @@ from rnnzoo.layers import LSTM, SimpleRNN
 from tests.founding.equations import NETWORKS
 
 TITLE = "Founding systems: the documents' way and ours"
-# The document's run, its figure; our run, the column of its log.
-PAIRS = (
-    ("S0", "s0_lasagne_char_lstm", "nats_per_character", "char_lstm_shakespeare", "loss"),
-    ("S2", "s2_imdb_word_lm", "loss_per_word", "imdb_lm", "loss"),
-    ("S3, RNN", "s3_vanilla_rnn", "nats_per_character", "s3_better", "loss"),
-    ("S3, LSTM", "s3_lstm", "nats_per_character", "s3_better", "loss"),
-    ("S4", "s4_alice_lstm", "nats_per_character", "s4_alice_better", "loss"),
-    ("S1, encoder-decoder", "s1_numbers_encoder_decoder", "digits", "s1_numbers_better", "digits"),
-    ("S1, attention", "s1_numbers_attention", "digits", "s1_numbers_better", "digits"),
-)
-OURS_AT_THE_END = {  # the figure, and what to know of it
-    "char_lstm_shakespeare": ("nats_per_character", "on text it never trained on, "),
-    "imdb_lm": ("nats_per_token", "on other held-out reviews, ends counted, "),
-    "s3_better": ("nats_per_character", "measured alike, "),
-    "s4_alice_better": ("training_loss", "memorised, "),
-    "s1_numbers_better": ("digits", ""),
-}
-
-
-# --- Time to the same loss, from the runs --------------------------------------------------------
-
-
-def facts_of(folder):
-    """The summary of a founding system's run, or the metrics of a recipe's; `None`: not there."""
-    for name in ("summary.json", "metrics.json"):
-        if (folder / name).is_file():
-            return json.loads((folder / name).read_text(encoding="utf-8"))
-    return None
-
-
-def lowest_walk(folder, walks):
-    """The lowest mean loss of a whole walk over the text in a run's log, and when it ended."""
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    losses = np.array([float(row["loss"]) for row in rows])
-    size = int(len(rows) / walks)
-    means = np.convolve(losses, np.ones(size) / size, mode="valid")
-    return means.min(), float(rows[means.argmin() + size - 1]["minutes"])
-
-
-def minutes_to(folder, column, goal, rising):
-    """The minutes of the first row of a log that is as good as the goal; `None` if none is."""
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row[column] and (float(row[column]) - goal) * (1 if rising else -1) >= 0:
-                return float(row["minutes"])
-    return None
-
-
-def runs_table(runs):
-    """Rows of the table: minutes to the same figure, and the figures at the end."""
-    return [row for pair in PAIRS for row in pair_rows(runs, *pair)]
-
-
-def pair_rows(runs, label, theirs, figure, ours, column):
-    """The two rows of a document's run and ours."""
-    document, better = facts_of(runs / theirs), facts_of(runs / ours)
-    absent = [name for name, facts in ((theirs, document), (ours, better)) if facts is None]
-    if absent:
-        return [[f"{label}: minutes to the same", f"**missing**: {', '.join(absent)}", "-", "-"]]
-    digits = figure == "digits"
-    last, trained = document["figures"][figure], document["training"]["minutes"]
-    goal, taken = last, trained
-    if label.startswith("S3"):  # its losses are sums over a chunk
-        goal, taken = lowest_walk(runs / theirs, document["training"]["epochs"])
-        goal /= document["constants"]["sequence_length"]
-    reached = minutes_to(runs / ours, column, goal, rising=digits)
-    name, note = OURS_AT_THE_END[ours]
-    end, minutes = better["figures"][name], better["training"]["minutes"]
-    what = "digits right" if digits else "loss"
-    return [
-        [
-            f"{label}: minutes to {shown(goal, digits)} {what}",
-            f"{taken:.2f}{cores_of(document)}",
-            "never" if reached is None else f"{reached:.2f}{cores_of(better)}",
-            f"{taken / reached:,.1f}" if reached else "-",
-        ],
-        [
-            f"{label}: {what} at the end",
-            f"{shown(last, digits)} ({trained:.1f} minutes)",
-            f"{shown(end, digits)} ({note}{minutes:.1f} minutes)",
-            "-",
-        ],
-    ]
-
-
-def cores_of(facts):
-    cores = facts["machine"]["cores"]
-    return f" ({cores} core{'s' if cores > 1 else ''})"
-
-
-def softmax_rows(runs):
-    """S2's softmax as the document has it, over every word there is, against 10,000 rows of it."""
-    facts = facts_of(runs / "s2_literal_softmax")
-    if facts is None:
-        return [["S2: softmax", "**missing**: s2_literal_softmax", "-", "-"]]
-    literal, cut = (facts["figures"][name] for name in ("literal", "num_words"))
-    rows, few = (f"{found['vocabulary_size']:,}" for found in (literal, cut))
-    what = f"S2: softmax of {rows} rows against the same of {few}"
-    return [
-        [
-            f"{what}: {label}",
-            f"{literal[figure] / unit:,.1f}",
-            f"{cut[figure] / unit:,.1f}",
-            f"{literal[figure] / cut[figure]:,.1f}",
-        ]
-        for label, figure, unit in (
-            ("seconds a step", "seconds_per_step", 1),
-            ("MiB at the peak", "peak_memory_bytes", 2**20),
-        )
-    ]
-
-
-def shown(value, share):
-    return f"{value:.2%}" if share else f"{value:.3f}"
 
 
 # --- Memory --------------------------------------------------------------------------------------
@@ -392,8 +276,8 @@ def main():
     args = parser.parse_args()
     cores, rounds = use_all_cores(), 1 if args.quick else args.rounds
     rows = [
-        *runs_table(args.runs),
-        *softmax_rows(args.runs),
+        *_founding_runs.runs_table(args.runs),
+        *_founding_runs.softmax_rows(args.runs),
         *memory_table(5_000 if args.quick else None),
         *writing_table(args.quick, rounds),
         *updates_table(args.quick, rounds),
