@@ -36,7 +36,7 @@ register(
         corpus_options={"unlabelled": True},
         builder_options={"units": 640, "embedding_dim": 256},
         epochs=3,
-        max_minutes=70.0,
+        max_minutes=None,
         sample_every_batches=2000,
         ngram_orders=(3, 5),
         expected="",
