@@ -32,23 +32,20 @@ def facts_of(folder):
     return None
 
 
-def lowest_walk(folder, walks):
-    """The lowest mean loss of a whole walk over the text in a run's log, and when it ended."""
+def values_of(folder, column, walks=None):
+    """A column of a run's log, and its minutes; with `walks`, means over one walk up to a row."""
     with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    losses = np.array([float(row["loss"]) for row in rows])
-    size = int(len(rows) / walks)
-    means = np.convolve(losses, np.ones(size) / size, mode="valid")
-    return means.min(), float(rows[means.argmin() + size - 1]["minutes"])
+        rows = [row for row in csv.DictReader(file) if row[column]]
+    values = np.array([float(row[column]) for row in rows])
+    size = int(len(rows) / walks) if walks else 1
+    means = np.convolve(values, np.ones(size) / size, mode="valid")
+    return means, [float(row["minutes"]) for row in rows[size - 1 :]]
 
 
-def minutes_to(folder, column, goal, rising):
-    """The minutes of the first row of a log that is as good as the goal; `None` if none is."""
-    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row[column] and (float(row[column]) - goal) * (1 if rising else -1) >= 0:
-                return float(row["minutes"])
-    return None
+def minutes_to(values, minutes, goal, rising):
+    """The minutes of the first value that is as good as the goal; `None` if none is."""
+    good = (values >= goal) if rising else (values <= goal)
+    return minutes[good.argmax()] if good.any() else None
 
 
 def runs_table(runs):
@@ -64,20 +61,23 @@ def pair_rows(runs, label, theirs, figure, ours, column):
         return [[f"{label}: minutes to the same", f"**missing**: {', '.join(absent)}", "-", "-"]]
     digits = figure == "digits"
     last, trained = document["figures"][figure], document["training"]["minutes"]
-    goal, taken = last, trained
-    if label.startswith("S3"):  # its losses are sums over a chunk
-        goal, taken = lowest_walk(runs / theirs, document["training"]["epochs"])
-        goal /= document["constants"]["sequence_length"]
-    reached = minutes_to(runs / ours, column, goal, rising=digits)
+    goal, taken, walks = last, trained, None
+    if label.startswith("S3"):
+        losses, minutes = values_of(runs / theirs, "loss", document["training"]["epochs"])
+        taken = minutes[losses.argmin()]
+        goal = losses.min() / document["constants"]["sequence_length"]  # the log's are sums
+        walks = better["training"]["epochs"]
+    reached = minutes_to(*values_of(runs / ours, column, walks), goal, rising=digits)
     name, note = OURS_AT_THE_END[ours]
     end, minutes = better["figures"][name], better["training"]["minutes"]
     what = "digits right" if digits else "loss"
+    alike = document["machine"]["cores"] == better["machine"]["cores"]
     return [
         [
             f"{label}: minutes to {shown(goal, digits)} {what}",
             f"{taken:.2f}{cores_of(document)}",
             "never" if reached is None else f"{reached:.2f}{cores_of(better)}",
-            f"{taken / reached:,.1f}" if reached else "-",
+            f"{taken / reached:,.1f}" if reached and alike else "-",
         ],
         [
             f"{label}: {what} at the end",
@@ -112,6 +112,7 @@ def softmax_rows(runs):
             ("seconds a step", "seconds_per_step", 1),
             ("MiB at the peak", "peak_memory_bytes", 2**20),
         )
+        if literal[figure]  # memory is known on Linux alone
     ]
 
 

@@ -8,9 +8,9 @@
   `scripts/train_char_lstm.py`). The document's run ends with a loss, measured at its end with
   dropout off; ours has reached it at the first row of its log whose own loss is no higher (the mean
   training loss since the row before, dropout included). Of S3, whose SGD may lose again what it
-  had, it is the lowest mean loss of one whole walk over the text in the document's log, and the
-  minutes to its end; the losses at the end are then those of the whole text, of either. Of S1 it
-  is the share of right digits. S2 and ours read other held-out reviews: a hint, no measurement.
+  had, it is the lowest mean loss of one whole walk over the text in the document's log, against
+  the first such mean of ours; the losses at the end are of the whole text, of either. Of S1 it is
+  the share of right digits. S2 and ours read other held-out reviews: a hint, no measurement.
 - *Peak memory*: a process of its own makes the training data and nothing else: all windows as
   one matrix, as the documents' examples do, against one walk over our pipeline. What the process
   held before is taken off. Our pipeline gives the same windows, as ids. S2's is the peak of a
@@ -285,9 +285,10 @@ def main():
     text = (
         "The last column is how many times less time or memory ours takes. *Minutes to the same "
         "loss*: what the document's run ends with, dropout off, against the first row of our log "
-        "with a training loss no higher; of S3 the document's best whole walk over the text. "
-        "S2 and ours hold out other reviews: a hint, no measurement. The runs were made one by "
-        f"one, in bfloat16 where ours may; the speeds in turns, {cores} threads, float32, Keras "
+        "with a training loss no higher; of S3 means over a whole walk, of either. "
+        "S2 and ours hold out other reviews: a hint, no measurement. Most runs had one core "
+        "while another run had the other, ours in bfloat16 where it may: their minutes are rough. "
+        f"The speeds were measured in turns, {cores} threads, float32, Keras "
         f"{keras.__version__}, medians of {rounds} rounds. *MiB of training data* are of a process "
         "that makes the data and nothing else. More at the head of the script.\n\n"
         + _common.table(["", "the document's way", "ours", "times"], rows)

@@ -24,7 +24,7 @@ import math
 import os
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -229,13 +229,18 @@ def plain_lstm(words, units, num_layers=1, embedding_dim=256, dropout=0.0):
 def first_epoch(side, recipe, folder):
     """The figures of one side: those that are kept, or new ones."""
     path = folder / f"{side}_{recipe.name}_seed_{recipe.seed}.json"
+    wanted = json.loads(json.dumps(asdict(recipe)))  # as JSON has it
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["recipe"] != wanted:
+        raise RuntimeError(f"{path} is of another recipe; delete it.")
     if not path.is_file():
         if side == "rnnzoo":
             found = _processes.in_fresh_process(ours, recipe)
         else:
             found = _processes.in_fresh_process(torchs, recipe, resolve_dtype(recipe.dtype)[0])
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(found | {"date": str(date.today())}, indent=2))
+        write_atomically(
+            path, json.dumps(found | {"date": str(date.today()), "recipe": wanted}, indent=2)
+        )
     return json.loads(path.read_text(encoding="utf-8"))
 
 

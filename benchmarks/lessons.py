@@ -2,7 +2,7 @@
 
     python benchmarks/lessons.py shakespeare                  # all variants, then the table
     python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"
-    python benchmarks/lessons.py translation --epochs 4       # a shorter try, of its own
+    python benchmarks/lessons.py translation --epochs 4       # a shorter try, a table of its own
 
 Each variant is a training of `rnnzoo.training.train` of its own, as many epochs long as the others:
 the minutes do not matter, so that variants may run beside each other. A variant whose folder is
@@ -76,7 +76,7 @@ def train_variant(study, variant, runs, epochs):
         sample_every_batches=None, **changes,
     )  # fmt: skip
     out = folder_of(runs, study, variant, epochs)
-    train(recipe, out=out, resume=(out / "checkpoint" / "progress.json").is_file())
+    train(recipe, out=out, resume=(out / "checkpoint" / "last.keras").is_file())
 
 
 def write_table(study, runs, epochs):
@@ -106,7 +106,7 @@ def write_table(study, runs, epochs):
         f"corpus {facts['corpus']['sha256'][:8]}..., validation data. {facts['split']}\n\n"
         + _common.table(head, rows)
     )
-    _common.write_section(f"Lessons: {study}", text)
+    _common.write_section(f"Lessons: {study}, {epochs} epochs", text)
 
 
 def main():
@@ -115,7 +115,6 @@ def main():
     parser.add_argument("--only", action="append", help="a variant to train, more than once")
     parser.add_argument("--epochs", type=int, help="other epochs than the study's")
     parser.add_argument("--runs", type=Path, default=Path("trained/lessons"))
-    parser.add_argument("--table", action="store_true", help="the table of what is there")
     args = parser.parse_args()
     _, epochs, _, variants = STUDIES[args.study]
     epochs = args.epochs or epochs
@@ -123,7 +122,7 @@ def main():
         if variant not in variants:
             parser.error(f"no variant {variant!r}; there are {', '.join(variants)}")
         finished = folder_of(args.runs, args.study, variant, epochs) / "metrics.json"
-        if not args.table and not finished.is_file():  # a process each: nothing is carried over
+        if not finished.is_file():  # a process each: nothing is carried over
             _processes.in_fresh_process(train_variant, args.study, variant, args.runs, epochs)
     if not args.only:
         write_table(args.study, args.runs, epochs)

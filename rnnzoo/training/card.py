@@ -225,7 +225,8 @@ def _arguments(arguments):
 
 def _machine(machine):
     gpus = ", ".join(machine["gpus"]) or "no GPU"
-    return f"{machine['cpu']}, {machine['cores']} cores, {gpus}"
+    cores = machine["cores"]
+    return f"{machine['cpu']}, {cores} core{'s' if cores > 1 else ''}, {gpus}"
 
 
 def _slices(slices):
@@ -253,7 +254,7 @@ def _slices(slices):
 
 
 def _recipe(arguments):
-    """A line for each argument that is not the default, as JSON; the description stands above."""
+    """A line for each argument that is not the default, as JSON, but for words about it."""
     defaults = {
         field.name: field.default if field.default_factory is MISSING else field.default_factory()
         for field in fields(Recipe)
@@ -262,7 +263,7 @@ def _recipe(arguments):
     return [
         f"{name}: {value}"
         for name, value in values.items()
-        if name != "description"
+        if name not in ("description", "expected")
         and (defaults.get(name, MISSING) is MISSING or value != json.dumps(defaults[name]))
     ]
 

@@ -132,17 +132,22 @@ def publish_model(
 
 def _check_recipe(facts):
     """Refuses a model that the command on its card would not make again."""
-    noted, command = facts["recipe_arguments"], facts["training"]["command"]
-    now = json.loads(json.dumps(asdict(recipes.get(facts["recipe"]))))  # as JSON has it: lists
+    defaults = recipes.Recipe("", "", task="language_model", corpus="", builder="")
+    noted = _as_json(defaults) | facts["recipe_arguments"]  # older code noted fewer
+    now, command = _as_json(recipes.get(facts["recipe"])), facts["training"]["command"]
     for name in sorted(noted.keys() - NOT_TRAINING):
         option = name in ("epochs", "max_minutes", "seed")
-        given = option and (name in command or name.replace("_", "-") in command)
-        if noted[name] != now.get(name) and not given:
+        typed = rf"(^|[ (])(--{name.replace('_', '-')}[ =]|{name}=)"
+        if noted[name] != now.get(name) and not (option and re.search(typed, command)):
             raise InputError(
                 f"The model was trained with {name} {noted[name]!r}, but its recipe "
                 f"{facts['recipe']!r} has {now.get(name)!r} now, so that the command on the card "
                 "would not make it again; correct the recipe, or train it again."
             )
+
+
+def _as_json(recipe):
+    return json.loads(json.dumps(asdict(recipe)))  # lists where a recipe has tuples
 
 
 def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> None:
