@@ -93,7 +93,7 @@ def write_table(study, runs, epochs):
         rows.append([
             variant,
             f"{facts['model']['parameters']:,}",
-            *(f"{facts['figures'][figure]:.4g}" for figure in figures),
+            *(f"{facts['figures'][figure]:.5g}" for figure in figures),
             f"{validated['best']:.4f} (epoch {facts['training']['best_epoch']})",
             f"{validated['last']:.4f}",
         ])  # fmt: skip

@@ -187,8 +187,10 @@ def with_test_as_validation(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, Cor
 def _check_test(facts, corpus):
     """Refuses another test split than the card's, which `Corpus.sha256` does not tell."""
     noted = facts.get("test", {}).get("sha256")  # older cards have none
+    if noted is None:
+        return
     found = split_sha256("test", corpus.validation)
-    if noted not in (None, found):
+    if noted != found:
         raise InputError(
             f"The figures on the card of {facts['recipe']} are of another test split: that of "
             f"{corpus.name} with the SHA-256 {noted[:12]}..., and the one here has {found[:12]}"

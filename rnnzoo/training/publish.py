@@ -106,9 +106,9 @@ def publish_model(
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
         model = zoo.load(new)
         facts |= {"name": name, "figures": task.evaluate(model)}
-        losses = [figure for figure in before if figure.startswith("perplexity")]
+        perplexities = [figure for figure in before if figure.startswith("perplexity")]
         facts["half_precision"] = {
-            figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *losses)
+            figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *perplexities)
         }
         if tested:
             test = make_task(facts, model, "test", **given)
