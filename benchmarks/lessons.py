@@ -45,8 +45,8 @@ STUDIES = {
             "the recipe": {},
             "no label smoothing": {"label_smoothing": 0.0},
             "no weight averaging": {"average_weights": None},
-            "attention before the cell": {
-                "builder_options": {"attention_position": "before_cell"}
+            "attention after the cell": {
+                "builder_options": {"attention_position": "after_cell"}
             },
             "embeddings not tied": {"builder_options": {"tie_embedding_weights": False}},
             "locked dropout": {"builder_options": {"locked_dropout": True}},

@@ -1,0 +1,110 @@
+"""Pretrained word vectors, such as GloVe's, put into an embedding."""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+
+from rnnzoo.errors import InputError
+from rnnzoo.vocabulary import Vocabulary
+
+
+def set_word_vectors(
+    embedding: keras.layers.Embedding, vocabulary: Vocabulary, path: str | os.PathLike
+) -> int:
+    """Sets the rows of an embedding to the pretrained vectors of their words.
+
+    Rows of words that the file does not have stay as they are. Words are looked up as the
+    vocabulary spells them: the file should be of the same case. The rows are trained on unless
+    `embedding.trainable` is set to `False`.
+
+    Args:
+        embedding: A built embedding with a row for each token, such as `model.embedding` of a
+            `word_lm`. Where its weights are tied, the output gets the vectors too.
+        vocabulary: The words of its rows, of level `"word"`.
+        path: A text file with a word and its numbers in each line, separated by blanks, as GloVe
+            has it; or the same after a line with the number of words and of dimensions, as word2vec
+            and fastText write it.
+
+    Returns:
+        How many tokens of the vocabulary the file has.
+
+    Raises:
+        InputError: If the file cannot be read, has a line of another form or no word of the
+            vocabulary, or its vectors do not fit the embedding; the embedding then is as before.
+
+    Example:
+        ```python
+        model = word_lm(vocabulary, units=512, embedding_dim=100)
+        found = set_word_vectors(model.embedding, vocabulary, "glove.6B.100d.txt")
+        print(f"{found} of {len(vocabulary)} words have a pretrained vector.")
+        ```
+
+    Reference:
+        Pennington, Socher and Manning, "GloVe: Global Vectors for Word Representation", EMNLP 2014.
+    """
+    if vocabulary.level != "word":
+        raise InputError(
+            f"Word vectors go with a vocabulary of words, not of {vocabulary.level}s; make one "
+            'with level="word".'
+        )
+    size, dim = embedding.embeddings.shape
+    if size != len(vocabulary):
+        raise InputError(
+            f"The embedding has {size} rows and the vocabulary {len(vocabulary)} tokens; give the "
+            "vocabulary that the embedding was made for."
+        )
+    ids = {token: i for i, token in enumerate(vocabulary.tokens)}
+    matrix = keras.ops.convert_to_numpy(embedding.embeddings).copy()  # (V, E)
+    found = set()
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            for word, vector in _vectors(file, dim, path):
+                if word in ids:
+                    matrix[ids[word]] = _numbers(vector, word, dim, path)
+                    found.add(word)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read ({error}); give a text file of word vectors."
+        ) from error
+    if not found:
+        raise InputError(
+            f"{str(path)!r} has no word of the vocabulary, such as {vocabulary.tokens[-1]!r}; give "
+            "vectors of the same language and case."
+        )
+    embedding.embeddings.assign(matrix)
+    return len(found)
+
+
+def _vectors(lines: Iterable[str], dim: int, path: str | os.PathLike) -> Iterator[tuple]:
+    """The words and their numbers, still as text: most words are not in the vocabulary."""
+    lines = (line.rstrip(" \r\n") for line in lines)
+    first = next(lines, "")
+    fields = first.split(" ")
+    header = len(fields) == 2 and all(field.isdigit() for field in fields)  # word2vec's
+    length = int(fields[1]) if header else len(fields) - 1
+    if length != dim:
+        raise InputError(
+            f"The first line of {str(path)!r} tells of {length} numbers a word, and the embedding "
+            f"has vectors of {dim}; give a file of word vectors of that length, or a model with "
+            "another `embedding_dim`."
+        )
+    for line in lines if header else itertools.chain([first], lines):
+        word, *vector = line.rsplit(" ", dim)  # from the right: some words have blanks in them
+        yield word, vector
+
+
+def _numbers(vector, word, dim, path):
+    """A vector as an array."""
+    try:
+        values = np.array(vector, "float32")
+    except ValueError:
+        values = np.array([np.nan])
+    if len(values) != dim or not np.isfinite(values).all():
+        raise InputError(
+            f"The vector of {word!r} in {str(path)!r} is not of {dim} finite numbers; give a text "
+            "file of word vectors that is whole."
+        )
+    return values
