@@ -26,6 +26,7 @@ class Encoder(keras.layers.Layer):
             forwards only.
         dropout: Rate of the dropout on the embeddings and on each layer's output.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        embeddings_initializer: How the embeddings start, as for `keras.layers.Embedding`.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -56,6 +57,7 @@ class Encoder(keras.layers.Layer):
         merge_mode: str | None = "concat",
         dropout: float = 0.0,
         locked_dropout: bool = False,
+        embeddings_initializer: str | keras.Initializer = "uniform",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -70,14 +72,18 @@ class Encoder(keras.layers.Layer):
             "merge_mode": merge_mode,
             "dropout": dropout,
             "locked_dropout": locked_dropout,
+            "embeddings_initializer": keras.initializers.serialize(
+                keras.initializers.get(embeddings_initializer)
+            ),
         }
         dtype = self.dtype_policy
         self.units, self.merge_mode = units, merge_mode
         self.embedding_dim = embedding_dim or units
         self.output_dim = 2 * units if merge_mode == "concat" else units
         self.embedding = keras.layers.Embedding(
-            vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
-        )
+            vocabulary_size, self.embedding_dim, embeddings_initializer, dtype=dtype,
+            name="embedding",
+        )  # fmt: skip
         shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, S, units)
         self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
         self.layers = []

@@ -84,9 +84,9 @@ def test_unknown_characters_stay_unknown():
 
 
 def test_refusals():
-    with pytest.raises(InputError, match="Only subwords .* not the words"):
+    with pytest.raises(InputError, match=r"Only subwords .* not the words"):
         recut(["a"], Vocabulary(["a", "b"], "word"), 0.1)
-    with pytest.raises(InputError, match="`dropout` must be at least 0 and below 1, not 1.0"):
+    with pytest.raises(InputError, match=r"`dropout` must be at least 0 and below 1, not 1\.0"):
         batches(1.0)
     with pytest.raises(InputError, match="`batch_size`"):
         recut_pair_batches(PAIRS, VOCABULARY, VOCABULARY, 0, dropout=0.1)
