@@ -164,11 +164,10 @@ register(
         corpus="spa_eng",
         reverse_pairs=True,
         builder_options={
-            "units": 384, "embedding_dim": 256, "dropout": 0.3, "tie_embedding_weights": "all",
+            "units": 320, "embedding_dim": 192, "dropout": 0.3, "tie_embedding_weights": "all",
         },
         batch_size=128,
-        epochs=20,
-        patience=3,
+        epochs=10,
         sample_every_batches=900,
     )
 )  # fmt: skip

@@ -39,6 +39,18 @@ def test_exports(name, tmp_path):
     runners.check_export(runners.MODELS[name](), str(tmp_path / "exported"))
 
 
+def test_shared_embeddings_start_larger_and_by_the_seed():
+    def start(seed, **options):
+        keras.utils.set_random_seed(seed)
+        model = rnnzoo.gru_seq2seq(50, 50, units=8, **options)
+        return keras.ops.convert_to_numpy(model.encoder.embedding.embeddings)
+
+    shared = start(0, tie_embedding_weights="all")
+    assert 0.3 < abs(shared).max() <= 0.4 and abs(start(0)).max() <= 0.05
+    np.testing.assert_array_equal(shared, start(0, tie_embedding_weights="all"))
+    assert not np.array_equal(shared, start(1, tie_embedding_weights="all"))
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"][: 1 + runners.UNTRACED])
 @pytest.mark.parametrize("name", ["char_lstm", "word_lm-gru", "gru_seq2seq"])
 def test_mixed_precision(name, dtype):
