@@ -129,11 +129,10 @@ GRU_MULTI30K = register(
         builder_options={
             "units": 384, "embedding_dim": 192, "dropout": 0.35, "tie_embedding_weights": "all",
         },
-        subword_dropout=0.1,
         batches="pairs",
         batch_size=64,
-        sequence_length=100,  # above every training pair, even in small pieces: none is cut
-        epochs=30,
+        sequence_length=60,  # above every training pair: none is cut
+        epochs=25,
         learning_rate=1.5e-3,
         warmup_steps=400,
         label_smoothing=0.1,
