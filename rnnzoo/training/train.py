@@ -13,6 +13,7 @@ import keras
 from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
+from rnnzoo.optimizers import FusedAdam
 from rnnzoo.training.artifact import publish
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
@@ -197,7 +198,7 @@ def _as_dtype(model, dtype):
 
 
 def _compiled(model, recipe):
-    optimizer = keras.optimizers.Adam(
+    optimizer = FusedAdam(
         recipe.learning_rate,
         weight_decay=recipe.weight_decay or None,
         global_clipnorm=recipe.clipnorm,

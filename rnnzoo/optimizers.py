@@ -1,0 +1,57 @@
+"""Adam, with less traffic between the processor and its memory."""
+
+from typing import Any
+
+import keras
+
+from rnnzoo.typing import Tensor
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` whose update of a variable is one operation on TensorFlow.
+
+    Keras's Adam reads and writes each variable and its moments in a dozen operations, one after the
+    other; where there are millions of weights, what they wait for is memory. The fused operation
+    computes the same in one go (`benchmarks/optimizer.py` has the figures). It is what `compile`
+    takes for a model of rnnzoo when no optimizer is given. On other backends, for sparse gradients,
+    with `amsgrad` and for weights that are not float32 it is Keras's Adam, which compiles fused on
+    JAX already.
+
+    Args:
+        *args: What `keras.optimizers.Adam` takes.
+        **kwargs: The same.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> model = char_lstm(65, units=16)
+        >>> model.compile(FusedAdam(2e-3, global_clipnorm=1.0))
+
+    Reference:
+        Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    """
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """Updates one variable."""
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        if isinstance(gradient, tf.IndexedSlices) or variable.dtype != tf.float32:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, tf.float32),
+        )
