@@ -48,7 +48,6 @@ STUDIES = {
             "attention after the cell": {
                 "builder_options": {"attention_position": "after_cell"}
             },
-            "embeddings not tied": {"builder_options": {"tie_embedding_weights": False}},
             "locked dropout": {"builder_options": {"locked_dropout": True}},
             "words": {"vocabulary": {
                 "level": "word", "lowercase": True, "punctuation": "split", "size": 10_000,

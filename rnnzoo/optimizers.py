@@ -12,11 +12,9 @@ class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` whose update of a variable is one operation on TensorFlow.
 
     Keras's Adam reads and writes each variable and its moments in a dozen operations, one after the
-    other; where there are millions of weights, what they wait for is memory. The fused operation
-    computes the same in one go (`benchmarks/optimizer.py` has the figures). It is what `compile`
-    takes for a model of rnnzoo when no optimizer is given. On other backends, for sparse gradients,
-    with `amsgrad` and for weights that are not float32 it is Keras's Adam, which compiles fused on
-    JAX already.
+    other; the fused operation computes the same in one go (`benchmarks/optimizer.py` has the
+    figures). For sparse gradients, with `amsgrad`, for weights that are not float32 and on other
+    backends it does what Keras's Adam does; see `adam`.
 
     Args:
         *args: What `keras.optimizers.Adam` takes.
@@ -42,7 +40,7 @@ class FusedAdam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -55,3 +53,18 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=tf.cast(gradient, tf.float32),
         )
+
+
+def adam(learning_rate: Any, **kwargs: Any) -> keras.optimizers.Adam:
+    """Makes the Adam that is fast on this backend: what `compile` and recipes take.
+
+    Args:
+        learning_rate: As for `keras.optimizers.Adam`.
+        **kwargs: The same.
+
+    Returns:
+        A `FusedAdam` on TensorFlow. Elsewhere `keras.optimizers.Adam`, whose updates JAX compiles
+        and Keras gives to torch all at once.
+    """
+    kind = FusedAdam if keras.backend.backend() == "tensorflow" else keras.optimizers.Adam
+    return kind(learning_rate, **kwargs)

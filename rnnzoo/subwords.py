@@ -6,7 +6,6 @@ the lowest id, the leftmost first (Sennrich, Haddow and Birch, ACL 2016, arXiv:1
 id of the joined token as the rank of a merge). So the list of tokens alone says how a text is cut.
 """
 
-import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -46,18 +45,12 @@ def units(text: str) -> list[str]:
     ]
 
 
-def cut(
-    unit: str, ids: Mapping[str, int], dropout: float = 0.0, draw: random.Random | None = None
-) -> list[str]:
+def cut(unit: str, ids: Mapping[str, int]) -> list[str]:
     """Cuts a unit into pieces.
 
     Args:
         unit: The unit.
         ids: The tokens and their ids.
-        dropout: How likely each join is to be passed over, each time that one is chosen: a unit is
-            then cut in many ways (BPE-dropout; Provilkov, Emelianenko and Voita, ACL 2020,
-            arXiv:1910.13267).
-        draw: Draws the joins to pass over.
 
     Returns:
         The pieces, joined the unit. Those longer than a character are tokens; a single character
@@ -71,8 +64,6 @@ def cut(
     never = len(ids)
     while len(pieces) > 1:
         ranks = [ids.get(left + right, never) for left, right in pairwise(pieces)]
-        if dropout:
-            ranks = [never if draw.random() < dropout else rank for rank in ranks]
         best = min(ranks)
         if best == never:
             break

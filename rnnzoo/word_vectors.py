@@ -32,8 +32,9 @@ def set_word_vectors(
         How many tokens of the vocabulary the file has.
 
     Raises:
-        InputError: If the file cannot be read, has a line of another form or no word of the
-            vocabulary, or its vectors do not fit the embedding; the embedding then is as before.
+        InputError: If the file cannot be read, begins with something else, has a broken line for a
+            word of the vocabulary or no word of it, or vectors of another length than the
+            embedding's; the embedding then is as before.
 
     Example:
         ```python
@@ -85,6 +86,11 @@ def _vectors(lines: Iterable[str], dim: int, path: str | os.PathLike) -> Iterato
     fields = first.split(" ")
     header = len(fields) == 2 and all(field.isdigit() for field in fields)  # word2vec's
     length = int(fields[1]) if header else len(fields) - 1
+    if length < 1:
+        raise InputError(
+            f"The first line of {str(path)!r}, {first[:40]!r}, is not a word and its numbers with "
+            "blanks between them; give a text file of word vectors."
+        )
     if length != dim:
         raise InputError(
             f"The first line of {str(path)!r} tells of {length} numbers a word, and the embedding "

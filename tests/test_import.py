@@ -20,7 +20,7 @@ print(*keras.saving.get_custom_objects(), seconds)
 CLASSES = """
     LanguageModel Seq2Seq Vocabulary LSTM GRU SimpleRNN RecurrentStack TiedHead Encoder Decoder
     BahdanauAttention Perplexity BitsPerCharacter GreedySampler TemperatureSampler TopKSampler
-    TopPSampler
+    TopPSampler FusedAdam
 """
 
 

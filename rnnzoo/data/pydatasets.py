@@ -77,7 +77,6 @@ class PairDataset(keras.utils.PyDataset):
         max_length: The most ids of a source, and steps of a target.
         shuffle: New batches each epoch; otherwise always the same ones.
         seed: A whole number >= 0.
-        initial_epoch: The epoch whose order the pairs have before the first `on_epoch_end`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
     Raises:
@@ -101,17 +100,16 @@ class PairDataset(keras.utils.PyDataset):
         max_length: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
-        initial_epoch: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_positive(batch_size=batch_size)
-        sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
+        sequences.check_whole(seed=seed)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self._source, self._target = sequences.pair_pieces(
             sources, targets, start_id=start_id, end_id=end_id, max_length=max_length
         )
-        self._epoch = initial_epoch - 1
+        self._epoch = -1
         self.on_epoch_end()
 
     @property

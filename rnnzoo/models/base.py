@@ -12,7 +12,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.models.chunked_loss import ChunkedLoss
-from rnnzoo.optimizers import FusedAdam
+from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
 
@@ -49,8 +49,8 @@ class ZooModel(ChunkedLoss, keras.Model):
         """Compiles the model: `keras.Model.compile` with defaults that fit it.
 
         Args:
-            optimizer: As for Keras; `rnnzoo.optimizers.FusedAdam` at a rate of 1e-3 with gradients
-                clipped to a total norm of 1 when left out.
+            optimizer: As for Keras; when left out `rnnzoo.optimizers.adam` at a rate of 1e-3, with
+                gradients clipped to a total norm of 1.
             loss: As for Keras; when left out, the cross-entropy in nats per token, averaged over
                 the tokens whose weight is not zero. Over a large vocabulary it is computed a few
                 tokens at a time, as long as the metrics are those of `rnnzoo.evaluation` too.
@@ -64,7 +64,7 @@ class ZooModel(ChunkedLoss, keras.Model):
             >>> model.compile(optimizer="adam")  # doctest: +SKIP
         """
         if optimizer is None:
-            optimizer = FusedAdam(1e-3, global_clipnorm=1.0)
+            optimizer = adam(1e-3, global_clipnorm=1.0)
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"

@@ -15,8 +15,8 @@ from rnnzoo.models.base import ZooModel, vocabulary_and_size
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
-# Keras starts embeddings within 0.05, and what little then goes into the recurrent layers makes the
-# first epochs slow: on Multi30k the loss after 600 batches is 4.9 with these, 5.3 without.
+# Keras starts embeddings within 0.05: the recurrent layers then get little at first and learn slowly
+# (docs/lessons.md has the figures).
 START_OF_SHARED = 0.4
 
 
@@ -40,7 +40,8 @@ class Seq2Seq(ZooModel):
             merged (`True` is `"concat"`), or `False` for an encoder that reads forwards only.
         dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
         tie_embedding_weights: `True` for an output that scores tokens by the decoder's embeddings;
-            `"all"` for an encoder that shares these, too, which needs equal vocabularies.
+            `"all"` for an encoder that shares these, too, which needs equal vocabularies; shared
+            embeddings start within 0.4, others within Keras's 0.05.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 

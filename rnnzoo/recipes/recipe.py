@@ -30,8 +30,6 @@ class Recipe:
         vocabulary: Arguments of `Vocabulary.from_text`; for a translation, of the source side.
         target_vocabulary: The same for the target side of a translation.
         joint_vocabulary: Whether `vocabulary` makes one vocabulary of both sides of a translation.
-        subword_dropout: How likely each join of two pieces is to be passed over when a translator's
-            training texts are cut into subwords, anew in each epoch (BPE-dropout).
         reverse_pairs: Whether to translate from the second side of the pairs to the first.
         batches: `"streams"` (contiguous, the state is carried), `"windows"`, `"documents"` (padded)
             or `"pairs"`.
@@ -87,7 +85,6 @@ class Recipe:
     vocabulary: Mapping[str, Any] = field(default_factory=dict)
     target_vocabulary: Mapping[str, Any] = field(default_factory=dict)
     joint_vocabulary: bool = False
-    subword_dropout: float = 0.0
     reverse_pairs: bool = False
     batches: str = "streams"
     batch_size: int = 64
@@ -138,12 +135,6 @@ class Recipe:
                 f"The recipe {self.name!r} has a joint vocabulary and a `target_vocabulary`; leave "
                 "out one of them."
             )
-        levels = {side.get("level") for side in (self.vocabulary, self.target_vocabulary) if side}
-        if self.subword_dropout and (self.task != "translation" or levels != {"subword"}):
-            raise InputError(
-                f"The recipe {self.name!r} has a `subword_dropout`, which goes with translation by "
-                f"subwords, but its task is {self.task!r} and its vocabularies are {levels}."
-            )
         self._check_numbers()
 
     def _check_numbers(self):
@@ -158,7 +149,6 @@ class Recipe:
         check_fraction(
             validation_split=self.validation_split,
             label_smoothing=self.label_smoothing,
-            subword_dropout=self.subword_dropout,
             average_weights=self.average_weights or 0.0,
         )
         above = ("validation_split", "max_minutes", "learning_rate", "clipnorm", "temperature")

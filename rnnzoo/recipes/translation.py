@@ -182,7 +182,6 @@ register(
         builder_options={"units": 16, "embedding_dim": 8, "tie_embedding_weights": "all"},
         batch_size=16,
         epochs=2,
-        max_minutes=None,
         warmup_steps=5,
         average_weights=0.8,
         beam_widths=(2, 1),

@@ -13,7 +13,7 @@ import keras
 from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
-from rnnzoo.optimizers import FusedAdam
+from rnnzoo.optimizers import adam
 from rnnzoo.training.artifact import publish
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
@@ -198,7 +198,7 @@ def _as_dtype(model, dtype):
 
 
 def _compiled(model, recipe):
-    optimizer = FusedAdam(
+    optimizer = adam(
         recipe.learning_rate,
         weight_decay=recipe.weight_decay or None,
         global_clipnorm=recipe.clipnorm,

@@ -9,7 +9,6 @@ import numpy as np
 from rnnzoo import models
 from rnnzoo.data import pair_batches
 from rnnzoo.data.corpus import Corpus
-from rnnzoo.data.recut import recut_pair_batches
 from rnnzoo.evaluation.translation_quality import signatures, translation_quality
 from rnnzoo.generation.translate import translate
 from rnnzoo.recipes import Recipe
@@ -64,14 +63,8 @@ class TranslationTask:
             sides = zip(*train, *self.held, strict=True)  # all sources, all targets
             for vocabulary, texts in zip(self.vocabularies, sides, strict=True):
                 check_symbols(vocabulary, texts, corpus.name)
-        size, order = recipe.batch_size, {"seed": seed, "initial_epoch": initial_epoch}
-        if recipe.subword_dropout:
-            self.train = recut_pair_batches(
-                train, *self.vocabularies, size, dropout=recipe.subword_dropout,
-                max_length=recipe.sequence_length, **order,
-            )  # fmt: skip
-        else:
-            self.train = self._batches(train, size, **order)
+        size = recipe.batch_size
+        self.train = self._batches(train, size, seed=seed, initial_epoch=initial_epoch)
         self.validation = self._batches(
             self.held, recipe.validation_batch_size or size, shuffle=False
         )

@@ -58,7 +58,6 @@ def test_a_name_can_be_taken_once():
         ({"epochs": -1}, "`epochs`"),
         ({"reset_probability": 1.5}, "`reset_probability` must be from 0 to 1, not 1.5"),
         ({"reset_probability": 0.5, "batches": "windows"}, "goes with streams"),
-        ({"subword_dropout": 0.1}, "goes with translation by subwords"),
         ({"sample_length": 0}, "`sample_length`"),
         ({"temperature": 0.0}, "`temperature` must be above 0, not 0.0"),
         ({"learning_rate": float("nan")}, "`learning_rate` must be above 0"),
