@@ -15,7 +15,7 @@ from rnnzoo.models.base import ZooModel, vocabulary_and_size
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
-# Keras starts embeddings within 0.05: the recurrent layers then get little at first and learn slowly
+# Keras starts embeddings within 0.05: the recurrent layers get little at first, and learn slowly
 # (docs/lessons.md has the figures).
 START_OF_SHARED = 0.4
 
