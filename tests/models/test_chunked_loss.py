@@ -166,7 +166,7 @@ def test_smoothed_labels_train_and_plain_ones_validate(name):
         assert seen_labels(model, inputs, targets, weights) is not bool(metrics)
         weights_after.append(model.get_weights())
     for mine, its in zip(*weights_after, strict=True):
-        np.testing.assert_allclose(mine, its, atol=1e-5)
+        np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-5)
 
 
 def seen_labels(model, inputs, targets, weights):
