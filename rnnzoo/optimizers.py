@@ -65,6 +65,10 @@ def adam(learning_rate: Any, **kwargs: Any) -> keras.optimizers.Adam:
     Returns:
         A `FusedAdam` on TensorFlow. Elsewhere `keras.optimizers.Adam`, whose updates JAX compiles
         and Keras gives to torch all at once.
+
+    Example:
+        >>> float(adam(2e-3, global_clipnorm=1.0).global_clipnorm)
+        1.0
     """
     kind = FusedAdam if keras.backend.backend() == "tensorflow" else keras.optimizers.Adam
     return kind(learning_rate, **kwargs)
