@@ -11,10 +11,10 @@ from rnnzoo.generation.generate import never_written
 from rnnzoo.generation.loop import generation_loop
 from rnnzoo.generation.samplers import GreedySampler, TemperatureSampler
 from rnnzoo.generation.translate import greedy_search
-from rnnzoo.graph_vocabulary import GraphVocabulary
 from rnnzoo.models.base import ZooModel
 from rnnzoo.models.language_model import LanguageModel
 from rnnzoo.models.seq2seq import Seq2Seq
+from rnnzoo.vocabulary.graph_vocabulary import GraphVocabulary
 
 TEXTS = tf.TensorSpec([None], tf.string)
 SMALLEST_TEMPERATURE = 1e-6  # as for TemperatureSampler

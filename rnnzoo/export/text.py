@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from rnnzoo.graph_vocabulary import GraphVocabulary
+from rnnzoo.vocabulary.graph_vocabulary import GraphVocabulary
 
 
 def require(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation:

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnzoo import text_rules
 from rnnzoo.errors import InputError
-from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
+from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary, text_rules
 
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from("aB3'-.,\"!?() \n\tÀßΣİ<unk>…“¿"))
 quick = settings(max_examples=60, deadline=None)

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnzoo import subwords
 from rnnzoo.errors import InputError
-from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.vocabulary import Vocabulary, subwords
 
 quick = settings(max_examples=100, deadline=None)
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from("aB3'-.,\"!?() \n\tÀßΣ\u2581…"))
@@ -161,7 +160,7 @@ def test_lowercase_and_config():
 
 def test_the_memory_of_words_is_bounded(monkeypatch):
     vocabulary = learned()
-    monkeypatch.setattr("rnnzoo.vocabulary.MOST_CUTS", 3)
+    monkeypatch.setattr("rnnzoo.vocabulary.vocabulary.MOST_CUTS", 3)
     for text in SENTENCES:
         vocabulary.encode(text)
         assert len(vocabulary._cuts) <= 3

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from rnnzoo import text_rules
 from rnnzoo.errors import InputError
+from rnnzoo.vocabulary import text_rules
 
 # Applied in this order, after a SPACE was put before the text; Python and RE2 read them alike.
 SPACE = "\u2581"  # stands for white space, and for itself, as in SentencePiece

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnzoo import text_rules
+from rnnzoo.vocabulary import text_rules
 
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from("aB3'-.,\"!?() \n\tÀßΣİ<unk>…“¿"))
 quick = settings(max_examples=60, deadline=None)

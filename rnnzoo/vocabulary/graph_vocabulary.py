@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from rnnzoo import subwords, text_rules
-from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.vocabulary import subwords, text_rules
+from rnnzoo.vocabulary.vocabulary import Vocabulary
 
 
 class GraphVocabulary(tf.Module):
@@ -117,7 +117,7 @@ class GraphVocabulary(tf.Module):
         return tf.ragged.boolean_mask(words, words != "")
 
     def _cut(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Cuts texts (B,) into pieces (B, None), as `rnnzoo.subwords` does."""
+        """Cuts texts (B,) into pieces (B, None), as `rnnzoo.vocabulary.subwords` does."""
         text = tf.strings.regex_replace(
             tf.strings.join([subwords.SPACE, text]), subwords.WHITE_SPACE, subwords.SPACE
         )

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 tf = pytest.importorskip("tensorflow", reason="the graph vocabulary is for TensorFlow")
 
-from rnnzoo import text_rules  # noqa: E402
-from rnnzoo.graph_vocabulary import GraphVocabulary  # noqa: E402
-from rnnzoo.vocabulary import Vocabulary  # noqa: E402
+from rnnzoo.vocabulary import Vocabulary, text_rules  # noqa: E402
+from rnnzoo.vocabulary.graph_vocabulary import GraphVocabulary  # noqa: E402
 
 quick = settings(max_examples=60, deadline=None)
 

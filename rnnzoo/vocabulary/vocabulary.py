@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import keras
 import numpy as np
 
-from rnnzoo import subwords, text_rules, vocabulary_files
 from rnnzoo.errors import InputError, check_positive, unknown_name
+from rnnzoo.vocabulary import files, subwords, text_rules
 
 SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
 LEVELS = ("character", "word", "subword")
@@ -30,8 +30,8 @@ class Vocabulary:
     Args:
         tokens: The tokens in the order of their ids, usually special ones first.
         level: What a token is: `"character"`, `"word"` or `"subword"`, a word or a piece of one
-            (`rnnzoo.subwords` has the rule); a decoded text is then what was encoded, but for the
-            kind and number of blanks.
+            (`rnnzoo.vocabulary.subwords` has the rule); a decoded text is then what was encoded,
+            but for the kind and number of blanks.
         lowercase: Whether texts are lower-cased first, code point by code point (Unicode's simple
             mapping, which a TensorFlow graph can follow).
         punctuation: For words. `"split"`: punctuation marks are tokens of their own, apostrophes
@@ -319,7 +319,7 @@ class Vocabulary:
 
     @functools.cached_property
     def _json(self) -> bytes:
-        return vocabulary_files.to_json(self.get_config())
+        return files.to_json(self.get_config())
 
     @property
     def sha256(self) -> str:
@@ -332,7 +332,7 @@ class Vocabulary:
         Raises:
             InputError: If the file cannot be written.
         """
-        vocabulary_files.write(self._json, path)
+        files.write(self._json, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
@@ -341,7 +341,7 @@ class Vocabulary:
         Raises:
             InputError: If the file is missing, truncated, something else, or of a newer version.
         """
-        return vocabulary_files.read(path, cls.from_config)
+        return files.read(path, cls.from_config)
 
     def __len__(self) -> int:
         return len(self.tokens)
