@@ -14,11 +14,13 @@ class FusedAdam(keras.optimizers.Adam):
     Keras's Adam reads and writes each variable and its moments in a dozen operations, one after the
     other; the fused operation computes the same in one go (`benchmarks/optimizer.py` has the
     figures). For sparse gradients, with `amsgrad`, for weights that are not float32 and on other
-    backends it does what Keras's Adam does; see `adam`.
+    backends it does what Keras's Adam does, a variable at a time; `adam` takes Keras's own there,
+    which torch updates all at once. A file of a model compiled with it loads where rnnzoo is
+    imported.
 
     Args:
-        *args: What `keras.optimizers.Adam` takes.
-        **kwargs: The same.
+        *args: What `keras.optimizers.Adam` takes, such as `learning_rate` (0.001).
+        **kwargs: The same, such as `global_clipnorm`, `weight_decay` or `use_ema`.
 
     Example:
         >>> from rnnzoo import char_lstm

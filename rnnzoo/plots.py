@@ -1,19 +1,27 @@
 """Pictures."""
 
 import csv
+import math
 import os
 from pathlib import Path
 
 
 def plot_learning_curve(
-    log: str | os.PathLike, path: str | os.PathLike, title: str | None = None
+    log: str | os.PathLike,
+    path: str | os.PathLike,
+    title: str | None = None,
+    loss: str = "loss (with dropout)",
 ) -> None:
-    """Draws training and validation loss against minutes.
+    """Draws the loss of the training, and what training and validation measured, against minutes.
+
+    The measures of an epoch, perplexity or bits per character, are drawn as nats per token, so that
+    they compare with each other; a loss with label smoothing does not compare with them.
 
     Args:
         log: The log.csv of a training.
         path: The picture to write, such as curve.png.
         title: What to write above it.
+        loss: What to call the loss.
 
     Example:
         ```python
@@ -31,10 +39,12 @@ def plot_learning_curve(
     figure = Figure(figsize=(7, 4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.plot(*_columns(fine, "loss"), label="training (with dropout)", linewidth=1)
-    axes.plot(*_columns(checked, "val_loss"), "o-", label="validation")
+    axes.plot(_minutes(fine), [float(row["loss"]) for row in fine], label=loss, linewidth=1)
+    if all(row[_measure(rows)] for row in checked):  # not so where an epoch was cut off
+        axes.plot(_minutes(checked), _nats(checked), "o-", label="training, mean of an epoch")
+    axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", label="validation")
     axes.set_xlabel("minutes")
-    axes.set_ylabel("loss (nats per token)")
+    axes.set_ylabel("nats per token")
     axes.grid(alpha=0.3)
     axes.legend()
     if title:
@@ -48,5 +58,15 @@ def plot_learning_curve(
         unfinished.unlink(missing_ok=True)
 
 
-def _columns(rows, name):
-    return [float(row["minutes"]) for row in rows], [float(row[name]) for row in rows]
+def _minutes(rows):
+    return [float(row["minutes"]) for row in rows]
+
+
+def _measure(rows):
+    return next(name for name in ("perplexity", "bits_per_character") if name in rows[0])
+
+
+def _nats(rows, prefix=""):
+    name = _measure(rows)
+    nats = math.log if name == "perplexity" else lambda bits: bits * math.log(2)
+    return [nats(float(row[prefix + name])) for row in rows]

@@ -14,34 +14,41 @@ from rnnzoo.vocabulary import Vocabulary
 def set_word_vectors(
     embedding: keras.layers.Embedding, vocabulary: Vocabulary, path: str | os.PathLike
 ) -> int:
-    """Sets the rows of an embedding to the pretrained vectors of their words.
+    r"""Sets the rows of an embedding to the pretrained vectors of their words.
 
     Rows of words that the file does not have stay as they are. Words are looked up as the
-    vocabulary spells them: the file should be of the same case. The rows are trained on unless
-    `embedding.trainable` is set to `False`.
+    vocabulary spells them: the file should be of the same case. Of a word that the file has twice
+    the last vector counts. The rows are trained on unless `embedding.trainable` is set to `False`
+    before `compile`.
 
     Args:
         embedding: A built embedding with a row for each token, such as `model.embedding` of a
-            `word_lm`. Where its weights are tied, the output gets the vectors too.
+            `word_lm` or `model.encoder.embedding` of a `gru_seq2seq`. Where its weights are tied,
+            the output gets the vectors too.
         vocabulary: The words of its rows, of level `"word"`.
-        path: A text file with a word and its numbers in each line, separated by blanks, as GloVe
-            has it; or the same after a line with the number of words and of dimensions, as word2vec
-            and fastText write it.
+        path: A text file (UTF-8, unpacked) with a word and its numbers in each line, separated by
+            blanks, as GloVe has it; or the same after a line with the number of words and of
+            dimensions, as word2vec and fastText write it.
 
     Returns:
         How many tokens of the vocabulary the file has.
 
     Raises:
-        InputError: If the file cannot be read, begins with something else, has a broken line for a
+        InputError: If the vocabulary is not of words or not the embedding's, the embedding is not
+            built, or the file cannot be read, begins with something else, has a broken line for a
             word of the vocabulary or no word of it, or vectors of another length than the
             embedding's; the embedding then is as before.
 
     Example:
-        ```python
-        model = word_lm(vocabulary, units=512, embedding_dim=100)
-        found = set_word_vectors(model.embedding, vocabulary, "glove.6B.100d.txt")
-        print(f"{found} of {len(vocabulary)} words have a pretrained vector.")
-        ```
+        >>> from pathlib import Path
+        >>> from rnnzoo import Vocabulary, word_lm
+        >>> vocabulary = Vocabulary.from_text("the cat and the dog", level="word")
+        >>> model = word_lm(vocabulary, units=4, embedding_dim=3)
+        >>> lines = "cat 0.25 0.5 1\ndog 1.5 -2 0.3\nfish 9 9 9\n"
+        >>> Path("vectors.txt").write_text(lines) > 0
+        True
+        >>> set_word_vectors(model.embedding, vocabulary, "vectors.txt")
+        2
 
     Reference:
         Pennington, Socher and Manning, "GloVe: Global Vectors for Word Representation", EMNLP 2014.
@@ -50,6 +57,11 @@ def set_word_vectors(
         raise InputError(
             f"Word vectors go with a vocabulary of words, not of {vocabulary.level}s; make one "
             'with level="word".'
+        )
+    if not embedding.built:
+        raise InputError(
+            f"The embedding {embedding.name!r} is not built, so that it has no rows yet; call its "
+            "model on some ids first."
         )
     size, dim = embedding.embeddings.shape
     if size != len(vocabulary):

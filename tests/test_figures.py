@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rnnzoo import zoo
+from rnnzoo.training.evaluate import evaluate
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
@@ -39,3 +42,9 @@ def test_spelled_numbers_in_five_minutes(tmp_path):
     out = tmp_path / "spelled_numbers"
     facts = run("train_translator.py", out, "--recipe", "spelled_numbers", "--max-minutes", 5)
     assert facts["figures"]["symbols_right"] > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(zoo.index()))
+def test_the_figures_of_the_cards(name, data_dir):
+    assert not evaluate(name, data_dir).different

@@ -81,3 +81,5 @@ def test_refuses_a_missing_file_and_another_vocabulary(model, tmp_path, put):
         put(GLOVE, Vocabulary(VOCABULARY.tokens[:6], "word"))
     with pytest.raises(InputError, match='level="word"'):
         put(GLOVE, Vocabulary(list("abcdefg")))
+    with pytest.raises(InputError, match="'late' is not built"):
+        set_word_vectors(keras.layers.Embedding(7, 3, name="late"), VOCABULARY, tmp_path / "none")

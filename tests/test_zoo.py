@@ -14,8 +14,11 @@ import pytest
 
 import rnnzoo
 from rnnzoo import zoo
+from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.errors import InputError
 from rnnzoo.models import char_lstm, gru_seq2seq
+from rnnzoo.training.card import card
+from rnnzoo.training.publish import _check_recipe
 from rnnzoo.training.report import readable
 from rnnzoo.vocabulary import Vocabulary
 
@@ -178,6 +181,25 @@ def test_the_models_of_this_checkout():
     if zoo.index():
         smallest = min(zoo.index().values(), key=lambda published: published.parameters)
         assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(zoo.index()))
+def test_a_published_model_can_be_trained_again(name):
+    """The recipe is still the one it was trained by, and the card the one that is written now."""
+    facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+    _check_recipe(facts)
+    written = (zoo.folder() / name / "card.md").read_text(encoding="utf-8")
+    before, after = card(facts, []).split("## Limits")
+    assert written.startswith(before) and written.endswith(after)
+
+
+def test_the_published_reader_of_numbers_reads():
+    if "gru_seq2seq_numbers" not in zoo.index():
+        pytest.skip("gru_seq2seq_numbers is not published in this checkout")
+    pairs = spelled_numbers(seed=12345, min_digits=1, samples=1, validation_samples=200).validation
+    words, numbers = zip(*pairs, strict=True)
+    written = zoo.load("gru_seq2seq_numbers").translate(list(words))
+    assert sum(map(str.__eq__, written, numbers)) >= 199
 
 
 def test_the_readme_quotes_the_published_figures():

@@ -31,7 +31,7 @@ def translation_quality(translations: Sequence[str], references: Sequence[str]) 
     Example:
         >>> figures = translation_quality(["Ein hund rennt."], ["Ein Hund rennt."])
         >>> round(figures["bleu"]), round(figures["bleu_lowercase"])
-        (32, 100)
+        (35, 100)
 
     Reference:
         Papineni et al., "BLEU", ACL 2002; Popović, "chrF", WMT 2015; Post, "A Call for Clarity in

@@ -182,7 +182,7 @@ def get_batch(random, batch_size=100, max_digits=20, min_digits=20):
 
     Example:
         >>> get_batch(np.random.default_rng(0), batch_size=1, max_digits=3, min_digits=3)[4:]
-        (['six five two'], ['652#'])
+        (['eight six five'], ['865#'])
     """
     lengths = random.integers(min_digits, max_digits, size=batch_size, endpoint=True)
     digits = [random.integers(10, size=length) for length in lengths]

@@ -24,6 +24,8 @@ IMDB_LM = register(
         ngram_orders=(2, 3),
         expected="A lower validation perplexity than the interpolated Kneser-Ney bigram after 11 "
         "minutes of training on two cores.",
+        limits="It knows lower-case words without punctuation, and of these the 10,000 most "
+        "frequent, some 94 % of a review.",
     )
 )
 
@@ -39,7 +41,7 @@ register(
         max_minutes=None,
         sample_every_batches=2000,
         ngram_orders=(3, 5),
-        expected="",
+        expected="A test perplexity of 83.2 after 2 hours and 9 minutes on one core.",
     )
 )
 
@@ -61,5 +63,6 @@ register(
         sample_length=10,
         sample_every_batches=None,
         expected="",
+        limits="",
     )
 )

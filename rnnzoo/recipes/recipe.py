@@ -70,6 +70,7 @@ class Recipe:
         length_penalty: The exponent of the length penalty of these beams.
         ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
         expected: What it reaches, and in what time on which machine.
+        limits: What its card says of the limits of this model, beside what is true of any.
 
     Raises:
         InputError: If a name or a number cannot be.
@@ -115,6 +116,7 @@ class Recipe:
     length_penalty: float = 0.6
     ngram_orders: tuple[int, ...] = ()
     expected: str = ""
+    limits: str = ""
 
     def __post_init__(self) -> None:
         for kind, value, known in (

@@ -24,6 +24,7 @@ SPELLED_NUMBERS = register(
         sample_length=40,
         sample_every_batches=250,
         expected="Over 99 % of the digits right, free-running, after 5 minutes on two cores.",
+        limits="It knows the ten digit words and nothing else, and numbers of 20 digits alone.",
     )
 )
 
@@ -38,6 +39,7 @@ register(
         max_minutes=None,
         sample_every_batches=None,
         expected="All digits right, free-running, after 17 minutes on one core that was shared.",
+        limits="It knows the ten digit words and nothing else, and was trained on 1 to 20 of them.",
     )
 )
 
@@ -56,6 +58,7 @@ register(
         warmup_steps=5,
         sample_every_batches=None,
         expected="",
+        limits="",
     )
 )  # fmt: skip
 
@@ -141,6 +144,9 @@ GRU_MULTI30K = register(
         beam_widths=(5, 1),
         sample_length=60,
         sample_every_batches=400,
+        expected="37.7 BLEU on test_2016 with a beam of 5 after 73 minutes on one core.",
+        limits="It has read captions of photographs alone: their words, in the present tense. An "
+        "earlier recipe had been measured on the test data before this one was made.",
     )
 )  # fmt: skip
 
@@ -151,6 +157,8 @@ register(
         description="English image captions to German, lower-cased, by subwords (Multi30k task 1): "
         "a GRU encoder-decoder with additive attention, to compare with older figures.",
         vocabulary={**_SUBWORDS, "lowercase": True},
+        expected="39.5 BLEU on test_2016 with a beam of 5 after 75 minutes on one core.",
+        limits=f"It writes no capitals. {GRU_MULTI30K.limits}",
     )
 )
 
@@ -168,6 +176,9 @@ register(
         batch_size=128,
         epochs=10,
         sample_every_batches=900,
+        expected="49.7 BLEU on the test pairs with a beam of 5 after 49 minutes on one core.",
+        limits="It has read short sentences of daily life, six words on average; of longer texts "
+        "it may leave out parts.",
     )
 )  # fmt: skip
 
@@ -186,5 +197,7 @@ register(
         average_weights=0.8,
         beam_widths=(2, 1),
         sample_every_batches=None,
+        expected="",
+        limits="",
     )
 )

@@ -61,7 +61,10 @@ def publish(
     figures = task.evaluate(best)
     samples = [task.sample(best, seed) for seed in SAMPLE_SEEDS]
     facts = _facts(best, task, checkpoint, figures, baselines, run)
-    plot_learning_curve(checkpoint.log, out / "curve.png", title=task.recipe.name)
+    smoothed = " and label smoothing" if task.recipe.label_smoothing else ""
+    plot_learning_curve(
+        checkpoint.log, out / "curve.png", task.recipe.name, f"loss (with dropout{smoothed})"
+    )
     copy_atomically(checkpoint.log, out / "log.csv")
     _write_samples(checkpoint.samples, samples, out / "samples.txt")
     write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")

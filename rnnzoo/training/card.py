@@ -32,7 +32,11 @@ SHIPPING = {
     "alice": (True, "the text is in the public domain"),
     "imdb_reviews": (False, "there is no licence, and it is free for research use alone"),
     "multi30k_en_de": (False, "there is no licence, and it is taken as research use alone"),
-    "spa_eng": (True, "the licence asks for credit, which this card gives"),
+    "spa_eng": (
+        True,
+        "the licence (https://creativecommons.org/licenses/by/2.0/fr/) asks for credit, which this "
+        "card gives",
+    ),
     "spelled_numbers": (True, "the data are generated"),
     "tiny_shakespeare": (True, "the text is in the public domain"),
 }
@@ -78,7 +82,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
             else []
         ),
         f"- Validation data: {facts['split']}.",
-        *([f"- Test data: {test['split']}. Nothing was chosen on them."] if test else []),
+        *([f"- Test data: {test['split']}. They chose no checkpoint."] if test else []),
         *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
         f"- Tokens: {_vocabularies(facts['vocabularies'])}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
@@ -150,7 +154,8 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
     ]
     for seed, sample in enumerate(samples):
         lines += [f"Seed {seed}:", "", "```", sample, "```", ""]
-    lines += ["## Limits and intended use", "", LIMITS[facts["task"]], ""]
+    limits = f"{facts['recipe_arguments'].get('limits', '')} {LIMITS[facts['task']]}".strip()
+    lines += ["## Limits and intended use", "", limits, ""]
     return "\n".join(lines)
 
 
@@ -263,7 +268,7 @@ def _recipe(arguments):
     return [
         f"{name}: {value}"
         for name, value in values.items()
-        if name not in ("description", "expected")
+        if name not in ("description", "expected", "limits")
         and (defaults.get(name, MISSING) is MISSING or value != json.dumps(defaults[name]))
     ]
 

@@ -16,7 +16,7 @@ from rnnzoo.training.files import unfinished, write_atomically
 from rnnzoo.training.hardware import machine
 from rnnzoo.training.schedule import TrainingClock
 
-SAVE_EVERY = 8 * 60  # seconds between checkpoints in a long epoch
+SAVE_EVERY = 5 * 60  # seconds between checkpoints in a long epoch; a validation may come on top
 
 
 class Checkpoint:
@@ -106,6 +106,15 @@ class Checkpoint:
                     f"The training in {self.folder} has another {name} ({self.progress[name]}, not "
                     f"{value}); give the same arguments to resume it, or another --out."
                 )
+        self._forget_what_was_lost()
+
+    def _forget_what_was_lost(self):
+        """Takes the rows out of the log that tell of batches after the last save."""
+        if not self.log.is_file():
+            return
+        head, *rows = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if int(row.split(",")[1]) <= self.progress["step"]]
+        write_atomically(self.log, "".join([head, *kept]))
 
     def begin_slice(self, dtype: str, steps_per_epoch: int) -> None:
         """Notes where and from when on the training runs now: `progress["slices"]` has them all.
@@ -141,7 +150,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     Where the optimizer averages the weights, the best ones are averages; the last model has its own
     weights, and the averages in its optimizer.
 
-    The last model is saved after every epoch, and every 8 minutes within one. A training resumed
+    The last model is saved after every epoch, and every 5 minutes within one. A training resumed
     from within an epoch repeats that epoch from its start (with the weights as they were saved).
 
     Args:

@@ -1,5 +1,6 @@
 """The machine a training runs on, and the dtype that is fast there."""
 
+import contextlib
 import os
 import platform
 from importlib import metadata
@@ -62,11 +63,9 @@ def versions() -> dict[str, str]:
 
     backend = keras.config.backend()
     found = {"rnnzoo": rnnzoo.__version__, "python": platform.python_version()}
-    for package in ("keras", backend, "numpy"):
-        try:
+    for package in ("keras", backend, "numpy", "tokenizers"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # tensorflow-cpu and the like
-            found[package] = "unknown"
-    if found[backend] == "unknown":
+    if backend not in found:  # tensorflow-cpu and the like
         found[backend] = __import__(backend).__version__
     return found

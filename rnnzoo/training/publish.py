@@ -25,8 +25,8 @@ from rnnzoo.training.files import unfinished, write_atomically
 WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
 # What of a recipe may change after a training that is to be made again: words, and measuring.
 NOT_TRAINING = {
-    "description", "expected", "prompts", "temperature", "sample_length", "sample_every_batches",
-    "measure", "beam_widths", "length_penalty", "ngram_orders",
+    "description", "expected", "limits", "prompts", "temperature", "sample_length",
+    "sample_every_batches", "measure", "beam_widths", "length_penalty", "ngram_orders",
 }  # fmt: skip
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 IGNORED = """\

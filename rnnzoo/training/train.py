@@ -55,7 +55,7 @@ def train(
     validation, with everything written.
 
     A training is resumed with the model and optimizer of its last checkpoint, made after every
-    epoch and every 8 minutes; an epoch that was cut short is repeated from its start. Each epoch
+    epoch and every 5 minutes; an epoch that was cut short is repeated from its start. Each epoch
     has the order of the data and the random resets that it has in a training that is not cut off.
 
     Args:

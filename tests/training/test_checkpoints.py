@@ -59,7 +59,7 @@ def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
     clock.step = 13
     save.on_train_batch_end(2)
     assert not checkpoint.last.exists()
-    now[0] = 8 * 60 + 1
+    now[0] = 5 * 60 + 1  # with a validation behind it, 8 minutes at most
     save.on_train_batch_end(3)
     assert checkpoint.last.exists()
     assert checkpoint.progress["epoch"] == 1 and checkpoint.progress["step"] == 13
@@ -122,3 +122,12 @@ def test_the_log_has_the_loss_of_each_stretch(tmp_path):
     )
     assert rows[-1]["val_loss"] == "1.5" and rows[-1]["val_perplexity"] == "4.5"
     assert rows[0]["val_loss"] == "" and rows[-1]["learning_rate"] == "0.5"
+
+
+def test_a_resumed_log_forgets_what_was_trained_after_the_last_save(tmp_path):
+    checkpoint = begun(tmp_path / "c")
+    rows = ["1,5,0.1,3.0\n", "1,10,0.2,2.5\n", "2,15,0.3,2.0\n"]
+    checkpoint.log.write_text("".join(["epoch,step,minutes,loss\n", *rows]))
+    checkpoint.note(epoch=1, step=10)
+    checkpoint.begin(resume=True, recipe="a", seed=0)
+    assert checkpoint.log.read_text() == "".join(["epoch,step,minutes,loss\n", *rows[:2]])
