@@ -66,7 +66,8 @@ def write_section(title, text):
     from rnnzoo.training.hardware import machine
 
     words = ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
-    place = f"{machine()['cores']} cores, {machine()['cpu']}"
+    cores = machine()["cores"]
+    place = f"{cores} core{'s' if cores > 1 else ''}, {machine()['cpu']}"
     section = f"## {title}\n\n`{shlex.join(words)}`, {date.today()}, {place}\n\n{text.strip()}\n"
     print(section)
     before = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
