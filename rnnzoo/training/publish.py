@@ -92,9 +92,6 @@ def publish_model(
     _check_recipe(facts)
     given = {"data_dir": data_dir, "text_file": text_file}
     task = make_task(facts, model, **given)
-    tested = "test" in task.corpus.splits
-    if tested:
-        task.test = []  # measured once, below, for a table of its own
     before = task.evaluate(model)
     quoted = next(iter(before))
     if not agree(before[quoted], facts["figures"].get(quoted)):
@@ -110,7 +107,7 @@ def publish_model(
         facts["half_precision"] = {
             figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *perplexities)
         }
-        if tested:
+        if "test" in task.corpus.splits:
             test = make_task(facts, model, "test", **given)
             facts["test"] = {
                 "figures": test.evaluate(model),

@@ -35,7 +35,6 @@ class TranslationTask:
         train: Training batches.
         validation: Validation batches.
         split: A sentence that says what is held out, and how BLEU is counted there.
-        test: The test pairs, none where the corpus has none.
 
     Raises:
         InputError: If there are too few pairs, or they have symbols that the model's vocabularies
@@ -52,7 +51,7 @@ class TranslationTask:
     ):
         self.recipe, self.corpus = recipe, corpus
         train, held, self.split = train_and_validation(corpus, recipe)
-        train, self.held, self.test = map(self._directed, (train, held, corpus.test or []))
+        train, self.held = map(self._directed, (train, held))
         if recipe.measure == "bleu":
             self.split += "; counted by sacrebleu: "
             self.split += ", ".join(f"{name} {how}" for name, how in signatures().items())
@@ -109,17 +108,12 @@ class TranslationTask:
     def evaluate(self, model: models.Seq2Seq) -> dict[str, Any]:
         """Measures a compiled model on the validation pairs, running free and teacher-forced.
 
-        Measured by BLEU, it translates the test pairs, too, with every width of the beam; their
-        figures are called `test_...`.
-
         Returns:
             A dictionary of figures; the first is the one to quote.
         """
         pairs = self.held[:TRANSLATED]
         if self.recipe.measure == "bleu":
             figures = self._quality(model, pairs)
-            test = self._quality(model, self.test) if self.test else {}
-            figures |= {f"test_{name}": value for name, value in test.items()}
         else:
             split = self.vocabularies[1].split
             references = [split(target) for _, target in pairs]
