@@ -8,7 +8,7 @@ from _options import errors_in_a_sentence, run
 
 
 def main(
-    model: Annotated[str, typer.Argument(help="A model's folder or .keras file.")],
+    model: Annotated[str, typer.Argument(help="A model's name, folder or .keras file.")],
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts to go on from, or to translate.")
     ] = None,
@@ -20,6 +20,9 @@ def main(
         float | None, typer.Option(help="Below 1 plays safe, above 1 takes risks [1].")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
+    beam_width: Annotated[
+        int | None, typer.Option(help="Hypotheses a translator follows; 1 is greedy search [1].")
+    ] = None,
     text_file: Annotated[
         Path | None, typer.Option(help="Read the texts from this file, one a line.")
     ] = None,
@@ -33,7 +36,7 @@ def main(
 
       python scripts/generate.py saved_models/imdb_lm "this movie" "the plot" --temperature 0.8
 
-      python scripts/generate.py saved_models/spelled_numbers "one two five"
+      python scripts/generate.py gru_seq2seq_spa_eng "¿Dónde está la biblioteca?" --beam-width 5
     """
     with errors_in_a_sentence():
         from rnnzoo import zoo
@@ -50,11 +53,14 @@ def main(
         if hasattr(loaded, "translate"):
             if not (sampler is temperature is seed is None):
                 raise InputError(
-                    f"{model} translates, always taking the likeliest token; leave out --sampler, "
+                    f"{model} translates, always taking the likeliest; leave out --sampler, "
                     "--temperature and --seed."
                 )
-            results = loaded.translate(texts, max_new_tokens=max_new_tokens)
+            width = 1 if beam_width is None else beam_width
+            results = loaded.translate(texts, max_new_tokens=max_new_tokens, beam_width=width)
         else:
+            if beam_width is not None:
+                raise InputError(f"{model} writes by drawing tokens; leave out --beam-width.")
             longest = 200 if max_new_tokens is None else max_new_tokens
             written = loaded.generate(texts, longest, sampler, temperature, seed)
             results = [

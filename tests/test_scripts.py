@@ -107,6 +107,7 @@ def test_help_teaches_at_once(name, tmp_path):
         ("generate", ["MODEL", "to be", "--temperature", 0], "temperature"),
         ("generate", ["MODEL", "to be", "--sampler", "gredy"], "did you mean 'greedy'"),
         ("generate", ["MODEL", "to be", "--max-new-tokens", 0], "max_new_tokens"),
+        ("generate", ["MODEL", "to be", "--beam-width", 5], "leave out --beam-width"),
         ("export_saved_model", ["trained/absent", "out"], "no model at 'trained/absent'"),
         ("export_saved_model", ["MODEL", "MODEL"], "is a file"),
         ("export_saved_model", ["MODEL", "/proc/rnnzoo"], "cannot be written"),
@@ -171,6 +172,14 @@ def test_generate_writes_what_the_model_writes(call, model, tmp_path):
     expected = "".join(f"{prompt}{text}\n" for prompt, text in zip(prompts, written, strict=True))
     assert done.exit_code == 0, done.stderr
     assert done.stdout == expected
+
+
+def test_generate_translates_with_a_beam(call, monkeypatch):
+    from rnnzoo import Seq2Seq
+
+    monkeypatch.setattr(Seq2Seq, "translate", lambda self, texts, **given: [f"{texts} {given}"])
+    done = call("generate", "gru_seq2seq_numbers", "one two", "--beam-width", 3)
+    assert done.stdout == "['one two'] {'max_new_tokens': None, 'beam_width': 3}\n", done.stderr
 
 
 def test_export(call, model, tmp_path):
