@@ -3,6 +3,7 @@
     python benchmarks/lessons.py shakespeare                  # all variants, then the table
     python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"
     python benchmarks/lessons.py translation --epochs 4       # a shorter try, a table of its own
+    python benchmarks/lessons.py words                        # of the IMDB reviews
 
 Each variant is a training of `rnnzoo.training.train` of its own, as many epochs long as the others:
 the minutes do not matter, so that variants may run beside each other. A variant whose folder is
@@ -35,6 +36,17 @@ STUDIES = {
             "weight averaging 0.999": {"average_weights": 0.999},
             "label smoothing 0.05": {"label_smoothing": 0.05},
             "64 x 128": {"batch_size": 64, "sequence_length": 128},
+        },
+    ),
+    "words": (
+        "imdb_lm",
+        1,
+        ("perplexity", "bits_per_character"),
+        {
+            "the recipe": {},
+            "dropout of words 0.1": {"builder_options": {"embedding_dropout": 0.1}},
+            "sampled softmax, 1,000 of 10,000": {"builder_options": {"sampled_softmax": 1000}},
+            "weight-drop 0.2": {"builder_options": {"weight_drop": 0.2}},
         },
     ),
     "translation": (
@@ -72,7 +84,7 @@ def train_variant(study, variant, runs, epochs):
     options = {**recipe.builder_options, **changes.pop("builder_options", {})}
     recipe = replace(
         recipe, builder_options=options, epochs=epochs, max_minutes=None, patience=None,
-        sample_every_batches=None, **changes,
+        sample_every_batches=None, ngram_orders=(), **changes,
     )  # fmt: skip
     out = folder_of(runs, study, variant, epochs)
     train(recipe, out=out, resume=(out / "checkpoint" / "last.keras").is_file())
