@@ -15,7 +15,8 @@ def plot_learning_curve(
     """Draws the loss of the training, and what training and validation measured, against minutes.
 
     The measures of an epoch, perplexity or bits per character, are drawn as nats per token, so that
-    they compare with each other; a loss with label smoothing does not compare with them.
+    they compare with each other, but for dropout. A loss with label smoothing does not compare with
+    them, nor does what a training with a sampled softmax measures.
 
     Args:
         log: The log.csv of a training.
@@ -34,13 +35,14 @@ def plot_learning_curve(
     with open(log, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     # An epoch's own row repeats the mean of the whole epoch: use it where there is nothing finer.
-    fine = [row for row in rows if not row["val_loss"]] or rows
+    trained = [row for row in rows if row["loss"]]  # not so where an epoch was cut off
+    fine = [row for row in trained if not row["val_loss"]] or trained
     checked = [row for row in rows if row["val_loss"]]
     figure = Figure(figsize=(7, 4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.plot(_minutes(fine), [float(row["loss"]) for row in fine], label=loss, linewidth=1)
-    if all(row[_measure(rows)] for row in checked):  # not so where an epoch was cut off
+    if all(row[_measure(rows)] for row in checked):
         axes.plot(_minutes(checked), _nats(checked), "o-", label="training, mean of an epoch")
     axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", label="validation")
     axes.set_xlabel("minutes")

@@ -141,8 +141,8 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
 
     Example:
         >>> from rnnzoo import Vocabulary, char_lstm
-        >>> char_lstm(Vocabulary.from_text("to be"), units=8).save("/tmp/romeo.keras")
-        >>> load("/tmp/romeo.keras").vocabulary
+        >>> char_lstm(Vocabulary.from_text("to be"), units=8).save("romeo.keras")
+        >>> load("romeo.keras").vocabulary
         <Vocabulary of 5 characters>
     """
     path = find(name_or_path)

@@ -27,8 +27,8 @@ def main(
 
     It reads 10,000 words, lower-cased and without punctuation, prints samples as it learns, and
     ends with its validation perplexity beside those of Kneser-Ney n-gram models on the same tokens.
-    On two cores this takes about 13 minutes, word_lm_imdb two hours. Ctrl-C stops early and saves;
-    --resume goes on.
+    On two cores this takes about 13 minutes; word_lm_imdb took two hours on one. Ctrl-C stops early
+    and saves; --resume goes on.
 
     Leaves saved_models/imdb_lm/: model.keras, saved_model/ (for tf.saved_model.load alone),
     card.md, curve.png, metrics.json, log.csv, samples.txt, checkpoint/.

@@ -174,11 +174,13 @@ def test_generate_writes_what_the_model_writes(call, model, tmp_path):
     assert done.stdout == expected
 
 
-def test_generate_translates_with_a_beam(call, monkeypatch):
-    from rnnzoo import Seq2Seq
+def test_generate_translates_with_a_beam(call, tmp_path, monkeypatch):
+    from rnnzoo import Seq2Seq, Vocabulary, gru_seq2seq
 
+    vocabulary = Vocabulary.from_text("one two")
+    gru_seq2seq(vocabulary, vocabulary, units=4).save(tmp_path / "translator.keras")
     monkeypatch.setattr(Seq2Seq, "translate", lambda self, texts, **given: [f"{texts} {given}"])
-    done = call("generate", "gru_seq2seq_numbers", "one two", "--beam-width", 3)
+    done = call("generate", tmp_path / "translator.keras", "one two", "--beam-width", 3)
     assert done.stdout == "['one two'] {'max_new_tokens': None, 'beam_width': 3}\n", done.stderr
 
 

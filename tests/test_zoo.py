@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rnnzoo
-from rnnzoo import zoo
+from rnnzoo import recipes, zoo
 from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.errors import InputError
 from rnnzoo.models import char_lstm, gru_seq2seq
@@ -188,6 +188,9 @@ def test_a_published_model_can_be_trained_again(name):
     """The recipe is still the one it was trained by, and the card the one that is written now."""
     facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
     _check_recipe(facts)
+    recipe = recipes.get(facts["recipe"])
+    for words in ("description", "expected", "limits"):
+        assert facts["recipe_arguments"][words] == getattr(recipe, words)
     written = (zoo.folder() / name / "card.md").read_text(encoding="utf-8")
     before, after = card(facts, []).split("## Limits")
     assert written.startswith(before) and written.endswith(after)
@@ -208,6 +211,10 @@ def test_the_readme_quotes_the_published_figures():
     for name, published in zoo.index().items():
         _, value = readable(published.figure["name"], published.figure["value"])
         assert value in rows[name]
+        facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+        figures = facts["test"]["figures"] if published.figure["split"] == "test" else {}
+        if greedy := figures.get(published.figure["name"].replace("beam_5", "greedy")):
+            assert readable("bleu_greedy", greedy)[1] in rows[name]
 
 
 def add_the_models_of_this_checkout(folder):

@@ -82,7 +82,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
             else []
         ),
         f"- Validation data: {facts['split']}.",
-        *([f"- Test data: {test['split']}. They chose no checkpoint."] if test else []),
+        *([f"- Test data: {test['split']}. No checkpoint was chosen by them."] if test else []),
         *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
         f"- Tokens: {_vocabularies(facts['vocabularies'])}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
@@ -154,8 +154,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
     ]
     for seed, sample in enumerate(samples):
         lines += [f"Seed {seed}:", "", "```", sample, "```", ""]
-    limits = f"{facts['recipe_arguments'].get('limits', '')} {LIMITS[facts['task']]}".strip()
-    lines += ["## Limits and intended use", "", limits, ""]
+    lines += ["## Limits and intended use", "", _limits(facts), ""]
     return "\n".join(lines)
 
 
@@ -197,6 +196,13 @@ def _sampling(facts):
     if facts["task"] == "translation":
         return "These number the validation texts: greedy search, which is shown, draws nothing."
     return f"Drawn at temperature {facts['recipe_arguments']['temperature']} after a prompt."
+
+
+def _limits(facts):
+    """Those of the recipe's model, unless it was trained on another text, and those of any."""
+    recipe = facts["recipe_arguments"]
+    own = recipe.get("limits", "") if recipe["corpus"] == facts["corpus"]["name"] else ""
+    return f"{own} {LIMITS[facts['task']]}".strip()
 
 
 def _shipping(corpus):

@@ -109,12 +109,15 @@ class Checkpoint:
         self._forget_what_was_lost()
 
     def _forget_what_was_lost(self):
-        """Takes the rows out of the log that tell of batches after the last save."""
+        """Takes the lines out of the log that tell of batches after the last save."""
+        if "log_lines" in self.progress:  # older code noted none
+            write_atomically(self.log, "".join(self.log_lines()[: self.progress["log_lines"]]))
+
+    def log_lines(self) -> list[str]:
+        """The lines of the log, its head too; none where there is no log yet."""
         if not self.log.is_file():
-            return
-        head, *rows = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [row for row in rows if int(row.split(",")[1]) <= self.progress["step"]]
-        write_atomically(self.log, "".join([head, *kept]))
+            return []
+        return self.log.read_text(encoding="utf-8").splitlines(keepends=True)
 
     def begin_slice(self, dtype: str, steps_per_epoch: int) -> None:
         """Notes where and from when on the training runs now: `progress["slices"]` has them all.
@@ -189,7 +192,10 @@ class SaveCheckpoints(keras.callbacks.Callback):
         with unfinished(self.checkpoint.last) as path:
             self.model.save(path)
         self.checkpoint.note(
-            epoch=int(self._epochs()), step=self.clock.step, minutes=self.clock.minutes
+            epoch=int(self._epochs()),
+            step=self.clock.step,
+            minutes=self.clock.minutes,
+            log_lines=len(self.checkpoint.log_lines()),
         )
         self.saved_at = time.monotonic()
 

@@ -103,6 +103,9 @@ def publish_model(
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
         model = zoo.load(new)
         facts |= {"name": name, "figures": task.evaluate(model)}
+        recipe = recipes.get(facts["recipe"])  # whose words may be newer
+        facts["description"] = recipe.description
+        facts["recipe_arguments"] |= {"expected": recipe.expected, "limits": recipe.limits}
         perplexities = [figure for figure in before if figure.startswith("perplexity")]
         facts["half_precision"] = {
             figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *perplexities)

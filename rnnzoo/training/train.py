@@ -241,8 +241,8 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
         clock,
         LearningRate(clock, recipe.learning_rate, recipe.warmup_steps, recipe.final_fraction),
         ValidateAverages(),
+        TrainingLog(checkpoint.log, clock),  # before the save, which notes its length
         SaveCheckpoints(checkpoint, clock, monitor),
-        TrainingLog(checkpoint.log, clock),
         samples,
     ]
     if recipe.patience is not None:
@@ -280,7 +280,7 @@ def _validate(model, task, checkpoint, clock, monitor):
         task.validation, verbose=0, return_dict=True, callbacks=[ValidateAverages()]
     )
     for callback in (
-        SaveCheckpoints(checkpoint, clock, monitor), TrainingLog(checkpoint.log, clock),
+        TrainingLog(checkpoint.log, clock), SaveCheckpoints(checkpoint, clock, monitor),
     ):  # fmt: skip
         callback.set_model(model)
         callback.on_epoch_begin(epoch)

@@ -125,9 +125,22 @@ def test_the_log_has_the_loss_of_each_stretch(tmp_path):
 
 
 def test_a_resumed_log_forgets_what_was_trained_after_the_last_save(tmp_path):
-    checkpoint = begun(tmp_path / "c")
-    rows = ["1,5,0.1,3.0\n", "1,10,0.2,2.5\n", "2,15,0.3,2.0\n"]
-    checkpoint.log.write_text("".join(["epoch,step,minutes,loss\n", *rows]))
-    checkpoint.note(epoch=1, step=10)
-    checkpoint.begin(resume=True, recipe="a", seed=0)
-    assert checkpoint.log.read_text() == "".join(["epoch,step,minutes,loss\n", *rows[:2]])
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 40)
+    kept = []
+    for slice_, (saved, cut_off) in enumerate([(18, 25), (14, 30), (12, 13)]):
+        if slice_:
+            Checkpoint(checkpoint.folder).begin(resume=True, recipe="a", seed=0)
+        log = TrainingLog(checkpoint.log, clock)
+        save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
+        for callback in (log, save):
+            callback.set_model(Model())
+        log.on_epoch_begin(0)
+        for batch in range(cut_off):  # a resumed epoch begins anew
+            clock.step = batch + 1
+            log.on_train_batch_end(batch, {"loss": 10.0 * slice_})
+            if batch + 1 == saved:
+                save._save_last()
+        kept += [(step, 10.0 * slice_) for step in range(2, saved + 1, 2)]
+    Checkpoint(checkpoint.folder).begin(resume=True, recipe="a", seed=0)
+    rows = list(csv.DictReader(checkpoint.log.read_text().splitlines()))
+    assert [(int(row["step"]), float(row["loss"])) for row in rows] == kept
