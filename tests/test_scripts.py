@@ -177,7 +177,7 @@ def test_generate_writes_what_the_model_writes(call, model, tmp_path):
 def test_generate_translates_with_a_beam(call, tmp_path, monkeypatch):
     from rnnzoo import Seq2Seq, Vocabulary, gru_seq2seq
 
-    vocabulary = Vocabulary.from_text("one two")
+    vocabulary = Vocabulary.from_text("one two", special_tokens=("<pad>", "<start>", "<end>"))
     gru_seq2seq(vocabulary, vocabulary, units=4).save(tmp_path / "translator.keras")
     monkeypatch.setattr(Seq2Seq, "translate", lambda self, texts, **given: [f"{texts} {given}"])
     done = call("generate", tmp_path / "translator.keras", "one two", "--beam-width", 3)
