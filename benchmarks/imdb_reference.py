@@ -228,10 +228,14 @@ def plain_lstm(words, units, num_layers=1, embedding_dim=256, dropout=0.0):
 
 def first_epoch(side, recipe, folder):
     """The figures of one side: those that are kept, or new ones."""
+    from rnnzoo.training.publish import NOT_TRAINING
+
     path = folder / f"{side}_{recipe.name}_seed_{recipe.seed}.json"
     wanted = json.loads(json.dumps(asdict(recipe)))  # as JSON has it
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["recipe"] != wanted:
-        raise RuntimeError(f"{path} is of another recipe; delete it.")
+    if path.is_file():
+        noted = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+        if [name for name in wanted.keys() - NOT_TRAINING if noted[name] != wanted[name]]:
+            raise RuntimeError(f"{path} is of another recipe; delete it.")
     if not path.is_file():
         if side == "rnnzoo":
             found = _processes.in_fresh_process(ours, recipe)
