@@ -105,7 +105,7 @@ def test_the_card_says_it_all(name, trained, small_data):
         f"train({name!r}",  # the command
         "Seed 0; 2.0 epochs",
         facts["machine"]["cpu"],
-        f"{facts['machine']['cores']} core",
+        f"{facts['machine']['cores']} core{'s' if facts['machine']['cores'] > 1 else ''}, ",
         f"rnnzoo {rnnzoo.__version__}",
         f"keras {keras.__version__}",
         facts["date"],
