@@ -12,7 +12,7 @@ from rnnzoo.generation.generate import generate
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
-from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
+from rnnzoo.models.base import ZooModel, embeddings_start, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
@@ -30,7 +30,8 @@ class LanguageModel(StatefulStreams, ZooModel):
         cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
         embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
         dropout: Rate of the dropout on the output of each recurrent layer.
-        tie_embedding_weights: Whether the output scores tokens by their input embeddings.
+        tie_embedding_weights: Whether the output scores tokens by their input embeddings, which
+            then start within 0.4 instead of Keras's 0.05.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         weight_drop: Rate of the dropout on the recurrent matrices.
         embedding_dropout: Rate of the dropout of whole tokens.
@@ -91,8 +92,9 @@ class LanguageModel(StatefulStreams, ZooModel):
         self.embedding_dim = int(embedding_dim or recurrent.units[0])
         self.tie_embedding_weights = tie_embedding_weights
         self.embedding = keras.layers.Embedding(
-            self.vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
-        )
+            self.vocabulary_size, self.embedding_dim, embeddings_start(tie_embedding_weights),
+            dtype=dtype, name="embedding",
+        )  # fmt: skip
         self.embedding_dropout = EmbeddingDropout(
             self.vocabulary_size, embedding_dropout, dtype=dtype, name="embedding_dropout"
         )
