@@ -39,16 +39,26 @@ def test_exports(name, tmp_path):
     runners.check_export(runners.MODELS[name](), str(tmp_path / "exported"))
 
 
-def test_shared_embeddings_start_larger_and_by_the_seed():
-    def start(seed, **options):
-        keras.utils.set_random_seed(seed)
-        model = rnnzoo.gru_seq2seq(50, 50, units=8, **options)
-        return keras.ops.convert_to_numpy(model.encoder.embedding.embeddings)
+def seq2seq_start(shared):
+    tied = "all" if shared else True  # those of one side alone start as Keras has it
+    model = rnnzoo.gru_seq2seq(50, 50, units=8, tie_embedding_weights=tied)
+    return model.encoder.embedding.embeddings
 
-    shared = start(0, tie_embedding_weights="all")
-    assert 0.3 < abs(shared).max() <= 0.4 and abs(start(0)).max() <= 0.05
-    np.testing.assert_array_equal(shared, start(0, tie_embedding_weights="all"))
-    assert not np.array_equal(shared, start(1, tie_embedding_weights="all"))
+
+def language_model_start(shared):
+    return rnnzoo.word_lm(50, 8, embedding_dim=8, tie_embedding_weights=shared).embedding.embeddings
+
+
+@pytest.mark.parametrize("start", [seq2seq_start, language_model_start])
+def test_shared_embeddings_start_larger_and_by_the_seed(start):
+    def drawn(seed, shared):
+        keras.utils.set_random_seed(seed)
+        return keras.ops.convert_to_numpy(start(shared))
+
+    shared = drawn(0, True)
+    assert 0.3 < abs(shared).max() <= 0.4 and abs(drawn(0, False)).max() <= 0.05
+    np.testing.assert_array_equal(shared, drawn(0, True))
+    assert not np.array_equal(shared, drawn(1, True))
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"][: 1 + runners.UNTRACED])
