@@ -34,7 +34,7 @@ def main():
 
 
 @contextlib.contextmanager
-def errors_in_a_sentence():
+def errors_in_a_sentence(aborted="Aborted."):
     """Imports rnnzoo without TensorFlow's log, and says mistakes in one sentence, exit code 2."""
     quiet_import()
     from rnnzoo.errors import InputError
@@ -46,7 +46,7 @@ def errors_in_a_sentence():
     except OSError as error:
         fail(f"{error.filename or 'A file'}: {error.strerror or error}. Nothing more was written.")
     except KeyboardInterrupt:
-        fail("Aborted; if a checkpoint was saved before, --resume goes on from it.", code=130)
+        fail(aborted, code=130)
 
 
 def fail(sentence, code=2):

@@ -33,6 +33,7 @@ STUDIES = {
         ("nats_per_character", "cold_start_nats_per_character"),
         {
             "the recipe": {},
+            "the recipe, seed 1": {"seed": 1},
             "no random resets": {"reset_probability": 0.0},
             "no weight decay": {"weight_decay": 0.0},
             "weight-drop 0.2": {"builder_options": {"weight_drop": 0.2}},
@@ -88,9 +89,9 @@ def start_from_vectors(recipe, vectors, path):
     """Saves an untrained model of the recipe whose embedding has the vectors of a file."""
     import keras
 
-    from rnnzoo import set_word_vectors
     from rnnzoo.training.language_model_task import LanguageModelTask
     from rnnzoo.training.splits import load_corpus
+    from rnnzoo.word_vectors import set_word_vectors
 
     keras.utils.set_random_seed(recipe.seed)
     model = LanguageModelTask(recipe, load_corpus(recipe), recipe.seed).build("float32")

@@ -167,8 +167,13 @@ def find(name_or_path: str | os.PathLike) -> Path:
 
     The file of a published model is checked against the index.
     """
+    if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
+        raise InputError(
+            f"A model is loaded by its name or its path, not by {name_or_path!r}; "
+            "`rnnzoo.list_models()` has the names."
+        )
     path = Path(name_or_path)
-    is_path = path.suffix or len(path.parts) != 1 or isinstance(name_or_path, os.PathLike)
+    is_path = path.suffix == ".keras" or len(path.parts) != 1 or not isinstance(name_or_path, str)
     models = {} if is_path else index()
     if name_or_path in models:
         return _published_file(models[name_or_path])
@@ -191,9 +196,12 @@ def is_here(model: Published) -> bool:
 def _published_file(model: Published) -> Path:
     """The file of a published model, if it is the one that was published."""
     path = folder() / model.file
-    restore = f"restore it (`git checkout -- saved_models/{model.name}`) or install rnnzoo again"
+    restore = f"restore it by `git checkout -- saved_models/{model.name}`"
+    installed = folder().parent == Path(__file__).parent  # not a checkout
+    if installed:
+        restore = "install rnnzoo again"
     if not path.is_file():
-        if not model.in_wheel:
+        if installed and not model.in_wheel:
             raise InputError(
                 f"The weights of {model.name!r} are not in the installed package, since the terms "
                 f"of its corpus {model.corpus} do not allow it; take saved_models/{model.name} "

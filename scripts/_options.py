@@ -53,7 +53,8 @@ def run(main):
 
 def train_command(recipe, task, text_file=None, from_model=None, **options):
     """Trains a recipe, or says in one sentence why not."""
-    with errors_in_a_sentence():
+    aborted = "Aborted; if a checkpoint was saved before, --resume goes on from it."
+    with errors_in_a_sentence(aborted):
         from rnnzoo import recipes
         from rnnzoo.errors import unknown_name
         from rnnzoo.training.train import train

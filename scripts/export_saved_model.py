@@ -8,7 +8,9 @@ from _options import errors_in_a_sentence, run
 
 
 def main(
-    model: Annotated[str, typer.Argument(help="A model's folder or .keras file.")],
+    model: Annotated[
+        str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to write the SavedModel to.")],
 ):
     """Export a model as a SavedModel: text in, text out.
@@ -18,9 +20,9 @@ def main(
     and score(source, target).
 
     Examples:
-      python scripts/export_saved_model.py saved_models/imdb_lm exported/imdb_lm
+      python scripts/export_saved_model.py gru_seq2seq_spa_eng exported/spa_eng
 
-      saved_model_cli show --dir exported/imdb_lm --all
+      saved_model_cli show --dir exported/spa_eng --all
     """
     with errors_in_a_sentence():
         from rnnzoo import zoo

@@ -9,12 +9,19 @@ from _options import errors_in_a_sentence, run
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="The folder that a training left.")],
-    name: Annotated[str, typer.Argument(help="The name of the model in the zoo.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder that a training left.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The name of the model in the zoo.", show_default=False)
+    ] = None,
     data_dir: options.DataDir = None,
     text_file: options.TextFile = None,
     saved_model: Annotated[
         bool, typer.Option("--saved-model", help="Add a SavedModel (float32, larger).")
+    ] = False,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Publish nothing; write all cards in today's words.")
     ] = False,
 ):
     """Put a trained model into saved_models/, with half-precision weights, a card and the index.
@@ -26,10 +33,18 @@ def main(
       python scripts/publish_model.py trained/shakespeare char_lstm_shakespeare
 
       python scripts/publish_model.py trained/small char_lstm_small --saved-model
+
+      python scripts/publish_model.py --cards
     """
     with errors_in_a_sentence():
-        from rnnzoo.training.publish import publish_model
+        from rnnzoo.errors import InputError
+        from rnnzoo.training.publish import publish_model, rewrite_cards
 
+        if cards:
+            rewrite_cards()
+            return
+        if folder is None or name is None:
+            raise InputError("Give the folder that a training left and a name, or --cards.")
         written = publish_model(
             folder, name, data_dir=data_dir, text_file=text_file, saved_model=saved_model
         )

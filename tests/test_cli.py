@@ -162,3 +162,8 @@ def test_publish_from_the_command_line(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, [str(tmp_path), "Bad Name"])
     assert done.exit_code == 2 and "'Bad Name' is not fit for the zoo" in done.stderr
     assert list(tmp_path.iterdir()) == []
+    done = CliRunner().invoke(app, [str(tmp_path)])
+    assert done.exit_code == 2 and "Give the folder that a training left and a name" in done.stderr
+    called = []
+    monkeypatch.setattr("rnnzoo.training.publish.rewrite_cards", lambda: called.append(True))
+    assert CliRunner().invoke(app, ["--cards"]).exit_code == 0 and called

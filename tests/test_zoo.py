@@ -1,7 +1,7 @@
 import hashlib
 import json
 import os
-import shlex
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +22,8 @@ from rnnzoo.training.publish import _check_recipe
 from rnnzoo.training.report import readable
 from rnnzoo.vocabulary import Vocabulary
 
+# At the start of a word: not within a URL, "8/10" or a relative path.
+FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w+/""")
 IDS = np.array([[1, 2, 3], [4, 5, 0]], "int32")
 
 
@@ -139,16 +141,38 @@ def test_another_file_than_the_published_one(make_zoo):
     path = folder / "romeo" / "model.keras"
     path.write_bytes(path.read_bytes() + b" ")  # a zip file does not mind
     zoo.load(path)
-    check_refused("romeo", r"not the published one .*SHA-256.*git checkout.*install rnnzoo again")
+    check_refused("romeo", r"not the published one .*SHA-256.*git checkout -- saved_models/romeo`, or load")
+    path.unlink()
+    check_refused("romeo", "is missing.*git checkout -- saved_models/romeo")
+
+
+def test_another_file_in_the_installed_package(make_zoo, monkeypatch):
+    folder = make_zoo("romeo")
+    monkeypatch.setattr(zoo, "__file__", str(folder.parent / "zoo.py"))
+    path = folder / "romeo" / "model.keras"
+    path.write_bytes(path.read_bytes() + b" ")
+    check_refused("romeo", "not the published one .*install rnnzoo again, or load it by")
     path.unlink()
     check_refused("romeo", "is missing.*install rnnzoo again")
 
 
-def test_weights_that_may_not_be_in_the_package(make_zoo):
+def test_weights_that_may_not_be_in_the_package(make_zoo, monkeypatch):
     folder = make_zoo(romeo={"in_wheel": False})
     zoo.load("romeo")
     (folder / "romeo" / "model.keras").unlink()
+    check_refused("romeo", "is missing.*git checkout -- saved_models/romeo")
+    monkeypatch.setattr(zoo, "__file__", str(folder.parent / "zoo.py"))
     check_refused("romeo", "terms of its corpus tiny_shakespeare do not allow it.*char_lstm_tiny")
+
+
+@pytest.mark.parametrize("nothing", [None, 5, ""])
+def test_what_is_no_name_and_no_path(nothing):
+    check_refused(nothing, f"not by {nothing!r}")
+
+
+def test_a_name_with_a_dot_gets_the_nearest_names(make_zoo):
+    make_zoo("char_lstm_romeo")
+    check_refused("char_lstm.romeo", "did you mean 'char_lstm_romeo'")
 
 
 def test_damaged_index(make_zoo):
@@ -172,15 +196,20 @@ def test_the_models_of_this_checkout():
         assert loaded.count_params() == published.parameters
         for file in ("card.md", "curve.png", "metrics.json"):
             assert (path.parent / file).is_file(), f"{name} has no {file}"
-        facts = json.loads((path.parent / "metrics.json").read_text())
-        typed = shlex.split(facts["training"]["command"])
-        assert not [word for word in typed if word.startswith("/")]  # folders of one machine
+        assert not FOLDER_OF_A_MACHINE.search((path.parent / "card.md").read_text())
+        assert not FOLDER_OF_A_MACHINE.search((path.parent / "metrics.json").read_text())
     files = [zoo.folder() / "index.json"]
     files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
     assert sum(path.stat().st_size for path in files) < 50e6
     if zoo.index():
         smallest = min(zoo.index().values(), key=lambda published: published.parameters)
         assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
+
+
+def test_folders_of_a_machine_are_seen():
+    for text in ("--out /home/me/out", "--out=/home/me/out", "train('imdb_lm', out='/home/me')"):
+        assert FOLDER_OF_A_MACHINE.search(text)
+    assert not FOLDER_OF_A_MACHINE.search("--out trained/imdb_lm https://github.com/a 8/10 and/or")
 
 
 @pytest.mark.parametrize("name", sorted(zoo.index()))

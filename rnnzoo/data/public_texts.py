@@ -167,7 +167,7 @@ def multi30k_en_de(*, data_dir: str | Path | None = None, seed: int = 0) -> Corp
     sources = {source for source, _ in splits["train"]}
     for split in ("validation", "test"):
         if shared := sum(source in sources for source, _ in splits[split]):
-            notes.append(f"{shared:,} English captions of {split} occur in train too.")
+            notes.append(f"English captions of {split} that occur in train too: {shared:,}.")
     return Corpus(
         name="multi30k_en_de",
         kind="pairs",

@@ -9,13 +9,14 @@ from rnnzoo.errors import InputError
 def translation_quality(translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """Compares translations with one reference each, over the whole corpus.
 
-    All three take readable texts as they are: what `translate` wrote against what the corpus has.
+    All take readable texts as they are: what `translate` wrote against what the corpus has.
 
     - `bleu`: cased; sacrebleu's own tokens (`13a`), 4-grams, exponential smoothing: its default.
     - `bleu_lowercase`: the same after both sides are lower-cased. This is the one to hold beside
       figures that were counted "lower-cased and tokenised", though those come from the Moses
       tokenizer and `multi-bleu.perl`, whose tokens differ a little from `13a`.
     - `chrf`: chrF2 of characters up to 6-grams, cased, white space left out: sacrebleu's default.
+    - `chrf_lowercase`: the same after both sides are lower-cased.
 
     Args:
         translations: The translations.
@@ -72,4 +73,9 @@ def _metrics():
         )
     from sacrebleu.metrics import BLEU, CHRF
 
-    return {"bleu": BLEU(), "bleu_lowercase": BLEU(lowercase=True), "chrf": CHRF()}
+    return {
+        "bleu": BLEU(),
+        "bleu_lowercase": BLEU(lowercase=True),
+        "chrf": CHRF(),
+        "chrf_lowercase": CHRF(lowercase=True),
+    }

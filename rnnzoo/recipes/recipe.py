@@ -1,12 +1,18 @@
 """What a recipe is: one whole way from a corpus to a trained model, as data."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from numbers import Real
 from typing import Any
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 
+# What of a recipe may change after a training that is to be made again: words, and measuring.
+NOT_TRAINING = {
+    "description", "expected", "limits", "prompts", "temperature", "sample_length",
+    "sample_every_batches", "measure", "beam_widths", "length_penalty", "ngram_orders",
+}  # fmt: skip
 TASKS = ("language_model", "translation")
 MEASURES = ("symbols", "bleu")
 BATCHES = ("streams", "windows", "documents", "pairs")
@@ -174,6 +180,10 @@ class Recipe:
             value = getattr(self, name)
             if not (isinstance(value, Real) and value >= 0):
                 raise InputError(f"`{name}` must be at least 0, not {value!r}.")
+
+    def as_json(self) -> dict[str, Any]:
+        """Its arguments as JSON gives them back: lists where it has tuples."""
+        return json.loads(json.dumps(asdict(self)))
 
 
 _RECIPES: dict[str, Recipe] = {}

@@ -1,6 +1,7 @@
 """The card of a trained model: what it is, how good, and how to make it again."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from typing import Any
@@ -76,11 +77,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         "",
         "## Figures",
         "",
-        *(
-            [f"`rnnzoo evaluate {name}` makes {'those of the test' if test else 'them'} again.", ""]
-            if name
-            else []
-        ),
+        *([_again(name, test), ""] if name else []),
         f"- Validation data: {facts['split']}.",
         *([f"- Test data: {test['split']}. No checkpoint was chosen by them."] if test else []),
         *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
@@ -129,6 +126,7 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         "",
         "## Training",
         "",
+        *(["In a clone of the repository:", ""] if training["command"][:6] == "python" else []),
         "```",
         training["command"],
         "```",
@@ -138,8 +136,10 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
         *_slices(training.get("slices", [])),
+        *_resumed_by(training),
         f"- Machine: {_machine(facts['machine'])}; {facts['machine']['system']}.",
         f"- Versions: {', '.join(f'{name} {v}' for name, v in facts['versions'].items())}.",
+        *_code(training.get("slices", [])),
         f"- Date: {facts['date']}.",
         "- Recipe, as far as it differs from the defaults:",
         "",
@@ -156,6 +156,25 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         lines += [f"Seed {seed}:", "", "```", sample, "```", ""]
     lines += ["## Limits and intended use", "", _limits(facts), ""]
     return "\n".join(lines)
+
+
+def read_samples(text: str) -> list[str]:
+    """Reads the samples back from a card.
+
+    Args:
+        text: What `card` wrote.
+
+    Returns:
+        The samples, that of seed 0 first.
+    """
+    part = text.split("\n## Samples\n")[1].split("\n## Limits")[0]
+    return re.findall(r"^Seed \d+:\n\n```\n(.*?)\n```$", part, re.DOTALL | re.MULTILINE)
+
+
+def _again(name, test):
+    """How to measure the figures again."""
+    which = "the figures of the test data" if test else "these figures"
+    return f"`rnnzoo evaluate {name}` measures {which} again."
 
 
 def _headline(split, figures):
@@ -183,8 +202,8 @@ def _last_checkpoint(training):
 def _rounding(figures):
     """What half precision costs: figures by name, before and after."""
     costs = [
-        f"validation {readable(name, 0)[0]} {after:.5g}, before the rounding {before:.5g} "
-        f"({after - before:+.5f})"
+        f"validation {' '.join(readable(name, after))}, before the rounding "
+        f"{readable(name, before)[1]} ({after - before:+.5f})"
         for name, (before, after) in figures.items()
     ]
     whole = "The file holds the weights in half precision, and the figures are of these"
@@ -194,7 +213,12 @@ def _rounding(figures):
 def _sampling(facts):
     """How the samples were drawn."""
     if facts["task"] == "translation":
-        return "These number the validation texts: greedy search, which is shown, draws nothing."
+        widest = facts["recipe_arguments"]["beam_widths"][0]
+        other = "" if widest == 1 else f" (the figure is of a beam of {widest})"
+        return (
+            "They are the first validation texts, translated by greedy search, which draws nothing "
+            f"at random{other}."
+        )
     return f"Drawn at temperature {facts['recipe_arguments']['temperature']} after a prompt."
 
 
@@ -262,6 +286,19 @@ def _slices(slices):
     elif noted:
         line += " Each later one began with an epoch."
     return [line]
+
+
+def _resumed_by(training):
+    """The commands that went on with a training, where they are not the one that began it."""
+    commands = {one.get("command") for one in training.get("slices", [])}
+    others = sorted(commands - {None, training["command"]})
+    return [f"- Resumed by `{command} --resume`." for command in others]
+
+
+def _code(slices):
+    """The commits of the checkouts that the slices of a training ran from."""
+    commits = dict.fromkeys(one.get("commit") for one in slices)
+    return [f"- Code: commit {', then '.join(commits)}."] if commits and None not in commits else []
 
 
 def _recipe(arguments):

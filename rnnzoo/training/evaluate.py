@@ -103,14 +103,17 @@ def read_facts(folder: Path) -> dict:
     """Reads what a training noted of its model, the content of its metrics.json."""
     path = folder / FACTS_FILE
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if all(facts[name] for name in ("recipe", "recipe_arguments", "figures", "corpus")):
+            return facts
+        raise ValueError("It lacks what a training notes.")
     except FileNotFoundError:
         raise InputError(
             f"There is no {FACTS_FILE} beside the model in {folder}, which says what it reached "
             "on which data; give the folder that a training left, or a name of the zoo."
         ) from None
-    except ValueError:
-        raise InputError(f"{path} is damaged; train the model again.") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path} is damaged; restore it, or train the model again.") from None
 
 
 def figures_of(facts: dict[str, Any], split: str) -> dict:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,21 @@ def machine() -> dict[str, Any]:
     """Describes the machine, for a card."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": cpu_info()[0], "cores": cores, "gpus": gpus(), "system": platform.platform()}
+
+
+def commit() -> str | None:
+    """The commit of the checkout this code is of, "-dirty" behind it if files have been changed.
+
+    `None` for an installed package, and where there is no git.
+    """
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    with contextlib.suppress(OSError):
+        found = subprocess.run(describe, capture_output=True, text=True, check=False)
+        return found.stdout.strip() or None
+    return None
 
 
 def versions() -> dict[str, str]:

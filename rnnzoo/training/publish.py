@@ -2,32 +2,25 @@
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from rnnzoo import recipes, zoo
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.models.base import FILE_FORMAT
+from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import SAMPLE_SEEDS
-from rnnzoo.training.card import card, may_ship
+from rnnzoo.training.card import card, may_ship, read_samples
 from rnnzoo.training.evaluate import FACTS_FILE, agree, make_task, read_facts
-from rnnzoo.training.files import unfinished, write_atomically
+from rnnzoo.training.files import write_atomically
+from rnnzoo.training.half_precision import to_half_precision
 
-WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
-# What of a recipe may change after a training that is to be made again: words, and measuring.
-NOT_TRAINING = {
-    "description", "expected", "limits", "prompts", "temperature", "sample_length",
-    "sample_every_batches", "measure", "beam_widths", "length_penalty", "ngram_orders",
-}  # fmt: skip
+MOST_BYTES = 50e6  # of all published models together: a checkout has them, the wheel most
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 IGNORED = """\
 # Written by scripts/publish_model.py: what is published is kept, everything else ignored.
@@ -87,7 +80,6 @@ def publish_model(
     curve = folder / "curve.png"
     if not curve.is_file():
         raise InputError(f"There is no {curve}; give the folder that a training left.")
-    models = zoo.index()
     facts, model = read_facts(folder), zoo.load(folder)
     _check_recipe(facts)
     given = {"data_dir": data_dir, "text_file": text_file}
@@ -102,10 +94,8 @@ def publish_model(
     with _new_folder(target) as new:
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
         model = zoo.load(new)
-        facts |= {"name": name, "figures": task.evaluate(model)}
-        recipe = recipes.get(facts["recipe"])  # whose words may be newer
-        facts["description"] = recipe.description
-        facts["recipe_arguments"] |= {"expected": recipe.expected, "limits": recipe.limits}
+        facts |= {"name": name, "figures": task.evaluate(model), "split": task.split}
+        _use_the_words_of_today(facts)
         perplexities = [figure for figure in before if figure.startswith("perplexity")]
         facts["half_precision"] = {
             figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *perplexities)
@@ -120,91 +110,67 @@ def publish_model(
             }
             facts["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
         samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
-        write_atomically(new / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(new / FACTS_FILE, _json(facts))
         write_atomically(new / "card.md", card(facts, samples))
         shutil.copyfile(curve, new / "curve.png")
         if saved_model:
             model.export(new / "saved_model", verbose=False)
-        models[name] = _entry(facts, model, new)
-        _replace(target, new, lambda: _write_index(models))
+        _check_size(target, new)
+        entry = _entry(facts, model, new)
+        _replace(target, new, lambda: _write_index(zoo.index() | {name: entry}))
     return target
+
+
+def rewrite_cards() -> None:
+    """Writes the cards of all published models anew, in the words that recipe and card have now.
+
+    Figures and samples stay as they are. Run it after a change of words.
+    """
+    for name in zoo.index():
+        folder = zoo.folder() / name
+        facts = read_facts(folder)
+        _check_recipe(facts)
+        _use_the_words_of_today(facts)
+        samples = read_samples((folder / "card.md").read_text(encoding="utf-8"))
+        write_atomically(folder / FACTS_FILE, _json(facts))
+        write_atomically(folder / "card.md", card(facts, samples))
+
+
+def _use_the_words_of_today(facts):
+    recipe = recipes.get(facts["recipe"])
+    words = {name: getattr(recipe, name) for name in ("description", "expected", "limits")}
+    facts["description"] = recipe.description
+    facts["recipe_arguments"] |= words
+
+
+def _check_size(target, new):
+    """Refuses a model that would make the zoo too large, before anything is replaced."""
+    kept = [zoo.folder() / name for name in zoo.index().keys() - {target.name}]
+    size = sum(file.stat().st_size for folder in (*kept, new) for file in folder.rglob("*"))
+    if size > MOST_BYTES:
+        raise InputError(
+            f"With {target.name} the published models would have {size:,} bytes, of the "
+            f"{MOST_BYTES:,.0f} that they may have; train a smaller one, or take another one out "
+            "of saved_models/ and its index first."
+        )
 
 
 def _check_recipe(facts):
     """Refuses a model that the command on its card would not make again."""
     defaults = recipes.Recipe("", "", task="language_model", corpus="", builder="")
-    noted = _as_json(defaults) | facts["recipe_arguments"]  # older code noted fewer
-    now, command = _as_json(recipes.get(facts["recipe"])), facts["training"]["command"]
+    noted = defaults.as_json() | facts["recipe_arguments"]  # older code noted fewer
+    now, training = recipes.get(facts["recipe"]).as_json(), facts["training"]
+    commands = [training["command"], *(one.get("command") for one in training.get("slices", []))]
+    commands = " ".join(filter(None, commands))
     for name in sorted(noted.keys() - NOT_TRAINING):
         option = name in ("epochs", "max_minutes", "seed")
         typed = rf"(^|[ (])(--{name.replace('_', '-')}[ =]|{name}=)"
-        if noted[name] != now.get(name) and not (option and re.search(typed, command)):
+        if noted[name] != now.get(name) and not (option and re.search(typed, commands)):
             raise InputError(
                 f"The model was trained with {name} {noted[name]!r}, but its recipe "
                 f"{facts['recipe']!r} has {now.get(name)!r} now, so that the command on the card "
                 "would not make it again; correct the recipe, or train it again."
             )
-
-
-def _as_json(recipe):
-    return json.loads(json.dumps(asdict(recipe)))  # lists where a recipe has tuples
-
-
-def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> None:
-    """Copies a `.keras` file with its float32 weights as float16, which loading widens again.
-
-    Keras casts what it reads to the dtype of each variable, so that `keras.saving.load_model` and
-    every backend read the file as they read the other.
-
-    Args:
-        source: The file.
-        target: The file to write; one that exists is replaced.
-
-    Raises:
-        InputError: If a weight is beyond the range of half precision, 65,504.
-
-    Example:
-        ```python
-        to_half_precision("romeo.keras", "small_romeo.keras")
-        ```
-    """
-    with zipfile.ZipFile(source) as before, unfinished(target) as path:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as after:
-            for part in before.infolist():
-                content = before.read(part)
-                if part.filename == WEIGHTS_FILE:
-                    content = _halved(content, source)
-                # The time of the old part, so that the same model gives the same file.
-                new = zipfile.ZipInfo(part.filename, part.date_time)
-                after.writestr(new, content, zipfile.ZIP_DEFLATED)
-
-
-def _halved(content, source):
-    """The HDF5 file of weights with every float32 array as float16."""
-    import h5py
-
-    result = io.BytesIO()
-    with h5py.File(io.BytesIO(content)) as before, h5py.File(result, "w") as after:
-
-        def copy(path, item):
-            if isinstance(item, h5py.Group):
-                new = after.require_group(path)
-            else:
-                values = item[()]
-                if values.dtype == np.float32:
-                    with np.errstate(over="ignore"):
-                        values = values.astype(np.float16)
-                    if not np.isfinite(values).all():
-                        raise InputError(
-                            f"A weight of {source} ({path}) is beyond half precision, 65,504, or "
-                            "not a number; train the model again."
-                        )
-                new = after.create_dataset(path, data=values)
-            new.attrs.update(item.attrs)
-
-        after.attrs.update(before.attrs)
-        before.visititems(copy)
-    return result.getvalue()
 
 
 def _entry(facts, model, folder):
@@ -236,9 +202,11 @@ def _write_index(models):
     ignored = IGNORED + "".join(f"!/{name}/\n" for name in entries)
     write_atomically(zoo.folder() / ".gitignore", ignored)
     content = {"format": zoo.INDEX_FORMAT, "models": entries}
-    write_atomically(
-        zoo.folder() / zoo.INDEX_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    )
+    write_atomically(zoo.folder() / zoo.INDEX_FILE, _json(content))
+
+
+def _json(content):
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 @contextlib.contextmanager
@@ -256,6 +224,8 @@ def _new_folder(target):
 def _replace(target, new, then):
     """Puts a folder in the place of another and does the rest; if that fails, all is as before."""
     old = target.with_name(f".old.{target.name}")
+    if old.exists() and not target.exists():  # publishing was killed between the two renames
+        old.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)

@@ -24,7 +24,8 @@ def readable(name: str, value: float | list[float] | dict[str, float]) -> tuple[
         return words, " ".join(f"{number:.3f}" for number in value)
     if isinstance(value, int):
         return words, f"{value:,}"
-    return words, f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+    whole = name.startswith(("bleu", "chrf")) or abs(value) >= 10
+    return words, f"{value:.2f}" if whole else f"{value:.4f}"
 
 
 def _percent(share):

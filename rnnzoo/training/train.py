@@ -14,6 +14,7 @@ from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
 from rnnzoo.optimizers import adam
+from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import publish
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
@@ -88,7 +89,8 @@ def train(
         ```
     """
     given = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed}
-    recipe = _adapted(recipes.get(recipe) if isinstance(recipe, str) else recipe, given)
+    chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    recipe = _adapted(chosen, given)
     out = _output(out, recipe.name)
     check_output(out)
     if log_dir is not None:
@@ -120,20 +122,28 @@ def train(
     if not resume:
         model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
-    identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
-    checkpoint.begin(resume, **identity)
+    checkpoint.begin(resume, **_identity(recipe, corpus))
     if not resume:
         checkpoint.note(from_model=None if from_model is None else str(from_model))
-    clock = _fit(model, task, recipe, checkpoint, log_dir, callbacks)
+    command = _command(chosen, out, text_file, from_model, given)
+    clock = _fit(model, task, recipe, checkpoint, command, log_dir, callbacks)
 
+    began = checkpoint.progress.get("slices", [{}])[0]  # the command that began the training
     run = {
-        "command": _command(recipe.name, out, text_file, from_model, given),
+        "command": began.get("command") or command,
         "dtype": dtype,
         "dtype_reason": reason,
         "from_model": checkpoint.progress["from_model"],
         "stopped_by": clock.stopped_by,
     }
     return publish(model, task, checkpoint, out, baselines, run)
+
+
+def _identity(recipe, corpus):
+    """What must be as it was when a training is resumed; more epochs or minutes may be given."""
+    free = NOT_TRAINING | {"name", "dtype", "epochs", "max_minutes"}
+    kept = {name: value for name, value in recipe.as_json().items() if name not in free}
+    return {"recipe": recipe.name, "corpus_sha256": corpus.sha256, **kept}
 
 
 def _output(out, name):
@@ -210,7 +220,7 @@ def _compiled(model, recipe):
     return model
 
 
-def _fit(model, task, recipe, checkpoint, log_dir, extra):
+def _fit(model, task, recipe, checkpoint, command, log_dir, extra):
     """Trains the model; returns the clock."""
     progress = checkpoint.progress
     monitor = f"val_{model.default_metric().name}"
@@ -254,7 +264,7 @@ def _fit(model, task, recipe, checkpoint, log_dir, extra):
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
         f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
     )
-    checkpoint.begin_slice(model.dtype_policy.name, clock.steps_per_epoch)
+    checkpoint.begin_slice(command, model.dtype_policy.name, clock.steps_per_epoch)
     if recipe.max_minutes:
         clock.validation_seconds = measure_validation(model, task.validation)
     with stop_on_interrupt(clock):
@@ -296,12 +306,23 @@ def _check_finite(checkpoint, recipe):
         )
 
 
-def _command(name, out, text_file, from_model, given):
+def _command(recipe, out, text_file, from_model, given):
     """The command that was typed, or the call that does the same."""
     if Path(sys.argv[0]).name.startswith("train_"):
-        typed = [word for word in sys.argv[1:] if word != "--resume"]  # what began the training
+        typed = [word for word in sys.argv[1:] if word != "--resume"]  # would begin it, too
         return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *typed])
     paths = {"out": out, "text_file": text_file, "from_model": from_model}
     given = {key: value and str(value) for key, value in paths.items()} | given
     told = [f"{key}={value!r}" for key, value in given.items() if value is not None]
-    return f"rnnzoo.training.train.train({', '.join([repr(name), *told])})"
+    return f"rnnzoo.training.train.train({', '.join([_in_python(recipe), *told])})"
+
+
+def _in_python(recipe):
+    """The name of a recipe, or what makes it of the one that is registered by its name."""
+    if recipe.name not in recipes.names():
+        return repr(recipe)
+    known = vars(recipes.get(recipe.name))
+    changes = [f"{name}={value!r}" for name, value in vars(recipe).items() if value != known[name]]
+    if not changes:
+        return repr(recipe.name)
+    return f"dataclasses.replace(recipes.get({recipe.name!r}), {', '.join(changes)})"

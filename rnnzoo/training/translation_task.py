@@ -52,9 +52,8 @@ class TranslationTask:
         self.recipe, self.corpus = recipe, corpus
         train, held, self.split = train_and_validation(corpus, recipe)
         train, self.held = map(self._directed, (train, held))
-        if recipe.measure == "bleu":
-            self.split += "; counted by sacrebleu: "
-            self.split += ", ".join(f"{name} {how}" for name, how in signatures().items())
+        # Before the work of a vocabulary: sacrebleu may be missing.
+        counted = signatures() if recipe.measure == "bleu" else {}
         if model is None:
             self.vocabularies = self._new_vocabularies(train)
         else:
@@ -62,6 +61,9 @@ class TranslationTask:
             sides = zip(*train, *self.held, strict=True)  # all sources, all targets
             for vocabulary, texts in zip(self.vocabularies, sides, strict=True):
                 check_symbols(vocabulary, texts, corpus.name)
+        if counted:
+            told = ", ".join(f"{name} {counted[name]}" for name in self._counts())
+            self.split += f"; counted by sacrebleu: {told}"
         size = recipe.batch_size
         self.train = self._batches(train, size, seed=seed, initial_epoch=initial_epoch)
         self.validation = self._batches(
@@ -127,14 +129,15 @@ class TranslationTask:
             "translated_pairs": len(pairs),
         }
 
-    def _quality(self, model, pairs):
-        """BLEU and chrF of pairs by search: `bleu_beam_5`, `bleu_greedy`, ...
+    def _counts(self):
+        """What is counted: a model that writes no capitals cannot be right where case counts."""
+        if self.vocabularies[1].lowercase:
+            return ["bleu_lowercase", "chrf_lowercase"]
+        return ["bleu", "bleu_lowercase", "chrf"]
 
-        A model that writes no capitals cannot be right where case counts: what is quoted of it is
-        the lower-cased BLEU.
-        """
+    def _quality(self, model, pairs):
+        """BLEU and chrF of pairs by search: `bleu_beam_5`, `bleu_greedy`, ..."""
         references = [target for _, target in pairs]
-        quoted = "bleu_lowercase" if self.vocabularies[1].lowercase else "bleu"
         figures = {}
         for width in self.recipe.beam_widths:
             how = "greedy" if width == 1 else f"beam_{width}"
@@ -142,8 +145,7 @@ class TranslationTask:
                 translate, model, beam_width=width, length_penalty=self.recipe.length_penalty
             )
             found = translation_quality(translate_all(write, pairs), references)
-            found = {quoted: found[quoted], **found}
-            figures |= {f"{name}_{how}": value for name, value in found.items()}
+            figures |= {f"{name}_{how}": found[name] for name in self._counts()}
         return figures
 
     def prompts(self) -> list[str]:

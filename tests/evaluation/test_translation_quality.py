@@ -48,6 +48,8 @@ def test_figures_are_as_defined(written):
     lowered = [[text.lower() for text in texts] for texts in (written, WANTED)]
     assert figures["bleu_lowercase"] == pytest.approx(bleu(*lowered))
     assert figures["chrf"] == pytest.approx(chrf(written, WANTED))
+    assert figures["chrf_lowercase"] == pytest.approx(chrf(*lowered))
+    assert figures["chrf"] < figures["chrf_lowercase"]
     assert figures["bleu"] == pytest.approx(bleu(written, WANTED))
     assert 10 < figures["bleu"] < figures["bleu_lowercase"] < 100
 
@@ -63,6 +65,7 @@ def test_signatures():
         "bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp",
         "bleu_lowercase": "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp",
         "chrf": "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no",
+        "chrf_lowercase": "nrefs:1|case:lc|eff:yes|nc:6|nw:0|space:no",
     }
 
 

@@ -38,6 +38,20 @@ def test_a_resumed_training_says_where_it_ran():
     ]
 
 
+def test_a_training_that_was_resumed_by_another_command():
+    first, longer = one_slice(0.0) | {"command": "a"}, one_slice(9.0) | {"command": "a --epochs 4"}
+    training = {"command": "a", "slices": [first, first, one_slice(5.0), longer]}
+    assert card._resumed_by(training) == ["- Resumed by `a --epochs 4 --resume`."]
+    assert card._resumed_by({"command": "a", "slices": [first, first]}) == []
+    assert card._resumed_by({"command": "a"}) == []
+
+
+def test_the_code_of_a_training():
+    slices = [{"commit": name} for name in ("a1", "a1", "b2-dirty")]
+    assert card._code(slices) == ["- Code: commit a1, then b2-dirty."]
+    assert card._code([]) == card._code([{}]) == card._code([{"commit": None}]) == []
+
+
 def test_slices_that_older_code_did_not_note():
     old = one_slice(0.0, machine=None, dtype=None, repeated=None)
     told = (

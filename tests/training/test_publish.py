@@ -24,7 +24,8 @@ from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
 from rnnzoo.training.card import _last_checkpoint
 from rnnzoo.training.evaluate import FACTS_FILE, evaluate
-from rnnzoo.training.publish import publish_model, to_half_precision
+from rnnzoo.training.half_precision import to_half_precision
+from rnnzoo.training.publish import publish_model
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import train
 from rnnzoo.training.translation_task import TranslationTask
@@ -103,10 +104,10 @@ def test_what_is_published(zoo_folder, trained):
 def test_the_card(zoo_folder):
     card = (zoo_folder / "char_lstm_small" / "card.md").read_text()
     assert card.startswith("# char_lstm_small\n")
-    assert "`rnnzoo evaluate char_lstm_small` makes them again." in card
+    assert "`rnnzoo evaluate char_lstm_small` measures these figures again." in card
     rounding = r"validation nats per character (\S+), before the rounding (\S+) \((\S+)\)\.\n"
     after, before, cost = map(float, re.search(rounding, card).groups())
-    assert after - before == pytest.approx(cost, abs=1e-4) and abs(cost) < 0.01
+    assert after - before == pytest.approx(cost, abs=2e-4) and abs(cost) < 0.01
     assert "https://github.com/karpathy/char-rnn" in card
     assert "seeds 0, 1 and 2. Drawn at temperature 0.8" in card
     assert "A model trained on it ships with the package: the text is in the public" in card
@@ -114,7 +115,8 @@ def test_the_card(zoo_folder):
     assert "**Test symbols right" in card and "**Validation symbols right" in card
     assert "20 pairs: the multi30k_en_de test split" in card
     assert re.search(r"validation perplexity teacher forced \S+, before the rounding \S+ \(", card)
-    assert "These number the validation texts: greedy search" in card
+    assert "`rnnzoo evaluate captions` measures the figures of the test data again." in card
+    assert "first validation texts, translated by greedy search, which draws nothing at ra" in card
     assert "may not ship with the package" in card
 
 
@@ -250,6 +252,10 @@ def test_a_trained_folder_and_a_bare_model(trained, small_data, tmp_path):
     shutil.copy(trained["char_lstm_tiny"] / "model.keras", tmp_path)
     with pytest.raises(InputError, match=r"no metrics.json beside the model"):
         evaluate(tmp_path, data_dir=small_data)
+    for damaged in ("{", "[]", "{}", '{"recipe": "char_lstm_tiny"}'):
+        (tmp_path / "metrics.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"metrics.json is damaged; restore it, or train"):
+            evaluate(tmp_path, data_dir=small_data)
 
 
 class NothingToMeasure:
@@ -258,7 +264,7 @@ class NothingToMeasure:
     corpus = types.SimpleNamespace(splits={})
 
     def __init__(self, facts, model, **given):
-        self.figures = facts["figures"]
+        self.figures, self.split = facts["figures"], facts["split"]
 
     def evaluate(self, model):
         return self.figures
@@ -267,13 +273,14 @@ class NothingToMeasure:
         return f"to be {seed}"
 
 
+def full(models):
+    raise OSError(28, "No space left on device")
+
+
 def test_publishing_again_replaces_or_changes_nothing(zoo_folder, trained, monkeypatch):
     monkeypatch.setattr(publish, "make_task", NothingToMeasure)
     source = trained["char_lstm_tiny"]
     before, untouched = content(zoo_folder), content(source)
-
-    def full(models):
-        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(publish, "_write_index", full)
@@ -350,8 +357,46 @@ def test_a_recipe_that_would_not_make_the_model_again(zoo_folder, trained, monke
     with pytest.raises(InputError, match=sentence):
         publish_model(trained["char_lstm_tiny"], "char_lstm_small")
     assert content(zoo_folder) == before
-    change(temperature=0.5, expected="Much.")
+    change(temperature=0.5, description="Small.", expected="Much.")
     publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    noted = json.loads((zoo_folder / "char_lstm_small" / FACTS_FILE).read_text())
+    words = noted["recipe_arguments"]
+    assert (words["description"], words["expected"]) == ("Small.", "Much.")
+    assert noted["description"] == "Small."
+
+
+def test_cards_in_new_words(zoo_folder, monkeypatch):
+    before = content(zoo_folder)
+    publish.rewrite_cards()
+    assert content(zoo_folder) == before  # samples too
+    recipe = replace(recipes.get("char_lstm_tiny"), description="Small.")
+    monkeypatch.setitem(recipes.recipe._RECIPES, "char_lstm_tiny", recipe)
+    publish.rewrite_cards()
+    after = content(zoo_folder)
+    changed = {str(path) for path in after if after[path] != before[path]}
+    assert changed == {"char_lstm_small/card.md", "char_lstm_small/metrics.json"}
+    assert b"# char_lstm_small\n\nSmall.\n" in after[Path("char_lstm_small/card.md")]
+
+
+def test_a_zoo_that_would_be_too_large(zoo_folder, trained, monkeypatch):
+    monkeypatch.setattr(publish, "make_task", NothingToMeasure)
+    before = content(zoo_folder)
+    size = sum(len(bytes) for path, bytes in before.items() if len(path.parts) > 1)
+    monkeypatch.setattr(publish, "MOST_BYTES", size + 1000)
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small")  # takes its own place
+    with pytest.raises(InputError, match=r"With another the published models would have [\d,]+ b"):
+        publish_model(trained["char_lstm_tiny"], "another")
+    assert content(zoo_folder).keys() == before.keys()
+
+
+def test_publishing_that_was_killed_between_two_renames(zoo_folder, trained, monkeypatch):
+    monkeypatch.setattr(publish, "make_task", NothingToMeasure)
+    before = content(zoo_folder)
+    (zoo_folder / "char_lstm_small").rename(zoo_folder / ".old.char_lstm_small")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(publish, "_write_index", full)
+        publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    assert content(zoo_folder) == before
 
 
 def test_no_training_overwrites_what_is_published(zoo_folder, tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """What a resumed training reads, against one that was never cut off."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 
 import rnnzoo
 from rnnzoo import recipes
-from rnnzoo.training.hardware import machine
+from rnnzoo.errors import InputError
+from rnnzoo.training.hardware import commit, machine
 from rnnzoo.training.train import train
 
 TEXT = replace(
@@ -114,6 +117,7 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
     batches_of("streams", "cut", epochs=3, callbacks=[AbortInTheThird()])
     cut = progress()
     assert [one["minutes"] for one in cut["slices"]] == [0.0]
+    assert cut["slices"][0]["commit"] == commit()
     assert cut["slices"][0]["machine"] == machine() and cut["slices"][0]["dtype"] == "float32"
     other = "mixed_bfloat16", "a machine where it is fast"
     monkeypatch.setattr("rnnzoo.training.train.resolve_dtype", lambda policy: other)
@@ -125,6 +129,7 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
     assert [one["repeated"] for one in slices] == [0, 3, 0]
     assert {one["dtype"] for one in slices} == {"float32"}
     assert slices[1]["minutes"] == cut["minutes"] > 0 and slices[2]["minutes"] > cut["minutes"]
+    assert "epochs=3" in slices[1]["command"] and "epochs=4" in slices[2]["command"]
 
     without = {name: value for name, value in progress().items() if name != "slices"}
     path.write_text(json.dumps(without))  # as older code left it
@@ -132,3 +137,31 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
     first, second = progress()["slices"]
     assert first == {"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}
     assert second["minutes"] == without["minutes"] and second["repeated"] == 0
+
+
+def test_a_training_is_resumed_by_its_own_recipe(batches_of, monkeypatch):
+    batches_of("streams", "cut", epochs=3, callbacks=[AbortInTheThird()])
+    other = replace(RECIPES["streams"], learning_rate=0.5, prompts=("be",))
+    monkeypatch.setitem(RECIPES, "streams", other)
+    sentence = "has another learning_rate (0.003, not 0.5); give the same arguments"
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        batches_of("streams", "cut", epochs=3, resume=True)
+    monkeypatch.setitem(RECIPES, "streams", replace(other, learning_rate=0.003))
+    assert batches_of("streams", "cut", epochs=3, resume=True)
+
+
+def test_the_call_that_makes_a_changed_recipe():
+    from rnnzoo.training.train import _command
+
+    def told(recipe):
+        return _command(recipe, Path("out"), None, None, {"epochs": 2, "seed": None})
+
+    known = recipes.get("char_lstm_tiny")
+    assert told(known) == "rnnzoo.training.train.train('char_lstm_tiny', out='out', epochs=2)"
+    assert told(replace(known, batch_size=3, weight_decay=0.5)) == (
+        "rnnzoo.training.train.train(dataclasses.replace(recipes.get('char_lstm_tiny'), "
+        "batch_size=3, weight_decay=0.5), out='out', epochs=2)"
+    )
+    assert told(replace(known, name="my")).startswith(
+        "rnnzoo.training.train.train(Recipe(name='my', description="
+    )

@@ -176,15 +176,20 @@ def test_bleu_of_what_is_translated(small_data):
     assert figures["chrf_beam_2"] != figures["chrf_greedy"]
 
 
-def test_what_writes_no_capitals_is_quoted_by_lower_cased_bleu(small_data):
+def test_what_writes_no_capitals_is_counted_in_lower_case(small_data):
     recipe = replace(
         CAPTIONS, vocabulary={**CAPTIONS.vocabulary, "lowercase": True}, beam_widths=(1,)
     )
     task = TranslationTask(recipe, load_corpus(recipe, small_data))
     model = task.build("float32")
     model.compile()
-    names = list(task.evaluate(model))
-    assert names[:3] == ["bleu_lowercase_greedy", "bleu_greedy", "chrf_greedy"]
+    figures = task.evaluate(model)
+    names = ["bleu_lowercase_greedy", "chrf_lowercase_greedy"]
+    assert list(figures) == [*names, "perplexity_teacher_forced", "translated_pairs"]
+    assert "case:mixed" not in task.split and "bleu_lowercase nrefs:1|case:lc" in task.split
+    sources, references = zip(*task.held, strict=True)
+    expected = translation_quality(translate(model, list(sources)), references)
+    assert figures["chrf_lowercase_greedy"] == pytest.approx(expected["chrf_lowercase"]) != 0
 
 
 def test_sacrebleu_that_is_not_installed(small_data, monkeypatch):

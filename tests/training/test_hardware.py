@@ -1,0 +1,35 @@
+"""What a card says of the code that trained its model."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from rnnzoo.training import hardware
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
+    code = tmp_path / "rnnzoo" / "training" / "hardware.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("")
+    monkeypatch.setattr(hardware, "__file__", str(code))
+    assert hardware.commit() is None  # no checkout
+
+    def git(*words):
+        who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    git("tag", "v1", "-a", "-m", "first")
+    first = git("rev-parse", "HEAD")
+    assert len(hardware.commit()) >= 7 and first.startswith(hardware.commit())
+    code.write_text("changed")
+    assert first.startswith(hardware.commit().removesuffix("-dirty")) and hardware.commit() != first
+    assert hardware.commit().endswith("-dirty")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no git
+    assert hardware.commit() is None
