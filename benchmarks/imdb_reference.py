@@ -63,6 +63,13 @@ def make_task(recipe, test=False):
     return LanguageModelTask(recipe, corpus, recipe.seed)
 
 
+def corpus_sha256(recipe):
+    """The hash of the recipe's data."""
+    from rnnzoo.training.splits import load_corpus
+
+    return load_corpus(recipe).sha256
+
+
 # --- Kneser-Ney ---------------------------------------------------------------------------------
 
 
@@ -85,7 +92,8 @@ def kneser_ney(recipe):
         found.append({**figures, "seconds": time.perf_counter() - start, "memory": memory})
     counted = sum(map(len, train)) - len(train)
     return found, (
-        f"Test data: {task.split.replace('validation split', 'test split')}; {tokens:,} tokens, "
+        f"Test data: {task.split.replace('validation split', 'test split')}; {tokens:,} tokens "
+        f"(corpus {task.corpus.sha256[:8]}...), "
         f"{figures['unknown_rate']:.2%} of them unknown, after {counted:,} in training; "
         f"{len(task.vocabulary):,} words."
     )
@@ -251,6 +259,7 @@ def first_epoch(side, recipe, folder):
 def report_first_epoch(recipe, folder):
     """The section on the first epoch."""
     mine, other = (first_epoch(side, recipe, folder) for side in SIDES)
+    corpus = _processes.in_fresh_process(corpus_sha256, recipe)
     if mine["dtype"] != other["dtype"]:
         raise RuntimeError(f"{folder} has sides of {mine['dtype']} and {other['dtype']}.")
     rows = [
@@ -274,8 +283,9 @@ def report_first_epoch(recipe, folder):
     return (
         f"{options}; batches of {recipe.batch_size} x {recipe.sequence_length}, Adam with a peak "
         f"of {recipe.learning_rate:g}, {mine['dtype']}, seed {recipe.seed}. {other['split']}; "
-        f"{other['tokens']:,} tokens. The perplexity of rnnzoo is {verdict} PyTorch's, whose LSTM "
-        f"has two biases where Keras's has one.\n\n{_common.table(head, rows)}"
+        f"{other['tokens']:,} tokens (corpus {corpus[:8]}...). The perplexity of rnnzoo is "
+        f"{verdict} PyTorch's, whose LSTM has two biases where Keras's has one.\n\n"
+        f"{_common.table(head, rows)}"
     )
 
 
