@@ -243,15 +243,6 @@ def vocabulary_and_size(vocabulary: Vocabulary | int) -> tuple[Vocabulary | None
     return None, int(vocabulary)
 
 
-def embeddings_start(shared: bool) -> str | keras.Initializer:
-    """How embeddings start: within 0.4 if another layer shares them, else as Keras has it.
-
-    Keras starts them within 0.05. A layer that scores tokens by such embeddings, or a recurrent one
-    after them, gets little at first and learns slowly; docs/lessons.md has the figures.
-    """
-    return keras.initializers.RandomUniform(-0.4, 0.4) if shared else "uniform"
-
-
 def padding_mask(length: int | Tensor, lengths: Tensor) -> Tensor:
     """`True` at the real steps of right-padded rows: boolean `(batch, length)`."""
     return ops.arange(length) < ops.expand_dims(ops.cast(lengths, "int32"), -1)

@@ -11,9 +11,13 @@ from rnnzoo.evaluation.metrics import Perplexity
 from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
-from rnnzoo.models.base import ZooModel, embeddings_start, vocabulary_and_size
+from rnnzoo.models.base import ZooModel, vocabulary_and_size
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
+
+# Keras starts embeddings within 0.05: the recurrent layers get little at first, and learn slowly
+# (docs/lessons.md has the figures).
+START_OF_SHARED = 0.4
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -128,10 +132,13 @@ class Seq2Seq(ZooModel):
             "bidirectional": "concat" if bidirectional is True else bidirectional,
         }
         parts = {**sizes, "dtype": self.dtype_policy}
+        start = "uniform"
+        if tie_embedding_weights == "all":
+            start = keras.initializers.RandomUniform(-START_OF_SHARED, START_OF_SHARED)
         self.encoder = Encoder(
             self.source_vocabulary_size,
             merge_mode=self.config["bidirectional"] or None,
-            embeddings_initializer=embeddings_start(tie_embedding_weights == "all"),
+            embeddings_initializer=start,
             name="encoder",
             **parts,
         )
