@@ -163,14 +163,16 @@ def main():
     args = parser.parse_args()
     _, epochs, _, variants = STUDIES[args.study]
     epochs = args.epochs or epochs
-    for variant in args.only or variants:
+    wanted = args.only or list(variants)
+    for variant in wanted:
         if variant not in variants:
             parser.error(f"no variant {variant!r}; there are {', '.join(variants)}")
+        if variants[variant].get("from_vectors") and args.vectors is None:
+            parser.error(f"the variant {variant!r} needs --vectors, a file of word vectors")
+    for variant in wanted:
         finished = folder_of(args.runs, args.study, variant, epochs) / "metrics.json"
         if finished.is_file():
             continue
-        if variants[variant].get("from_vectors") and args.vectors is None:
-            parser.error(f"the variant {variant!r} needs --vectors, a file of word vectors")
         _processes.in_fresh_process(  # a process each: nothing is carried over
             train_variant, args.study, variant, args.runs, epochs, args.vectors
         )

@@ -102,7 +102,7 @@ def index() -> dict[str, Published]:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The index {path} is damaged; install rnnzoo again.") from error
+        raise InputError(f"The index {path} is damaged; {_restore(INDEX_FILE)}.") from error
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -173,7 +173,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
             "`rnnzoo.list_models()` has the names."
         )
     path = Path(name_or_path)
-    is_path = path.suffix == ".keras" or len(path.parts) != 1 or not isinstance(name_or_path, str)
+    is_path = path.suffix or len(path.parts) != 1 or isinstance(name_or_path, os.PathLike)
     models = {} if is_path else index()
     if name_or_path in models:
         return _published_file(models[name_or_path])
@@ -196,12 +196,9 @@ def is_here(model: Published) -> bool:
 def _published_file(model: Published) -> Path:
     """The file of a published model, if it is the one that was published."""
     path = folder() / model.file
-    restore = f"restore it by `git checkout -- saved_models/{model.name}`"
-    installed = folder().parent == Path(__file__).parent  # not a checkout
-    if installed:
-        restore = "install rnnzoo again"
+    restore = _restore(model.name)
     if not path.is_file():
-        if installed and not model.in_wheel:
+        if _is_installed() and not model.in_wheel:
             raise InputError(
                 f"The weights of {model.name!r} are not in the installed package, since the terms "
                 f"of its corpus {model.corpus} do not allow it; take saved_models/{model.name} "
@@ -217,6 +214,18 @@ def _published_file(model: Published) -> Path:
             "path if the change is your own."
         )
     return path
+
+
+def _is_installed() -> bool:
+    """Whether the published models are those of an installed package, not of a checkout."""
+    return folder().parent == Path(__file__).parent
+
+
+def _restore(what: str) -> str:
+    """How to get a file or folder of the published models back."""
+    if _is_installed():
+        return "install rnnzoo again"
+    return f"restore it by `git -C {folder().parent} checkout -- {folder().name}/{what}`"
 
 
 def _in_folder(folder: Path) -> Path:

@@ -40,11 +40,11 @@ def main(
         from rnnzoo.errors import InputError
         from rnnzoo.training.publish import publish_model, rewrite_cards
 
+        if (folder is None or name is None) != cards:
+            raise InputError("Give the folder that a training left and a name, or --cards alone.")
         if cards:
             rewrite_cards()
             return
-        if folder is None or name is None:
-            raise InputError("Give the folder that a training left and a name, or --cards.")
         written = publish_model(
             folder, name, data_dir=data_dir, text_file=text_file, saved_model=saved_model
         )

@@ -141,9 +141,10 @@ def test_another_file_than_the_published_one(make_zoo):
     path = folder / "romeo" / "model.keras"
     path.write_bytes(path.read_bytes() + b" ")  # a zip file does not mind
     zoo.load(path)
-    check_refused("romeo", "not the published one .*SHA-256.*git checkout -- saved_models/romeo`")
+    restore = f"restore it by `git -C {folder.parent} checkout -- {folder.name}/romeo`"
+    check_refused("romeo", f"not the published one .*SHA-256.*{restore}")
     path.unlink()
-    check_refused("romeo", "is missing.*git checkout -- saved_models/romeo")
+    check_refused("romeo", f"is missing.*{restore}")
 
 
 def test_another_file_in_the_installed_package(make_zoo, monkeypatch):
@@ -160,7 +161,7 @@ def test_weights_that_may_not_be_in_the_package(make_zoo, monkeypatch):
     folder = make_zoo(romeo={"in_wheel": False})
     zoo.load("romeo")
     (folder / "romeo" / "model.keras").unlink()
-    check_refused("romeo", "is missing.*git checkout -- saved_models/romeo")
+    check_refused("romeo", f"is missing.*checkout -- {folder.name}/romeo")
     monkeypatch.setattr(zoo, "__file__", str(folder.parent / "zoo.py"))
     check_refused("romeo", "terms of its corpus tiny_shakespeare do not allow it.*char_lstm_tiny")
 
@@ -170,16 +171,11 @@ def test_what_is_no_name_and_no_path(nothing):
     check_refused(nothing, f"not by {nothing!r}")
 
 
-def test_a_name_with_a_dot_gets_the_nearest_names(make_zoo):
-    make_zoo("char_lstm_romeo")
-    check_refused("char_lstm.romeo", "did you mean 'char_lstm_romeo'")
-
-
 def test_damaged_index(make_zoo):
     path = make_zoo("romeo") / "index.json"
     for content in ("{", "[]", "{}", '{"format": 1, "models": {"a": {"file": "b"}}}'):
         path.write_text(content)
-        check_refused("romeo", "index .* is damaged; install rnnzoo again")
+        check_refused("romeo", f"index .* is damaged; restore it by `git .*/{path.name}`")
         zoo.load(path.parent / "romeo")  # a path needs no index
     path.write_text('{"format": 99, "models": {"romeo": {"new": 1}}}')
     check_refused("romeo", r"newer rnnzoo \(format 99.*upgrade it")
@@ -200,7 +196,7 @@ def test_the_models_of_this_checkout():
         assert not FOLDER_OF_A_MACHINE.search((path.parent / "metrics.json").read_text())
     files = [zoo.folder() / "index.json"]
     files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
-    assert sum(path.stat().st_size for path in files) < 50e6
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 50e6
     if zoo.index():
         smallest = min(zoo.index().values(), key=lambda published: published.parameters)
         assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
@@ -221,8 +217,7 @@ def test_a_published_model_can_be_trained_again(name):
     for words in ("description", "expected", "limits"):
         assert facts["recipe_arguments"][words] == getattr(recipe, words)
     written = (zoo.folder() / name / "card.md").read_text(encoding="utf-8")
-    before, after = card(facts, []).split("## Limits")
-    assert written.startswith(before) and written.endswith(after)
+    assert written == card(facts) and len(facts["samples"]) == 3
 
 
 def test_the_published_reader_of_numbers_reads():

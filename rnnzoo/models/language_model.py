@@ -17,8 +17,8 @@ from rnnzoo.models.carried_state import StatefulStreams
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
-# Of embeddings that also score tokens. Within Keras's 0.05 they are slow to part from each other;
-# within 0.4 the chance of the start stays in those of rare words (docs/lessons.md has the figures).
+# Of embeddings that also score tokens. Within Keras's 0.05 learning is slow at first; within 0.4 it
+# is fast, but ends worse (docs/lessons.md has the figures).
 START_OF_TIED = 0.1
 
 

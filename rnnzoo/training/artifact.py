@@ -60,7 +60,7 @@ def publish(
     best.compile()
     figures = task.evaluate(best)
     samples = [task.sample(best, seed) for seed in SAMPLE_SEEDS]
-    facts = _facts(best, task, checkpoint, figures, baselines, run)
+    facts = _facts(best, task, checkpoint, figures, baselines, run) | {"samples": samples}
     smoothed = " and label smoothing" if task.recipe.label_smoothing else ""
     plot_learning_curve(
         checkpoint.log, out / "curve.png", task.recipe.name, f"loss (with dropout{smoothed})"
@@ -68,7 +68,7 @@ def publish(
     copy_atomically(checkpoint.log, out / "log.csv")
     _write_samples(checkpoint.samples, samples, out / "samples.txt")
     write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    write_atomically(out / "card.md", card(facts, samples))
+    write_atomically(out / "card.md", card(facts))
     checkpoint.note(finished=True)
     show(task.recipe.name, figures, baselines, out)
     return out

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -55,12 +54,11 @@ def may_ship(corpus: str) -> tuple[bool, str]:
     return SHIPPING.get(corpus, (False, "the terms of a text of one's own are not known here"))
 
 
-def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
+def card(facts: dict[str, Any]) -> str:
     """Writes a card.
 
     Args:
         facts: The content of metrics.json.
-        samples: Texts; the first was drawn with seed 0, the next with seed 1, and so on.
 
     Returns:
         The card, in Markdown.
@@ -152,23 +150,11 @@ def card(facts: dict[str, Any], samples: Sequence[str]) -> str:
         f"Not picked: seeds 0, 1 and 2. {_sampling(facts)}",
         "",
     ]
-    for seed, sample in enumerate(samples):
-        lines += [f"Seed {seed}:", "", "```", sample, "```", ""]
+    for seed, sample in enumerate(facts["samples"]):
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sample)), default=0))
+        lines += [f"Seed {seed}:", "", fence, sample, fence, ""]
     lines += ["## Limits and intended use", "", _limits(facts), ""]
     return "\n".join(lines)
-
-
-def read_samples(text: str) -> list[str]:
-    """Reads the samples back from a card.
-
-    Args:
-        text: What `card` wrote.
-
-    Returns:
-        The samples, that of seed 0 first.
-    """
-    part = text.split("\n## Samples\n")[1].split("\n## Limits")[0]
-    return re.findall(r"^Seed \d+:\n\n```\n(.*?)\n```$", part, re.DOTALL | re.MULTILINE)
 
 
 def _again(name, test):
@@ -290,15 +276,21 @@ def _slices(slices):
 
 def _resumed_by(training):
     """The commands that went on with a training, where they are not the one that began it."""
-    commands = {one.get("command") for one in training.get("slices", [])}
-    others = sorted(commands - {None, training["command"]})
-    return [f"- Resumed by `{command} --resume`." for command in others]
+    commands = dict.fromkeys(one.get("command") for one in training.get("slices", []))
+    others = [command for command in commands if command not in (None, training["command"])]
+    return [
+        f"- Resumed by `{command} --resume`."
+        if command.startswith("python ")
+        else f"- Resumed by `{command.removesuffix(')')}, resume=True)`."
+        for command in others
+    ]
 
 
 def _code(slices):
     """The commits of the checkouts that the slices of a training ran from."""
-    commits = dict.fromkeys(one.get("commit") for one in slices)
-    return [f"- Code: commit {', then '.join(commits)}."] if commits and None not in commits else []
+    commits = dict.fromkeys(one.get("commit") or "one that was not noted" for one in slices)
+    noted = any(one.get("commit") for one in slices)
+    return [f"- Code: commit {', then '.join(commits)}."] if noted else []
 
 
 def _recipe(arguments):

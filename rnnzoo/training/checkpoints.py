@@ -13,7 +13,7 @@ import keras
 from rnnzoo.errors import InputError
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.files import unfinished, write_atomically
-from rnnzoo.training.hardware import commit, machine
+from rnnzoo.training.hardware import machine
 from rnnzoo.training.schedule import TrainingClock
 
 SAVE_EVERY = 5 * 60  # seconds between checkpoints in a long epoch; a validation may come on top
@@ -101,7 +101,7 @@ class Checkpoint:
             self.note(**identity, epoch=0, step=0, minutes=0.0, finished=False)
             return
         for name, value in identity.items():
-            if self.progress.get(name, value) != value:  # older code noted fewer
+            if self.progress[name] != value:
                 raise InputError(
                     f"The training in {self.folder} has another {name} ({self.progress[name]}, not "
                     f"{value}); give the same arguments to resume it, or another --out."
@@ -119,26 +119,23 @@ class Checkpoint:
             return []
         return self.log.read_text(encoding="utf-8").splitlines(keepends=True)
 
-    def begin_slice(self, command: str, dtype: str, steps_per_epoch: int) -> None:
+    def begin_slice(self, steps_per_epoch: int, **told: Any) -> None:
         """Notes where and from when on the training runs now: `progress["slices"]` has them all.
 
         It is written with the next save. A slice that is cut off before has left nothing.
 
         Args:
-            command: What was typed.
-            dtype: What is computed in.
             steps_per_epoch: Batches of an epoch, to tell how many of one that was cut short are
                 trained again.
+            **told: What else to note of it: the command, the commit of the code, the dtype.
         """
         before = self.progress.get("slices", [])
         if not before and self.progress["step"]:  # a training that older code began
             before = [{"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}]
         new = {
-            "command": command,
-            "commit": commit(),
+            **told,
             "minutes": self.progress["minutes"],
             "machine": machine(),
-            "dtype": dtype,
             "repeated": self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
         }
         self.progress["slices"] = [*before, new]

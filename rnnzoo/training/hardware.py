@@ -67,8 +67,11 @@ def commit() -> str | None:
     if not (root / ".git").exists():
         return None
     describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    # This repository, not one that a hook's environment names; and no lock that others wait for.
+    around = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    around["GIT_OPTIONAL_LOCKS"] = "0"
     with contextlib.suppress(OSError):
-        found = subprocess.run(describe, capture_output=True, text=True, check=False)
+        found = subprocess.run(describe, env=around, capture_output=True, text=True, check=False)
         return found.stdout.strip() or None
     return None
 

@@ -15,7 +15,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import SAMPLE_SEEDS
-from rnnzoo.training.card import card, may_ship, read_samples
+from rnnzoo.training.card import card, may_ship
 from rnnzoo.training.evaluate import FACTS_FILE, agree, make_task, read_facts
 from rnnzoo.training.files import write_atomically
 from rnnzoo.training.half_precision import to_half_precision
@@ -82,6 +82,7 @@ def publish_model(
         raise InputError(f"There is no {curve}; give the folder that a training left.")
     facts, model = read_facts(folder), zoo.load(folder)
     _check_recipe(facts)
+    zoo.index()  # a damaged one is told before the work
     given = {"data_dir": data_dir, "text_file": text_file}
     task = make_task(facts, model, **given)
     before = task.evaluate(model)
@@ -93,6 +94,7 @@ def publish_model(
         )
     with _new_folder(target) as new:
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
+        _check_size(target, new)
         model = zoo.load(new)
         facts |= {"name": name, "figures": task.evaluate(model), "split": task.split}
         _use_the_words_of_today(facts)
@@ -109,9 +111,9 @@ def publish_model(
                 "sha256": split_sha256("test", task.corpus.splits["test"]),
             }
             facts["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
-        samples = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
+        facts["samples"] = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
         write_atomically(new / FACTS_FILE, _json(facts))
-        write_atomically(new / "card.md", card(facts, samples))
+        write_atomically(new / "card.md", card(facts))
         shutil.copyfile(curve, new / "curve.png")
         if saved_model:
             model.export(new / "saved_model", verbose=False)
@@ -125,15 +127,19 @@ def rewrite_cards() -> None:
     """Writes the cards of all published models anew, in the words that recipe and card have now.
 
     Figures and samples stay as they are. Run it after a change of words.
+
+    Raises:
+        InputError: If a model's recipe is another one by now; nothing is written then.
     """
+    written = {}
     for name in zoo.index():
-        folder = zoo.folder() / name
-        facts = read_facts(folder)
+        facts = read_facts(zoo.folder() / name)
         _check_recipe(facts)
         _use_the_words_of_today(facts)
-        samples = read_samples((folder / "card.md").read_text(encoding="utf-8"))
-        write_atomically(folder / FACTS_FILE, _json(facts))
-        write_atomically(folder / "card.md", card(facts, samples))
+        written[zoo.folder() / name / FACTS_FILE] = _json(facts)
+        written[zoo.folder() / name / "card.md"] = card(facts)
+    for path, text in written.items():
+        write_atomically(path, text)
 
 
 def _use_the_words_of_today(facts):
@@ -146,7 +152,9 @@ def _use_the_words_of_today(facts):
 def _check_size(target, new):
     """Refuses a model that would make the zoo too large, before anything is replaced."""
     kept = [zoo.folder() / name for name in zoo.index().keys() - {target.name}]
-    size = sum(file.stat().st_size for folder in (*kept, new) for file in folder.rglob("*"))
+    files = [zoo.folder() / zoo.INDEX_FILE]
+    files += [file for folder in (*kept, new) for file in folder.rglob("*")]
+    size = sum(file.stat().st_size for file in files if file.is_file())
     if size > MOST_BYTES:
         raise InputError(
             f"With {target.name} the published models would have {size:,} bytes, of the "

@@ -20,7 +20,7 @@ from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.files import check_output
-from rnnzoo.training.hardware import resolve_dtype
+from rnnzoo.training.hardware import commit, resolve_dtype
 from rnnzoo.training.language_model_task import LanguageModelTask
 from rnnzoo.training.schedule import (
     LearningRate,
@@ -88,6 +88,7 @@ def train(
         rnnzoo.zoo.load(folder).translate("one two five")
         ```
     """
+    code = commit()  # before anybody changes it
     given = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed}
     chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe
     recipe = _adapted(chosen, given)
@@ -104,6 +105,8 @@ def train(
         _check_start(from_model, out, resume)
     checkpoint = Checkpoint(out / "checkpoint")
     checkpoint.check(resume)
+    if resume:
+        _check_began(checkpoint, recipe)
     keras.utils.set_random_seed(recipe.seed)
 
     model = _starting_model(recipe, checkpoint, resume, from_model)
@@ -122,15 +125,18 @@ def train(
     if not resume:
         model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
-    checkpoint.begin(resume, **_identity(recipe, corpus))
+    identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
+    checkpoint.begin(resume, **identity)
     if not resume:
-        checkpoint.note(from_model=None if from_model is None else str(from_model))
+        began = {"from_model": from_model and str(from_model), "began": recipe.as_json()}
+        checkpoint.note(**began)
     command = _command(chosen, out, text_file, from_model, given)
-    clock = _fit(model, task, recipe, checkpoint, command, log_dir, callbacks)
+    one_slice = {"command": command, "commit": code}
+    clock = _fit(model, task, recipe, checkpoint, one_slice, log_dir, callbacks)
 
-    began = checkpoint.progress.get("slices", [{}])[0]  # the command that began the training
+    first = checkpoint.progress.get("slices", [{}])[0]
     run = {
-        "command": began.get("command") or command,
+        "command": first.get("command") or command,
         "dtype": dtype,
         "dtype_reason": reason,
         "from_model": checkpoint.progress["from_model"],
@@ -139,11 +145,18 @@ def train(
     return publish(model, task, checkpoint, out, baselines, run)
 
 
-def _identity(recipe, corpus):
-    """What must be as it was when a training is resumed; more epochs or minutes may be given."""
-    free = NOT_TRAINING | {"name", "dtype", "epochs", "max_minutes"}
-    kept = {name: value for name, value in recipe.as_json().items() if name not in free}
-    return {"recipe": recipe.name, "corpus_sha256": corpus.sha256, **kept}
+def _check_began(checkpoint, recipe):
+    """Refuses to resume a training of another recipe; more epochs or minutes may be given."""
+    began, now = checkpoint.progress.get("began", {}), recipe.as_json()  # older code noted none
+    free = NOT_TRAINING | {"name", "dtype", "epochs", "max_minutes", "seed"}
+    for name in sorted(began.keys() & now.keys() - free):
+        if began[name] != now[name]:
+            code = checkpoint.progress.get("slices", [{}])[0].get("commit")
+            raise InputError(
+                f"The training in {checkpoint.folder} was begun with {name} {began[name]!r}, and "
+                f"the recipe has {now[name]!r} now; go on with the code that began it"
+                f"{f' (commit {code})' if code else ''}, or train anew with another --out."
+            )
 
 
 def _output(out, name):
@@ -220,7 +233,7 @@ def _compiled(model, recipe):
     return model
 
 
-def _fit(model, task, recipe, checkpoint, command, log_dir, extra):
+def _fit(model, task, recipe, checkpoint, one_slice, log_dir, extra):
     """Trains the model; returns the clock."""
     progress = checkpoint.progress
     monitor = f"val_{model.default_metric().name}"
@@ -264,7 +277,7 @@ def _fit(model, task, recipe, checkpoint, command, log_dir, extra):
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
         f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
     )
-    checkpoint.begin_slice(command, model.dtype_policy.name, clock.steps_per_epoch)
+    checkpoint.begin_slice(clock.steps_per_epoch, dtype=model.dtype_policy.name, **one_slice)
     if recipe.max_minutes:
         clock.validation_seconds = measure_validation(model, task.validation)
     with stop_on_interrupt(clock):
@@ -320,9 +333,9 @@ def _command(recipe, out, text_file, from_model, given):
 def _in_python(recipe):
     """The name of a recipe, or what makes it of the one that is registered by its name."""
     if recipe.name not in recipes.names():
-        return repr(recipe)
+        return f"rnnzoo.recipes.{recipe!r}"
     known = vars(recipes.get(recipe.name))
     changes = [f"{name}={value!r}" for name, value in vars(recipe).items() if value != known[name]]
     if not changes:
         return repr(recipe.name)
-    return f"dataclasses.replace(recipes.get({recipe.name!r}), {', '.join(changes)})"
+    return f"dataclasses.replace(rnnzoo.recipes.get({recipe.name!r}), {', '.join(changes)})"

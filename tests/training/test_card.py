@@ -39,9 +39,16 @@ def test_a_resumed_training_says_where_it_ran():
 
 
 def test_a_training_that_was_resumed_by_another_command():
-    first, longer = one_slice(0.0) | {"command": "a"}, one_slice(9.0) | {"command": "a --epochs 4"}
-    training = {"command": "a", "slices": [first, first, one_slice(5.0), longer]}
-    assert card._resumed_by(training) == ["- Resumed by `a --epochs 4 --resume`."]
+    first, longer = (
+        one_slice(0.0) | {"command": "a"},
+        one_slice(9.0) | {"command": "python a --epochs 4"},
+    )
+    call = one_slice(9.5) | {"command": "train('a', epochs=5)"}
+    training = {"command": "a", "slices": [first, first, one_slice(5.0), call, longer, call]}
+    assert card._resumed_by(training) == [
+        "- Resumed by `train('a', epochs=5, resume=True)`.",
+        "- Resumed by `python a --epochs 4 --resume`.",
+    ]
     assert card._resumed_by({"command": "a", "slices": [first, first]}) == []
     assert card._resumed_by({"command": "a"}) == []
 
@@ -50,6 +57,8 @@ def test_the_code_of_a_training():
     slices = [{"commit": name} for name in ("a1", "a1", "b2-dirty")]
     assert card._code(slices) == ["- Code: commit a1, then b2-dirty."]
     assert card._code([]) == card._code([{}]) == card._code([{"commit": None}]) == []
+    told = ["- Code: commit one that was not noted, then b2-dirty."]
+    assert card._code([{"commit": None}, slices[-1]]) == told
 
 
 def test_slices_that_older_code_did_not_note():

@@ -1,5 +1,6 @@
 """What a card says of the code that trained its model."""
 
+import os
 import shutil
 import subprocess
 
@@ -15,6 +16,9 @@ def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
     code.write_text("")
     monkeypatch.setattr(hardware, "__file__", str(code))
     assert hardware.commit() is None  # no checkout
+
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
 
     def git(*words):
         who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]

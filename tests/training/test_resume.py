@@ -143,7 +143,7 @@ def test_a_training_is_resumed_by_its_own_recipe(batches_of, monkeypatch):
     batches_of("streams", "cut", epochs=3, callbacks=[AbortInTheThird()])
     other = replace(RECIPES["streams"], learning_rate=0.5, prompts=("be",))
     monkeypatch.setitem(RECIPES, "streams", other)
-    sentence = "has another learning_rate (0.003, not 0.5); give the same arguments"
+    sentence = "was begun with learning_rate 0.003, and the recipe has 0.5 now; go on with the code"
     with pytest.raises(InputError, match=re.escape(sentence)):
         batches_of("streams", "cut", epochs=3, resume=True)
     monkeypatch.setitem(RECIPES, "streams", replace(other, learning_rate=0.003))
@@ -159,9 +159,9 @@ def test_the_call_that_makes_a_changed_recipe():
     known = recipes.get("char_lstm_tiny")
     assert told(known) == "rnnzoo.training.train.train('char_lstm_tiny', out='out', epochs=2)"
     assert told(replace(known, batch_size=3, weight_decay=0.5)) == (
-        "rnnzoo.training.train.train(dataclasses.replace(recipes.get('char_lstm_tiny'), "
+        "rnnzoo.training.train.train(dataclasses.replace(rnnzoo.recipes.get('char_lstm_tiny'), "
         "batch_size=3, weight_decay=0.5), out='out', epochs=2)"
     )
     assert told(replace(known, name="my")).startswith(
-        "rnnzoo.training.train.train(Recipe(name='my', description="
+        "rnnzoo.training.train.train(rnnzoo.recipes.Recipe(name='my', description="
     )
