@@ -2,6 +2,7 @@
 
     python benchmarks/lessons.py shakespeare                  # all variants, then the table
     python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"
+    python benchmarks/lessons.py shakespeare --table          # only the table, of what is there
     python benchmarks/lessons.py translation --epochs 4       # a shorter try, a table of its own
     python benchmarks/lessons.py words --vectors glove.txt    # 5,000 of the IMDB reviews
 
@@ -126,19 +127,19 @@ def train_variant(study, variant, runs, epochs, vectors):
 def write_table(study, runs, epochs):
     """Puts the variants that are there into RESULTS.md."""
     name, _, figures, variants = STUDIES[study]
-    rows, facts = [], None
+    rows, missing, facts = [], [], None
     for variant in variants:
         path = folder_of(runs, study, variant, epochs) / "metrics.json"
         if not path.is_file():
-            rows.append([variant, *["not run"] * (len(figures) + 3)])
+            missing.append(variant)
             continue
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        validated = facts["training"]["checkpoints"]
+        found = json.loads(path.read_text(encoding="utf-8"))
+        facts, validated = facts or found, found["training"]["checkpoints"]
         rows.append([
             variant,
-            f"{facts['model']['parameters']:,}",
-            *(f"{facts['figures'][figure]:.5g}" for figure in figures),
-            f"{validated['best']:.4f} (epoch {facts['training']['best_epoch']})",
+            f"{found['model']['parameters']:,}",
+            *(f"{found['figures'][figure]:.5g}" for figure in figures),
+            f"{validated['best']:.4f} (epoch {found['training']['best_epoch']})",
             f"{validated['last']:.4f}",
         ])  # fmt: skip
     if facts is None:
@@ -147,9 +148,11 @@ def write_table(study, runs, epochs):
     head += [f"best {validated['figure'].replace('_', ' ')} in training", "last"]
     text = (
         f"`{name}` with one thing changed, {epochs} epochs each, seed {facts['training']['seed']}, "
-        f"corpus {facts['corpus']['sha256'][:8]}..., validation data. {facts['split']}\n\n"
-        + _common.table(head, rows)
+        f"corpus {facts['corpus']['sha256'][:8]}..., validation data: {facts['split']}."
     )
+    if missing:
+        text += f" Not run yet: {', '.join(missing)}."
+    text += f"\n\n{_common.table(head, rows)}"
     _common.write_section(f"Lessons: {study}, {epochs} epochs", text)
 
 
@@ -158,12 +161,13 @@ def main():
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--only", action="append", help="a variant to train, more than once")
     parser.add_argument("--epochs", type=int, help="other epochs than the study's")
+    parser.add_argument("--table", action="store_true", help="train nothing, write the table")
     parser.add_argument("--vectors", type=Path, help="word vectors, as GloVe's files have them")
     parser.add_argument("--runs", type=Path, default=Path("trained/lessons"))
     args = parser.parse_args()
     _, epochs, _, variants = STUDIES[args.study]
     epochs = args.epochs or epochs
-    wanted = args.only or list(variants)
+    wanted = [] if args.table else args.only or list(variants)
     for variant in wanted:
         if variant not in variants:
             parser.error(f"no variant {variant!r}; there are {', '.join(variants)}")
