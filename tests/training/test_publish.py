@@ -6,12 +6,9 @@ import json
 import re
 import shutil
 import types
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
-import keras
 import numpy as np
 import pytest
 
@@ -24,7 +21,6 @@ from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
 from rnnzoo.training.card import _last_checkpoint
 from rnnzoo.training.evaluate import FACTS_FILE, evaluate
-from rnnzoo.training.half_precision import to_half_precision
 from rnnzoo.training.publish import publish_model
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import train
@@ -416,27 +412,3 @@ def test_no_training_overwrites_what_is_published(zoo_folder, tmp_path, monkeypa
     recipe = replace(recipe, name="other")
     assert train(recipe, text_file="text.txt") == Path("saved_models/other")
     assert before.items() <= content(saved_models).items()
-
-
-def test_only_float32_is_rounded_and_nothing_overflows(tmp_path):
-    model = keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
-    )
-    source, target = tmp_path / "full.keras", tmp_path / "half.keras"
-    model.save(source)
-    to_half_precision(source, target)
-    with zipfile.ZipFile(target) as archive, archive.open("model.weights.h5") as file:
-        kinds = {}
-        h5py.File(file).visititems(lambda path, item: kinds.update({path: str(item)}))
-    kinds = {path: kind for path, kind in kinds.items() if "dataset" in kind}
-    assert sum('"<f2"' in kind for kind in kinds.values()) == 4
-    assert all('"<f2"' in kind or '"<u4"' in kind for kind in kinds.values())
-    again = keras.saving.load_model(target)
-    x = np.ones((1, 3), "float32")
-    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=0.01)
-    for bad in (7e4, np.nan):
-        model.layers[0].bias.assign([bad, 0])
-        model.save(source)
-        with pytest.raises(InputError, match="beyond half precision"):
-            to_half_precision(source, tmp_path / "bad.keras")
-    assert {path.name for path in tmp_path.iterdir()} == {"full.keras", "half.keras"}

@@ -1,0 +1,76 @@
+"""The published models of this checkout: whole, small, and what their cards and the README say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rnnzoo import recipes, zoo
+from rnnzoo.data.spelled_numbers import spelled_numbers
+from rnnzoo.training.card import card
+from rnnzoo.training.publish import _check_recipe
+from rnnzoo.training.report import readable
+
+# At the start of a word: not within a URL, "8/10" or a relative path.
+FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w+/""")
+
+
+def test_the_models_of_this_checkout():
+    """Every published model is whole and loads; all of them together are small."""
+    assert (zoo.folder() / "index.json").is_file()
+    for name, published in zoo.index().items():
+        path = zoo.find(name)
+        assert path.stat().st_size == published.bytes
+        loaded = zoo.load(name)
+        assert type(loaded).__name__ == published.family
+        assert loaded.count_params() == published.parameters
+        for file in ("card.md", "curve.png", "metrics.json"):
+            assert (path.parent / file).is_file(), f"{name} has no {file}"
+        assert not FOLDER_OF_A_MACHINE.search((path.parent / "card.md").read_text())
+        assert not FOLDER_OF_A_MACHINE.search((path.parent / "metrics.json").read_text())
+    files = [zoo.folder() / "index.json"]
+    files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 50e6
+    if zoo.index():
+        smallest = min(zoo.index().values(), key=lambda published: published.parameters)
+        assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
+
+
+def test_folders_of_a_machine_are_seen():
+    for text in ("--out /home/me/out", "--out=/home/me/out", "train('imdb_lm', out='/home/me')"):
+        assert FOLDER_OF_A_MACHINE.search(text)
+    assert not FOLDER_OF_A_MACHINE.search("--out trained/imdb_lm https://github.com/a 8/10 and/or")
+
+
+@pytest.mark.parametrize("name", sorted(zoo.index()))
+def test_a_published_model_can_be_trained_again(name):
+    """The recipe is still the one it was trained by, and the card the one that is written now."""
+    facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+    _check_recipe(facts)
+    recipe = recipes.get(facts["recipe"])
+    for words in ("description", "expected", "limits"):
+        assert facts["recipe_arguments"][words] == getattr(recipe, words)
+    written = (zoo.folder() / name / "card.md").read_text(encoding="utf-8")
+    assert written == card(facts) and len(facts["samples"]) == 3
+
+
+def test_the_published_reader_of_numbers_reads():
+    if "gru_seq2seq_numbers" not in zoo.index():
+        pytest.skip("gru_seq2seq_numbers is not published in this checkout")
+    pairs = spelled_numbers(seed=12345, min_digits=1, samples=1, validation_samples=200).validation
+    words, numbers = zip(*pairs, strict=True)
+    written = zoo.load("gru_seq2seq_numbers").translate(list(words))
+    assert sum(map(str.__eq__, written, numbers)) >= 199
+
+
+def test_the_readme_quotes_the_published_figures():
+    lines = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for name, published in zoo.index().items():
+        _, value = readable(published.figure["name"], published.figure["value"])
+        assert value in rows[name]
+        facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+        figures = facts["test"]["figures"] if published.figure["split"] == "test" else {}
+        if greedy := figures.get(published.figure["name"].replace("beam_5", "greedy")):
+            assert readable("bleu_greedy", greedy)[1] in rows[name]
