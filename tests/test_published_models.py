@@ -13,7 +13,7 @@ from rnnzoo.training.publish import _check_recipe
 from rnnzoo.training.report import readable
 
 # At the start of a word: not within a URL, "8/10" or a relative path.
-FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w+/""")
+FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w""")
 
 
 def test_the_models_of_this_checkout():
@@ -31,14 +31,19 @@ def test_the_models_of_this_checkout():
         assert not FOLDER_OF_A_MACHINE.search((path.parent / "metrics.json").read_text())
     files = [zoo.folder() / "index.json"]
     files += [path for name in zoo.index() for path in (zoo.folder() / name).rglob("*")]
-    assert sum(path.stat().st_size for path in files if path.is_file()) < 50e6
+    assert sum(path.stat().st_size for path in files) < 50e6
     if zoo.index():
         smallest = min(zoo.index().values(), key=lambda published: published.parameters)
         assert (zoo.folder() / smallest.name / "saved_model" / "saved_model.pb").is_file()
 
 
 def test_folders_of_a_machine_are_seen():
-    for text in ("--out /home/me/out", "--out=/home/me/out", "train('imdb_lm', out='/home/me')"):
+    for text in (
+        "--out /out",
+        "--out /home/me/out",
+        "--out=/home/me/out",
+        "train('imdb_lm', out='/home/me')",
+    ):
         assert FOLDER_OF_A_MACHINE.search(text)
     assert not FOLDER_OF_A_MACHINE.search("--out trained/imdb_lm https://github.com/a 8/10 and/or")
 

@@ -103,7 +103,7 @@ def test_the_card(zoo_folder):
     assert "`rnnzoo evaluate char_lstm_small` measures these figures again." in card
     rounding = r"validation nats per character (\S+), before the rounding (\S+) \((\S+)\)\.\n"
     after, before, cost = map(float, re.search(rounding, card).groups())
-    assert after - before == pytest.approx(cost, abs=2e-4) and abs(cost) < 0.01
+    assert after - before == pytest.approx(cost, abs=1e-4) and abs(cost) < 0.01
     assert "https://github.com/karpathy/char-rnn" in card
     assert "seeds 0, 1 and 2. Drawn at temperature 0.8" in card
     assert "A model trained on it ships with the package: the text is in the public" in card
