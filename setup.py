@@ -14,8 +14,7 @@ def published_files():
     files = ["index.json"]
     for name, model in json.loads(Path(ZOO, "index.json").read_text("utf-8"))["models"].items():
         for path in sorted(Path(ZOO, name).rglob("*")):
-            weights = path.suffix == ".keras" or "saved_model" in path.parts
-            if path.is_file() and (model.get("in_wheel", True) or not weights):
+            if path.is_file() and model["in_wheel"]:
                 files.append(path.relative_to(ZOO).as_posix())
     return files
 

@@ -4,6 +4,7 @@ The published models lie in `saved_models/`, a folder each; its `index.json` say
 what each file's SHA-256 must be. `training.publish` writes it.
 """
 
+import difflib
 import fnmatch
 import hashlib
 import json
@@ -58,7 +59,7 @@ class Published:
     minutes: float
     recipe: str
     file_format: int
-    in_wheel: bool = True
+    in_wheel: bool
 
 
 def folder() -> Path:
@@ -114,10 +115,15 @@ def list_models(pattern: str = "*") -> list[str]:
     Returns:
         The names, sorted. `rnnzoo.zoo.index` says more of each.
 
+    Raises:
+        InputError: If the pattern is no string, or the index is damaged or of a newer version.
+
     Example:
         >>> import rnnzoo
         >>> names = rnnzoo.list_models("char_*")
     """
+    if not isinstance(pattern, str):
+        raise InputError(f"`pattern` must be a string such as 'char_*', not {pattern!r}.")
     return fnmatch.filter(index(), pattern)
 
 
@@ -174,17 +180,31 @@ def find(name_or_path: str | os.PathLike) -> Path:
         )
     path = Path(name_or_path)
     is_path = path.suffix or len(path.parts) != 1 or isinstance(name_or_path, os.PathLike)
-    models = {} if is_path else index()
+    models = {} if is_path else index()  # a path needs none
     if name_or_path in models:
         return _published_file(models[name_or_path])
     if path.is_file():
         return path
     if path.is_dir():
         return _in_folder(path)
-    if models:
-        raise unknown_name("model", name_or_path, models)
-    raise InputError(
-        f"There is no model at {str(path)!r}; give a .keras file or a folder with a {MODEL_FILE}."
+    if is_path:
+        raise _no_model_at(path)
+    if not models:
+        raise InputError(
+            f"There is no model at {name_or_path!r}, and none is published in {folder()}; give a "
+            f".keras file or a folder with a {MODEL_FILE}, or {_restore(INDEX_FILE)}."
+        )
+    raise unknown_name("model", name_or_path, models)
+
+
+def _no_model_at(path):
+    """Makes the error for a path, which may be that of a published model or its name misspelt."""
+    name = path.parent.name if path.name == MODEL_FILE else path.stem
+    near = difflib.get_close_matches(name, index(), n=1)
+    meant = f", or the name {near[0]!r} for the published model" if near else ""
+    return InputError(
+        f"There is no model at {str(path)!r}; give a .keras file or a folder with a {MODEL_FILE}"
+        f"{meant}."
     )
 
 

@@ -12,6 +12,12 @@ def main(
         str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write the SavedModel to.")],
+    beam_width: Annotated[
+        int | None, typer.Option(help="Beams of a translator's search; greedy when left out.")
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Exponent of the length penalty of the beams.")
+    ] = None,
 ):
     """Export a model as a SavedModel: text in, text out.
 
@@ -20,7 +26,7 @@ def main(
     and score(source, target).
 
     Examples:
-      python scripts/export_saved_model.py gru_seq2seq_spa_eng exported/spa_eng
+      python scripts/export_saved_model.py gru_seq2seq_spa_eng exported/spa_eng --beam-width 5
 
       saved_model_cli show --dir exported/spa_eng --all
     """
@@ -29,7 +35,9 @@ def main(
         from rnnzoo.training.files import check_output
 
         check_output(out)
-        zoo.load(model).export(out)
+        search = {"beam_width": beam_width, "length_penalty": length_penalty}
+        given = {name: value for name, value in search.items() if value is not None}
+        zoo.load(model).export(out, **given)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 import numpy as np
 
 from rnnzoo.data.corpus import Corpus
-from rnnzoo.errors import InputError, check_positive
+from rnnzoo.errors import InputError, check_fraction, check_positive
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+PERIODS = 3  # digits repeat those of up to so many places before
 _SPELL = str.maketrans({str(digit): f"{word} " for digit, word in enumerate(_WORDS)})
 
 
@@ -16,8 +17,12 @@ def spelled_numbers(
     max_digits: int = 20,
     samples: int = 150_000,
     validation_samples: int = 5_000,
+    repeats: float = 0.0,
 ) -> Corpus:
     """Generates pairs such as `("one two five", "125")`; leading zeros occur.
+
+    Among random numbers there are hardly any such as 11111111 or 909090. A network that attends to
+    what it reads by content loses its place in them, unless `repeats` has it see enough.
 
     Args:
         seed: Training and validation pairs are two streams of random numbers from it.
@@ -25,12 +30,15 @@ def spelled_numbers(
         max_digits: The most digits.
         samples: The number of training pairs.
         validation_samples: The number of validation pairs.
+        repeats: The share of numbers in which digits repeat: each digit is, with a probability
+            drawn for the number, the one that stands 1, 2 or 3 places before, drawn for it, too.
 
     Returns:
         A corpus of pairs with `train` and `validation`.
 
     Raises:
-        InputError: If a size is not positive or `min_digits` exceeds `max_digits`.
+        InputError: If a size is not positive, `min_digits` exceeds `max_digits`, or `repeats` is
+            not at least 0 and below 1.
 
     Example:
         >>> corpus = spelled_numbers(min_digits=1, max_digits=3, samples=10)
@@ -47,9 +55,10 @@ def spelled_numbers(
         raise InputError(
             f"`min_digits` ({min_digits}) must not exceed `max_digits` ({max_digits})."
         )
-    train = _pairs(samples, min_digits, max_digits, np.random.default_rng([seed, 0]))
-    validation = _pairs(
-        validation_samples, min_digits, max_digits, np.random.default_rng([seed, 1])
+    check_fraction(repeats=repeats)
+    train, validation = (
+        _pairs(count, min_digits, max_digits, repeats, np.random.default_rng([seed, stream]))
+        for stream, count in enumerate((samples, validation_samples))
     )
     known = set(train)
     shared = sum(pair in known for pair in validation)
@@ -60,16 +69,32 @@ def spelled_numbers(
         name="spelled_numbers",
         kind="pairs",
         source=f"Generated with seed {seed}: {samples:,} training and {validation_samples:,} "
-        f"validation numbers of {min_digits} to {max_digits} digits.",
+        f"validation numbers of {min_digits} to {max_digits} digits"
+        + (f", digits repeat in {repeats:.0%} of them." if repeats else "."),
         terms="Generated; free of any terms.",
         splits={"train": train, "validation": validation},
         notes=notes,
     )
 
 
-def _pairs(count, min_digits, max_digits, random):
+def _pairs(count, min_digits, max_digits, repeats, random):
     lengths = random.integers(min_digits, max_digits, size=count, endpoint=True)
     digits = random.integers(0, 10, size=lengths.sum(), dtype=np.uint8) + ord("0")
-    digits, ends = digits.tobytes().decode("ascii"), lengths.cumsum()
+    ends = lengths.cumsum()
+    if repeats:
+        _repeat(digits, lengths, ends, repeats, random)
+    digits = digits.tobytes().decode("ascii")
     targets = [digits[start:end] for start, end in zip(ends - lengths, ends, strict=True)]
     return [(target.translate(_SPELL).rstrip(), target) for target in targets]
+
+
+def _repeat(digits, lengths, ends, repeats, random):
+    """Makes digits of a share of the numbers those of some places before, in place."""
+    chosen = np.flatnonzero(random.random(len(lengths)) < repeats)
+    periods = random.integers(1, PERIODS, size=len(chosen), endpoint=True)
+    chances = random.random(len(chosen))
+    for number, period, chance in zip(chosen, periods, chances, strict=True):
+        place = digits[ends[number] - lengths[number] : ends[number]]  # a view
+        for at in range(period, len(place)):
+            if random.random() < chance:
+                place[at] = place[at - period]

@@ -201,12 +201,18 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
         A list of `LayerKernels`, in the order of the model; its `str` is a table.
 
     Example:
-        >>> print(kernels(char_lstm(65, units=128, num_layers=1)))  # doctest: +SKIP
+        >>> from rnnzoo import char_lstm
+        >>> [one.layer for one in kernels(char_lstm(65, units=128, num_layers=1))]
+        ['recurrent/lstm_0']
+
+        Printed, on TensorFlow and a CPU:
+        ```
         layer             training  generation  backend     device
         recurrent/lstm_0  cpu_loop  cell        tensorflow  cpu
-        <BLANKLINE>
+
         cpu_loop: no GPU is visible.
         cell: one step at a time needs no loop over time.
+        ```
     """
     device = "gpu" if gpu_visible() else "cpu"
     # `jit_compile` of a model that nobody compiled would be worked out now, and kept.

@@ -61,7 +61,11 @@ class ZooModel(ChunkedLoss, keras.Model):
                 without, in every configuration measured (`benchmarks/RESULTS.md`).
 
         Example:
-            >>> model.compile(optimizer="adam")  # doctest: +SKIP
+            >>> from rnnzoo import char_lstm
+            >>> model = char_lstm(65, units=8)
+            >>> model.compile(optimizer="adam")
+            >>> model.optimizer.name
+            'adam'
         """
         if optimizer is None:
             optimizer = adam(1e-3, global_clipnorm=1.0)
@@ -109,7 +113,10 @@ class ZooModel(ChunkedLoss, keras.Model):
             InputError: If the file cannot be written.
 
         Example:
-            >>> model.save("romeo.keras")  # doctest: +SKIP
+            >>> from rnnzoo import char_lstm
+            >>> char_lstm(65, units=8).save("romeo.keras")
+            >>> Path("romeo.keras").is_file()
+            True
         """
         path = Path(filepath)
         whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)

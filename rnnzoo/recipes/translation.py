@@ -34,8 +34,8 @@ register(
         name="gru_seq2seq_numbers",
         description='Reads "one two five", writes "125": numbers of 1 to 20 digits, a GRU '
         "encoder-decoder with additive attention.",
-        corpus_options={"min_digits": 1},
-        epochs=3,
+        corpus_options={"min_digits": 1, "repeats": 0.3},
+        epochs=4,
         max_minutes=None,
         sample_every_batches=None,
         expected="All digits right, free-running, after 17 minutes on one core that was shared.",

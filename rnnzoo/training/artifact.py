@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SAMPLE_SEEDS = (0, 1, 2)
 
 
-def publish(
+def write_artifact(
     model: ZooModel,
     task: LanguageModelTask | TranslationTask,
     checkpoint: Checkpoint,

@@ -135,6 +135,7 @@ def card(facts: dict[str, Any]) -> str:
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
         *_slices(training.get("slices", [])),
         *_resumed_by(training),
+        *([_published_by(name)] if name else []),
         f"- Machine: {_machine(facts['machine'])}; {facts['machine']['system']}.",
         f"- Versions: {', '.join(f'{name} {v}' for name, v in facts['versions'].items())}.",
         *_code(training.get("slices", [])),
@@ -147,12 +148,13 @@ def card(facts: dict[str, Any]) -> str:
         "",
         "## Samples",
         "",
-        f"Not picked: seeds 0, 1 and 2. {_sampling(facts)}",
+        _sampling(facts),
         "",
     ]
-    for seed, sample in enumerate(facts["samples"]):
+    kind = "Text" if facts["task"] == "translation" else "Seed"
+    for number, sample in enumerate(facts["samples"]):
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sample)), default=0))
-        lines += [f"Seed {seed}:", "", fence, sample, fence, ""]
+        lines += [f"{kind} {number}:", "", fence, sample, fence, ""]
     lines += ["## Limits and intended use", "", _limits(facts), ""]
     return "\n".join(lines)
 
@@ -202,10 +204,11 @@ def _sampling(facts):
         widest = facts["recipe_arguments"]["beam_widths"][0]
         other = "" if widest == 1 else f" (the figure is of a beam of {widest})"
         return (
-            "They are the first validation texts, translated by greedy search, which draws nothing "
-            f"at random{other}."
+            "Not picked: the first three validation texts, translated by greedy search, which "
+            f"draws nothing at random{other}."
         )
-    return f"Drawn at temperature {facts['recipe_arguments']['temperature']} after a prompt."
+    temperature = facts["recipe_arguments"]["temperature"]
+    return f"Not picked: seeds 0, 1 and 2, drawn at temperature {temperature} after a prompt."
 
 
 def _limits(facts):
@@ -286,11 +289,18 @@ def _resumed_by(training):
     ]
 
 
+def _published_by(name):
+    command = f"python scripts/publish_model.py FOLDER {name}"
+    return f"- Its folder was put into the zoo, weights rounded to half precision, by `{command}`."
+
+
 def _code(slices):
     """The commits of the checkouts that the slices of a training ran from."""
     commits = dict.fromkeys(one.get("commit") or "one that was not noted" for one in slices)
     noted = any(one.get("commit") for one in slices)
-    return [f"- Code: commit {', then '.join(commits)}."] if noted else []
+    if not noted:
+        return ["- Code: the commit was not noted."]
+    return [f"- Code: commit {', then '.join(commits)}."]
 
 
 def _recipe(arguments):

@@ -13,6 +13,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, Seq2Seq
 from rnnzoo.recipes import Recipe
 from rnnzoo.training.language_model_task import LanguageModelTask
+from rnnzoo.training.report import is_share
 from rnnzoo.training.splits import load_corpus
 from rnnzoo.training.train import TASKS
 from rnnzoo.training.translation_task import TranslationTask
@@ -42,7 +43,7 @@ class Evaluation:
     def different(self) -> list[str]:
         """The names of the figures that differ in three digits, or that one side lacks."""
         names = dict.fromkeys([*self.card, *self.now])
-        return [name for name in names if not agree(self.now.get(name), self.card.get(name))]
+        return [name for name in names if not agree(name, self.now.get(name), self.card.get(name))]
 
 
 def evaluate(
@@ -79,23 +80,31 @@ def evaluate(
     return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
 
 
-def agree(value: Figure | None, expected: Figure | None) -> bool:
+def agree(name: str, value: Figure | None, expected: Figure | None) -> bool:
     """Whether two figures, or two lists or dictionaries of them, are equal to three digits.
 
+    A share of 100 % is compared as those just below it are, to a tenth of a per cent.
+
     Example:
-        >>> agree(1.4144, 1.4103), agree(1.4204, 1.4103), agree(None, 1.0)
-        (True, False, False)
+        >>> agree("perplexity", 1.4144, 1.4103), agree("perplexity", 1.4204, 1.4103)
+        (True, False)
+        >>> agree("symbols_right", 0.9951, 1.0), agree("symbols_right", None, 1.0)
+        (False, False)
     """
     if isinstance(value, list) and isinstance(expected, list):
-        return len(value) == len(expected) and all(map(agree, value, expected))
+        pairs = zip(value, expected, strict=False)
+        return len(value) == len(expected) and all(agree(name, *pair) for pair in pairs)
     if isinstance(value, dict) and isinstance(expected, dict):
-        return value.keys() == expected.keys() and all(agree(value[k], expected[k]) for k in value)
+        same = value.keys() == expected.keys()
+        return same and all(agree(name, value[key], expected[key]) for key in value)
     numbers = isinstance(value, int | float) and isinstance(expected, int | float)
     if not numbers or value == expected:
         return value == expected
     if not (math.isfinite(value) and math.isfinite(expected)):
         return False
     first_digit = math.floor(math.log10(max(abs(expected), abs(value))))
+    if is_share(name):
+        first_digit = min(first_digit, -1)
     return abs(value - expected) <= 0.5 * 10 ** (first_digit + 1 - DIGITS)
 
 

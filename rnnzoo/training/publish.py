@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rnnzoo import recipes, zoo
@@ -16,7 +16,7 @@ from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import SAMPLE_SEEDS
 from rnnzoo.training.card import card, may_ship
-from rnnzoo.training.evaluate import FACTS_FILE, agree, make_task, read_facts
+from rnnzoo.training.evaluate import FACTS_FILE, agree, figures_of, make_task, read_facts
 from rnnzoo.training.files import write_atomically
 from rnnzoo.training.half_precision import to_half_precision
 
@@ -87,7 +87,7 @@ def publish_model(
     task = make_task(facts, model, **given)
     before = task.evaluate(model)
     quoted = next(iter(before))
-    if not agree(before[quoted], facts["figures"].get(quoted)):
+    if not agree(quoted, before[quoted], facts["figures"].get(quoted)):
         raise InputError(
             f"{folder} has {quoted.replace('_', ' ')} {before[quoted]:.4f} here, but its card says "
             f"{facts['figures'].get(quoted)}; train it again, or find out why."
@@ -126,20 +126,23 @@ def publish_model(
 def rewrite_cards() -> None:
     """Writes the cards of all published models anew, in the words that recipe and card have now.
 
-    Figures and samples stay as they are. Run it after a change of words.
+    Figures and samples stay as they are. The index then says of each model what its card says:
+    whether it may be in the wheel. Run it after a change of words or terms.
 
     Raises:
         InputError: If a model's recipe is another one by now; nothing is written then.
     """
-    written = {}
-    for name in zoo.index():
+    written, models = {}, zoo.index()
+    for name, model in models.items():
         facts = read_facts(zoo.folder() / name)
         _check_recipe(facts)
         _use_the_words_of_today(facts)
         written[zoo.folder() / name / FACTS_FILE] = _json(facts)
         written[zoo.folder() / name / "card.md"] = card(facts)
+        models[name] = replace(model, in_wheel=may_ship(model.corpus)[0])
     for path, text in written.items():
         write_atomically(path, text)
+    _write_index(models)
 
 
 def _use_the_words_of_today(facts):
@@ -184,7 +187,7 @@ def _check_recipe(facts):
 def _entry(facts, model, folder):
     content = (folder / zoo.MODEL_FILE).read_bytes()
     split = "test" if "test" in facts else "validation"
-    figures = facts["test"]["figures"] if split == "test" else facts["figures"]
+    figures = figures_of(facts, split)
     quoted = next(iter(figures))
     return zoo.Published(
         name=facts["name"],

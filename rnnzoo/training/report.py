@@ -3,6 +3,18 @@
 import os
 from typing import Any
 
+SHARES = ("_rate", "_right", "_worst_length", "_by_length", "_by_position")
+
+
+def is_share(name: str) -> bool:
+    """Whether a figure, or each number of it, is a share, from 0 to 1.
+
+    Example:
+        >>> is_share("unknown_rate"), is_share("perplexity")
+        (True, False)
+    """
+    return name.endswith(SHARES)
+
 
 def readable(name: str, value: float | list[float] | dict[str, float]) -> tuple[str, str]:
     """Formats a figure: its name without underscores, and its value.
@@ -18,10 +30,10 @@ def readable(name: str, value: float | list[float] | dict[str, float]) -> tuple[
     words = name.replace("_", " ").replace("bleu", "BLEU").replace("chrf", "chrF")
     if isinstance(value, dict):
         return words, ", ".join(f"{key}: {_percent(share)}" for key, share in value.items())
-    if name.endswith(("_rate", "_right", "_worst_length")):
-        return words, _percent(value)
     if isinstance(value, list):
         return words, " ".join(f"{number:.3f}" for number in value)
+    if is_share(name):
+        return words, _percent(value)
     if isinstance(value, int):
         return words, f"{value:,}"
     whole = name.startswith(("bleu", "chrf")) or abs(value) >= 10

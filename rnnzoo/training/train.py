@@ -15,7 +15,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
 from rnnzoo.optimizers import adam
 from rnnzoo.recipes.recipe import NOT_TRAINING
-from rnnzoo.training.artifact import publish
+from rnnzoo.training.artifact import write_artifact
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
@@ -122,6 +122,8 @@ def train(
     if resume and model.dtype_policy.name != dtype:
         dtype, reason = model.dtype_policy.name, "the training began in it"
     print(f"Computing in {dtype}: {reason}.")
+    if recipe == chosen and recipe.expected and text_file is None and from_model is None:
+        print(f"To expect of this recipe: {recipe.expected}")
     if not resume:
         model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
@@ -142,7 +144,7 @@ def train(
         "from_model": checkpoint.progress["from_model"],
         "stopped_by": clock.stopped_by,
     }
-    return publish(model, task, checkpoint, out, baselines, run)
+    return write_artifact(model, task, checkpoint, out, baselines, run)
 
 
 def _check_began(checkpoint, recipe):

@@ -56,7 +56,8 @@ def test_a_training_that_was_resumed_by_another_command():
 def test_the_code_of_a_training():
     slices = [{"commit": name} for name in ("a1", "a1", "b2-dirty")]
     assert card._code(slices) == ["- Code: commit a1, then b2-dirty."]
-    assert card._code([]) == card._code([{}]) == card._code([{"commit": None}]) == []
+    unknown = ["- Code: the commit was not noted."]
+    assert card._code([]) == card._code([{}]) == card._code([{"commit": None}]) == unknown
     told = ["- Code: commit one that was not noted, then b2-dirty."]
     assert card._code([{"commit": None}, slices[-1]]) == told
 

@@ -1,6 +1,7 @@
 """What is measured again: figures that agree, and data that are those of the card."""
 
 from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -33,20 +34,29 @@ def test_another_test_split_is_refused(small_data):
 
 
 def test_three_digits():
-    assert agree(1.4100, 1.4149) and not agree(1.4100, 1.4151)
-    assert agree(123.4, 123.8) and not agree(123.4, 124.0)
-    assert agree([0.5, 1.0], [0.5, 1.0]) and not agree([0.5], [0.5, 1.0])
-    assert agree({"1": 0.5, "2": 1}, {"1": 0.5, "2": 1})
-    assert not agree({"1": 0.5}, {"1": 0.6}) and not agree({"1": 0.5}, {"2": 0.5})
-    assert agree(0, 0) and not agree(0.0, 0.1) and not agree(float("nan"), 1.0)
-    assert agree(0.999, 1.0)
+    same = partial(agree, "perplexity")
+    assert same(1.4100, 1.4149) and not same(1.4100, 1.4151)
+    assert same(123.4, 123.8) and not same(123.4, 124.0)
+    assert same(0, 0) and not same(0.0, 0.1) and not same(float("nan"), 1.0)
+
+
+@pytest.mark.parametrize("name", ["symbols_right", "symbols_right_by_length", "unknown_rate"])
+def test_shares_near_all_are_equal_to_a_tenth_of_a_per_cent(name):
+    same = partial(agree, name)
+    assert same(0.9996, 1.0) and not same(0.9994, 1.0) and not same(0.999, 1.0)
+    assert same(0.06100, 0.06104) and not same(0.06100, 0.06106)
+    assert same([0.5, 1.0], [0.5, 1.0]) and not same([0.5], [0.5, 1.0])
+    assert not same([0.5, 0.999], [0.5, 1.0])
+    assert same({"1": 0.5, "2": 1}, {"1": 0.5, "2": 1})
+    assert not same({"1": 0.5}, {"1": 0.6}) and not same({"1": 0.5}, {"2": 0.5})
 
 
 @given(st.floats(1e-6, 1e6), st.floats(-0.1, 0.1))
 def test_agreement_is_relative_and_symmetric(value, change):
     other = value * (1 + change)
-    assert agree(value, other) == agree(other, value)
+    same = partial(agree, "perplexity")
+    assert same(value, other) == same(other, value)
     if abs(change) < 0.0004:
-        assert agree(value, other)
+        assert same(value, other)
     if abs(change) > 0.006:
-        assert not agree(value, other)
+        assert not same(value, other)

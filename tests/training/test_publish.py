@@ -19,7 +19,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
-from rnnzoo.training.card import _last_checkpoint
+from rnnzoo.training.card import SHIPPING, _last_checkpoint
 from rnnzoo.training.evaluate import FACTS_FILE, evaluate
 from rnnzoo.training.publish import publish_model
 from rnnzoo.training.splits import load_corpus
@@ -105,14 +105,14 @@ def test_the_card(zoo_folder):
     after, before, cost = map(float, re.search(rounding, card).groups())
     assert after - before == pytest.approx(cost, abs=1e-4) and abs(cost) < 0.01
     assert "https://github.com/karpathy/char-rnn" in card
-    assert "seeds 0, 1 and 2. Drawn at temperature 0.8" in card
+    assert "seeds 0, 1 and 2, drawn at temperature 0.8" in card
     assert "A model trained on it ships with the package: the text is in the public" in card
     card = (zoo_folder / "captions" / "card.md").read_text()
     assert "**Test symbols right" in card and "**Validation symbols right" in card
     assert "20 pairs: the multi30k_en_de test split" in card
     assert re.search(r"validation perplexity teacher forced \S+, before the rounding \S+ \(", card)
     assert "`rnnzoo evaluate captions` measures the figures of the test data again." in card
-    assert "first validation texts, translated by greedy search, which draws nothing at ra" in card
+    assert "first three validation texts, translated by greedy search, which draws" in card
     assert "may not ship with the package" in card
 
 
@@ -372,6 +372,13 @@ def test_cards_in_new_words(zoo_folder, monkeypatch):
     changed = {str(path) for path in after if after[path] != before[path]}
     assert changed == {"char_lstm_small/card.md", "char_lstm_small/metrics.json"}
     assert b"# char_lstm_small\n\nSmall.\n" in after[Path("char_lstm_small/card.md")]
+
+
+def test_cards_and_index_under_new_terms(zoo_folder, monkeypatch):
+    monkeypatch.setitem(SHIPPING, "tiny_shakespeare", (False, "nobody knows"))
+    publish.rewrite_cards()
+    assert "may not ship" in (zoo_folder / "char_lstm_small" / "card.md").read_text()
+    assert not zoo.index()["char_lstm_small"].in_wheel
 
 
 def test_a_zoo_that_would_be_too_large(zoo_folder, trained, monkeypatch):
