@@ -31,7 +31,7 @@ from pathlib import Path
 import _common
 import _processes
 
-from rnnzoo.training.files import write_atomically
+from rnnzoo.files import write_atomically
 from rnnzoo.training.hardware import resolve_dtype
 
 ORDERS = (2, 3, 4, 5)

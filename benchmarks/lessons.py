@@ -123,6 +123,14 @@ def train_variant(study, variant, runs, epochs, vectors):
     train(recipe, out=out, from_model=start, resume=resume)
 
 
+def trained(facts):
+    """When, where and from which commits."""
+    commits = dict.fromkeys(one.get("commit") for one in facts["training"].get("slices", []))
+    commits = ", then ".join(commit for commit in commits if commit) or "no commit noted"
+    cores = facts["machine"]["cores"]
+    return f"{facts['date']}, {cores} core{'s' if cores > 1 else ''}, {commits}"
+
+
 def write_table(study, runs, epochs):
     """Puts the variants that are there into RESULTS.md."""
     name, _, figures, variants = STUDIES[study]
@@ -140,14 +148,17 @@ def write_table(study, runs, epochs):
             *(f"{found['figures'][figure]:.5g}" for figure in figures),
             f"{validated['best']:.4f} (epoch {found['training']['best_epoch']})",
             f"{validated['last']:.4f}",
+            trained(found),
         ])  # fmt: skip
     if facts is None:
         sys.exit(f"There are no runs of {study} in {runs}.")
     head = ["variant", "parameters", *(name.replace("_", " ") for name in figures)]
-    head += [f"best {validated['figure'].replace('_', ' ')} in training", "last"]
+    head += [f"best {validated['figure'].replace('_', ' ')} in training", "last", "trained"]
     text = (
-        f"`{name}` with one thing changed, {epochs} epochs each, seed {facts['training']['seed']}, "
-        f"corpus {facts['corpus']['sha256'][:8]}..., validation data: {facts['split']}."
+        f"Trained by `python benchmarks/lessons.py {study}`, a process each, where and when the "
+        f"table says. `{name}` with one thing changed, {epochs} epochs each, seed "
+        f"{facts['training']['seed']}, corpus {facts['corpus']['sha256'][:8]}..., "
+        f"validation data: {facts['split']}."
     )
     if missing:
         text += f" Not run yet: {', '.join(missing)}."

@@ -3,7 +3,8 @@
 import csv
 import math
 import os
-from pathlib import Path
+
+from rnnzoo.files import unfinished
 
 
 def plot_learning_curve(
@@ -51,13 +52,8 @@ def plot_learning_curve(
     axes.legend()
     if title:
         axes.set_title(title)
-    path = Path(path)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.tmp.png")
-    try:
-        canvas.print_png(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as temporary:
+        canvas.print_png(temporary)
 
 
 def _minutes(rows):

@@ -32,7 +32,7 @@ def main(
     """
     with errors_in_a_sentence():
         from rnnzoo import zoo
-        from rnnzoo.training.files import check_output
+        from rnnzoo.files import check_output
 
         check_output(out)
         search = {"beam_width": beam_width, "length_penalty": length_penalty}

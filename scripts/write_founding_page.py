@@ -230,7 +230,7 @@ def _shown(figures, name):
 
 def _pictures(folder, wanted, page):
     from rnnzoo.errors import InputError
-    from rnnzoo.training.files import unfinished
+    from rnnzoo.files import unfinished
 
     if wanted == "none":
         return []
@@ -353,7 +353,7 @@ def main(
     """
     with errors_in_a_sentence():
         from rnnzoo.errors import InputError
-        from rnnzoo.training.files import write_atomically
+        from rnnzoo.files import write_atomically
 
         if not page.is_file():
             raise InputError(f"There is no page {page}; give another --page.")

@@ -111,6 +111,7 @@ def test_help_teaches_at_once(name, tmp_path):
         ("export_saved_model", ["trained/absent", "out"], "no model at 'trained/absent'"),
         ("export_saved_model", ["MODEL", "MODEL"], "is a file"),
         ("export_saved_model", ["MODEL", "/proc/rnnzoo"], "cannot be written"),
+        ("export_saved_model", ["MODEL", "out", "--beam-width", 5], "`beam_width` (5) goes with"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(
@@ -188,3 +189,14 @@ def test_export(call, model, tmp_path):
     done = call("export_saved_model", model, tmp_path / "exported")
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "exported" / "saved_model.pb").is_file()
+
+
+def test_export_with_a_beam(call, model, tmp_path, monkeypatch):
+    from rnnzoo.models.base import ZooModel
+
+    calls = []
+    monkeypatch.setattr(ZooModel, "export", lambda self, out, **given: calls.append(given))
+    for options in ([], ["--beam-width", 4], ["--beam-width", 2, "--length-penalty", 1.5]):
+        done = call("export_saved_model", model, tmp_path / "out", *options)
+        assert done.exit_code == 0, done.stderr
+    assert calls == [{}, {"beam_width": 4}, {"beam_width": 2, "length_penalty": 1.5}]

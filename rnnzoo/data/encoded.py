@@ -1,8 +1,6 @@
 """A large text as token ids in a memory-mapped file, encoded piece by piece and kept."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 from rnnzoo.data.corpus import Corpus, whole_words
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError
+from rnnzoo.files import unfinished
 
 
 def encode_corpus(corpus: Corpus, vocabulary, cache_dir: str | Path | None = None) -> np.ndarray:
@@ -68,11 +67,9 @@ def encode_to_file(pieces: Iterable[str], vocabulary, path: str | Path) -> np.nd
         InputError: If the vocabulary lacks a symbol or the file cannot be written.
     """
     path = Path(path)
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = file.name
+        with unfinished(path) as temporary, open(temporary, "w+b") as file:
             count = 0
             _write_header(file, count)
             for piece in whole_words(pieces):
@@ -81,16 +78,11 @@ def encode_to_file(pieces: Iterable[str], vocabulary, path: str | Path) -> np.nd
                 count += len(ids)
             file.seek(0)
             _write_header(file, count)
-        os.replace(temporary, path)
-        temporary = None
     except OSError as error:
         raise InputError(
             f"The encoded text cannot be written to {path} ({error.strerror or error}); make room "
             "or name another folder (the default one is in KERAS_HOME)."
         ) from None
-    finally:
-        if temporary:
-            os.unlink(temporary)
     return np.load(path, mmap_mode="r")
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from rnnzoo.data.corpus import say
 from rnnzoo.errors import InputError
+from rnnzoo.files import unfinished
 
 _TIMEOUT = 15  # seconds without an answer before a download is given up
 
@@ -99,14 +99,8 @@ def fetch(url: str, path: Path, sha256: str, unpack: Callable[[bytes], bytes] = 
     if (got := hashlib.sha256(content).hexdigest()) != sha256:
         raise InputError(f"{url} has changed: its content has the sha256 {got}, not {sha256}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(content)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with unfinished(path) as temporary:
+        temporary.write_bytes(content)
     return path
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnzoo.errors import InputError, check_positive
+from rnnzoo.files import unfinished
 
 # Part of the cache's key: raise it whenever a change here changes the figures.
 CODE_VERSION = 1
@@ -369,16 +370,12 @@ def cached_perplexity(
     except (OSError, ValueError, AttributeError):
         pass  # absent or damaged: made below
 
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()  # before the count: nobody waits for figures that cannot be kept
-        try:
+        with unfinished(path) as temporary:
+            temporary.touch()  # before the count: nobody waits for figures that cannot be kept
             figures = _figures(model, train_documents, validation_documents)
             temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"The folder {str(cache_dir)!r} cannot be written ({error}): give another `cache_dir`."

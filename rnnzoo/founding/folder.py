@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rnnzoo.training.files import check_output, unfinished, write_atomically
+from rnnzoo.files import check_output, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
 
 SHOW_SECONDS = 5.0  # a run may report faster than anybody reads: it prints that often at most

@@ -1,6 +1,5 @@
 """What every model of rnnzoo shares: how it compiles, what it saves, what it keeps to itself."""
 
-import contextlib
 import numbers
 import os
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.files import unfinished
 from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
@@ -122,18 +122,14 @@ class ZooModel(ChunkedLoss, keras.Model):
         whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)
         if not whole or (path.exists() and not overwrite):
             return super().save(filepath, overwrite, zipped, **kwargs)
-        unfinished = path.with_name(f".{path.stem}.{os.getpid()}.keras")
         try:
-            super().save(unfinished, True, zipped, **kwargs)
-            os.replace(unfinished, path)
+            with unfinished(path) as temporary:
+                super().save(temporary, True, zipped, **kwargs)
         except OSError as error:
             raise InputError(
                 f"The model cannot be saved to {str(path)!r} ({error.strerror or error}); give a "
                 "file in a folder that exists, may be written to and has room."
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
 
     def export(
         self,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from rnnzoo.files import copy_atomically, unfinished, write_atomically
 from rnnzoo.models.base import ZooModel
 from rnnzoo.plots import plot_learning_curve
 from rnnzoo.training.card import card
 from rnnzoo.training.checkpoints import Checkpoint
-from rnnzoo.training.files import copy_atomically, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
 from rnnzoo.training.report import show
 

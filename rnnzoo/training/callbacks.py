@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from rnnzoo.errors import InputError, check_positive
+from rnnzoo.files import check_output
 from rnnzoo.training.averaging import averaged_weights
-from rnnzoo.training.files import check_output
 from rnnzoo.vocabulary import Vocabulary
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.files import unfinished, write_atomically
 from rnnzoo.training.averaging import averaged_weights
-from rnnzoo.training.files import unfinished, write_atomically
 from rnnzoo.training.hardware import machine
 from rnnzoo.training.schedule import TrainingClock
 

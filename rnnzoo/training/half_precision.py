@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 
 from rnnzoo.errors import InputError
-from rnnzoo.training.files import unfinished
+from rnnzoo.files import unfinished
 
 WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from rnnzoo import recipes, zoo
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
+from rnnzoo.files import write_atomically
 from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import SAMPLE_SEEDS
 from rnnzoo.training.card import card, may_ship
 from rnnzoo.training.evaluate import FACTS_FILE, agree, figures_of, make_task, read_facts
-from rnnzoo.training.files import write_atomically
 from rnnzoo.training.half_precision import to_half_precision
 
 MOST_BYTES = 50e6  # of all published models together: a checkout has them, the wheel most

@@ -12,6 +12,7 @@ import keras
 
 from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
+from rnnzoo.files import check_output
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
 from rnnzoo.optimizers import adam
 from rnnzoo.recipes.recipe import NOT_TRAINING
@@ -19,7 +20,6 @@ from rnnzoo.training.artifact import write_artifact
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
-from rnnzoo.training.files import check_output
 from rnnzoo.training.hardware import commit, resolve_dtype
 from rnnzoo.training.language_model_task import LanguageModelTask
 from rnnzoo.training.schedule import (

@@ -1,6 +1,5 @@
 """The JSON file of a vocabulary."""
 
-import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo.errors import InputError
+from rnnzoo.files import unfinished
 
 _FORMAT, _VERSION = "rnnzoo vocabulary", 1
 
@@ -24,14 +24,10 @@ def write(content: bytes, path: str | os.PathLike) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
+        with unfinished(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise InputError(
             f"{str(path)!r} cannot be written ({error.strerror}); give a file in a folder that "
             "exists and may be written to."

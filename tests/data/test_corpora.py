@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,26 @@ def test_spelled_numbers_default_is_the_seed_document():
         corpora.load("spelled_numbers", max_digits=3)
     with pytest.raises(InputError, match="`samples`"):
         corpora.load("spelled_numbers", samples=0)
+
+
+def test_digits_of_spelled_numbers_repeat():
+    options = {"min_digits": 20, "samples": 1000, "validation_samples": 100}
+    plain, half, most = (
+        corpora.load("spelled_numbers", repeats=repeats, **options) for repeats in (0, 0.5, 0.99)
+    )
+    assert plain.pairs == corpora.load("spelled_numbers", **options).pairs
+
+    def repeating(corpus):  # a run of five equal digits, or of five pairs or triples
+        runs = re.compile(r"(\d)\1{4}|(\d\d)\2{4}|(\d\d\d)\3{4}")
+        return sum(bool(runs.search(number)) for _, number in corpus.pairs)
+
+    assert repeating(plain) < 10 < 100 < repeating(half) < repeating(most)
+    for source, target in most.pairs:
+        assert source == " ".join(WORDS[int(digit)] for digit in target)
+    assert "digits repeat in 50% of them" in half.source and "repeat" not in plain.source
+    assert corpora.load("spelled_numbers", repeats=0.5, **options).sha256 == half.sha256
+    with pytest.raises(InputError, match="`repeats` must be at least 0 and below 1, not 1"):
+        corpora.load("spelled_numbers", repeats=1)
 
 
 # --- the user's own files ------------------------------------------------------------------------

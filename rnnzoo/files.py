@@ -57,7 +57,8 @@ def unfinished(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone already, or never begun
+            temporary.unlink()
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> None:
