@@ -63,6 +63,7 @@ def show(title, text):
 
 def write_section(title, text):
     """Prints a section and puts it into RESULTS.md, in place of the one with the same title."""
+    from rnnzoo.files import write_atomically
     from rnnzoo.training.hardware import machine
 
     words = ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
@@ -78,6 +79,4 @@ def write_section(title, text):
         sections[places[0]] = section
     else:
         sections.append(section)
-    unfinished = RESULTS.with_suffix(".tmp")
-    unfinished.write_text("\n".join([head.strip() + "\n", *sections]))
-    os.replace(unfinished, RESULTS)
+    write_atomically(RESULTS, "\n".join([head.strip() + "\n", *sections]))

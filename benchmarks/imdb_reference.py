@@ -75,6 +75,7 @@ def corpus_sha256(recipe):
 
 def kneser_ney(recipe):
     """Figures of each order on the test reviews, and a sentence that says what was read."""
+    from rnnzoo.data.corpus import split_sha256
     from rnnzoo.evaluation import KneserNey
 
     task = make_task(recipe, test=True)
@@ -93,7 +94,7 @@ def kneser_ney(recipe):
     counted = sum(map(len, train)) - len(train)
     return found, (
         f"Test data: {task.split.replace('validation split', 'test split')}; {tokens:,} tokens "
-        f"(corpus {task.corpus.sha256[:8]}...), "
+        f"(SHA-256 {split_sha256('test', task.corpus.validation)[:8]}...), "
         f"{figures['unknown_rate']:.2%} of them unknown, after {counted:,} in training; "
         f"{len(task.vocabulary):,} words."
     )

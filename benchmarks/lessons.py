@@ -125,10 +125,11 @@ def train_variant(study, variant, runs, epochs, vectors):
 
 def trained(facts):
     """When, where and from which commits."""
-    commits = dict.fromkeys(one.get("commit") for one in facts["training"].get("slices", []))
-    commits = ", then ".join(commit for commit in commits if commit) or "no commit noted"
+    slices = facts["training"].get("slices") or [{}]
+    commits = dict.fromkeys(one.get("commit") or "not noted" for one in slices)
     cores = facts["machine"]["cores"]
-    return f"{facts['date']}, {cores} core{'s' if cores > 1 else ''}, {commits}"
+    place = f"{cores} core{'s' if cores > 1 else ''}"
+    return f"{facts['date']}, {place}, commit {', then '.join(commits)}"
 
 
 def write_table(study, runs, epochs):

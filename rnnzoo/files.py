@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def unfinished(path: str | os.PathLike) -> Iterator[Path]:
         path: The file; one that exists is replaced.
     """
     path = Path(path)
-    temporary = path.with_name(f".unfinished.{os.getpid()}.{path.name}")  # keeps the suffix
+    unique = secrets.token_hex(4)  # for other threads, and for other machines on one disk
+    temporary = path.with_name(f".unfinished.{unique}.{path.name}")  # keeps the suffix
     try:
         yield temporary
         os.replace(temporary, path)

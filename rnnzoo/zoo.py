@@ -44,7 +44,7 @@ class Published:
         minutes: How long it was trained.
         recipe: Name of the recipe that made it.
         file_format: Format of the file.
-        in_wheel: Whether the terms of its corpus let its weights into the installed package.
+        in_wheel: Whether the terms of its corpus let it into the installed package.
     """
 
     name: str
@@ -180,7 +180,7 @@ def find(name_or_path: str | os.PathLike) -> Path:
         )
     path = Path(name_or_path)
     is_path = path.suffix or len(path.parts) != 1 or isinstance(name_or_path, os.PathLike)
-    models = {} if is_path else index()  # a path needs none
+    models = {} if is_path else index()
     if name_or_path in models:
         return _published_file(models[name_or_path])
     if path.is_file():
@@ -200,7 +200,10 @@ def find(name_or_path: str | os.PathLike) -> Path:
 def _no_model_at(path):
     """Makes the error for a path, which may be that of a published model or its name misspelt."""
     name = path.parent.name if path.name == MODEL_FILE else path.stem
-    near = difflib.get_close_matches(name, index(), n=1)
+    try:
+        near = difflib.get_close_matches(name, index(), n=1)
+    except InputError:  # a path needs no index
+        near = []
     meant = f", or the name {near[0]!r} for the published model" if near else ""
     return InputError(
         f"There is no model at {str(path)!r}; give a .keras file or a folder with a {MODEL_FILE}"

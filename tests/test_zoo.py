@@ -175,6 +175,7 @@ def test_damaged_index(make_zoo):
         path.write_text(content)
         check_refused("romeo", f"index .* is damaged; restore it by `git .*/{path.name}`")
         zoo.load(path.parent / "romeo")  # a path needs no index
+        check_refused("none.keras", "There is no model at 'none.keras'")
     path.write_text('{"format": 99, "models": {"romeo": {"new": 1}}}')
     check_refused("romeo", r"newer rnnzoo \(format 99.*upgrade it")
 

@@ -113,10 +113,10 @@ class ZooModel(ChunkedLoss, keras.Model):
             InputError: If the file cannot be written.
 
         Example:
-            >>> from rnnzoo import char_lstm
+            >>> from rnnzoo import char_lstm, load
             >>> char_lstm(65, units=8).save("romeo.keras")
-            >>> Path("romeo.keras").is_file()
-            True
+            >>> load("romeo.keras").count_params()
+            2193
         """
         path = Path(filepath)
         whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)

@@ -90,7 +90,8 @@ def train(
     """
     code = commit()  # before anybody changes it
     given = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed}
-    chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    named = isinstance(recipe, str)
+    chosen = recipes.get(recipe) if named else recipe
     recipe = _adapted(chosen, given)
     out = _output(out, recipe.name)
     check_output(out)
@@ -122,7 +123,8 @@ def train(
     if resume and model.dtype_policy.name != dtype:
         dtype, reason = model.dtype_policy.name, "the training began in it"
     print(f"Computing in {dtype}: {reason}.")
-    if recipe == chosen and recipe.expected and text_file is None and from_model is None:
+    as_registered = named and recipe == chosen and text_file is None and from_model is None
+    if as_registered and recipe.expected:
         print(f"To expect of this recipe: {recipe.expected}")
     if not resume:
         model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)

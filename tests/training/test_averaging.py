@@ -144,7 +144,7 @@ def text(tmp_path_factory):
 @pytest.fixture
 def unpublished(monkeypatch):
     """Ends a training before its results are measured and written."""
-    monkeypatch.setattr("rnnzoo.training.train.publish", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
 
 
 def last(folder):

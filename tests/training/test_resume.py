@@ -68,7 +68,7 @@ def batches_of(tmp_path, monkeypatch):
 
     for model in (rnnzoo.LanguageModel, rnnzoo.Seq2Seq):
         monkeypatch.setattr(model, "fit", watched(model.fit))
-    monkeypatch.setattr("rnnzoo.training.train.publish", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
     no_samples = keras.callbacks.Callback()
     monkeypatch.setattr("rnnzoo.training.train.SampleText", lambda *_, **options: no_samples)
     path = tmp_path / "text.txt"

@@ -45,7 +45,7 @@ def fast(text, monkeypatch):
 @pytest.fixture
 def unpublished(monkeypatch):
     """Ends a training before its results are measured and written."""
-    monkeypatch.setattr("rnnzoo.training.train.publish", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
 
 
 def metrics(folder):
@@ -307,6 +307,22 @@ def test_fine_tuning_on_unseen_symbols_lists_them(trained, tmp_path):
             out=tmp_path / "out",
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_to_be_expected_is_told_of_the_recipe_as_it_is(
+    small_data, text, unpublished, tmp_path, monkeypatch, capsys
+):
+    recipe = replace(recipes.get("char_lstm_tiny"), epochs=1, expected="Much.")
+    monkeypatch.setitem(recipes.recipe._RECIPES, "char_lstm_tiny", recipe)
+
+    def told(given="char_lstm_tiny", **options):
+        train(given, out=tmp_path / f"{len(list(tmp_path.iterdir()))}", **options)
+        return "To expect of this recipe: Much." in capsys.readouterr().out
+
+    assert told(data_dir=small_data)
+    assert not told(data_dir=small_data, seed=1)
+    assert not told(text_file=text)
+    assert not told(replace(recipe, batch_size=4), data_dir=small_data)
 
 
 def test_fine_tuning_words_takes_unseen_ones_as_unknown(trained, tmp_path):
