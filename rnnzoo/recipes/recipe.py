@@ -61,7 +61,8 @@ class Recipe:
         label_smoothing: The share of each label that is spread over the vocabulary in training;
             validation and all figures are of the labels as they are.
         average_weights: The momentum, such as 0.999, of a moving average of the weights over the
-            batches, which is what is validated and kept; `None` for the weights themselves.
+            batches, which is what is validated and kept; `None` for the weights themselves. It
+            is an average of the last `1 / (1 - momentum)` batches, which should be few of all.
         dtype: `"float32"`, `"mixed_bfloat16"` or `"auto"`, which takes the second where the device
             is fast at it.
         seed: Of weights, dropout and the order of the data.
