@@ -64,8 +64,8 @@ class ZooModel(ChunkedLoss, keras.Model):
             >>> from rnnzoo import char_lstm
             >>> model = char_lstm(65, units=8)
             >>> model.compile(optimizer="adam")
-            >>> model.optimizer.name
-            'adam'
+            >>> type(model.optimizer).__name__
+            'Adam'
         """
         if optimizer is None:
             optimizer = adam(1e-3, global_clipnorm=1.0)
