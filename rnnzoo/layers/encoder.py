@@ -72,9 +72,6 @@ class Encoder(keras.layers.Layer):
             "merge_mode": merge_mode,
             "dropout": dropout,
             "locked_dropout": locked_dropout,
-            "embeddings_initializer": keras.initializers.serialize(
-                keras.initializers.get(embeddings_initializer)
-            ),
         }
         dtype = self.dtype_policy
         self.units, self.merge_mode = units, merge_mode
@@ -87,9 +84,14 @@ class Encoder(keras.layers.Layer):
         shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, S, units)
         self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
         self.layers = []
+        # Bidirectional clones a layer by serialising it, and while a model is loaded Keras knows
+        # what it has serialised by `id`. A layer that dies may leave its `id` to another, which is
+        # then taken for it: those cloned live as long as the encoder, out of Keras's sight.
+        cloned = self.__dict__["cloned"] = []
         for index in range(num_layers):
             layer = recurrent_layer(cell, units, dtype=dtype, name=f"{cell}_{index}")
             if merge_mode is not None:
+                cloned.append(layer)
                 layer = keras.layers.Bidirectional(
                     layer, merge_mode=merge_mode, dtype=dtype, name=f"bidirectional_{index}"
                 )
@@ -135,4 +137,5 @@ class Encoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the encoder."""
-        return {**super().get_config(), **self.config}
+        initializer = keras.initializers.serialize(self.embedding.embeddings_initializer)
+        return {**super().get_config(), **self.config, "embeddings_initializer": initializer}

@@ -1,5 +1,9 @@
 """The encoder: directions, merging, padding."""
 
+import gc
+import weakref
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -87,3 +91,20 @@ def test_configuration():
         Encoder(8, 3, merge_mode="concatenate")
     with pytest.raises(InputError, match="No cell is called"):
         Encoder(8, 3, cell="mlp")
+
+
+def test_what_is_cloned_lives_on(monkeypatch):
+    """While loading, Keras takes an object at the `id` of one that died for the one that died."""
+    cloned = []
+
+    class Watched(keras.layers.Bidirectional):
+        def __init__(self, layer, **kwargs):
+            cloned.append(weakref.ref(layer))
+            super().__init__(layer, **kwargs)
+
+    monkeypatch.setattr(keras.layers, "Bidirectional", Watched)
+    encoder = Encoder(8, units=3, num_layers=2, cell="gru", merge_mode="sum")
+    gc.collect()
+    assert [layer().name for layer in cloned] == ["gru_0", "gru_1"]
+    encoder(SOURCE)
+    assert len(encoder.weights) == 1 + 2 * (2 * 3 + 2)  # those cloned are nobody's weights
