@@ -1,4 +1,4 @@
-"""What a card says of the code that trained its model."""
+"""The dtype for a machine, and what a card says of the code that trained its model."""
 
 import os
 import shutil
@@ -37,3 +37,20 @@ def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
     assert hardware.commit().endswith("-dirty")
     monkeypatch.setenv("PATH", str(tmp_path))  # no git
     assert hardware.commit() is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype", "reason"),
+    [
+        ({"avx512f"}, "float32", "neither a GPU nor a CPU"),
+        ({"avx512f", "avx512_bf16"}, "mixed_bfloat16", "AVX512_BF16"),
+        ({"avx512f", "avx512_bf16", "amx_bf16"}, "mixed_bfloat16", "AMX"),
+    ],
+)
+def test_bfloat16_where_the_processor_multiplies_it(monkeypatch, flags, dtype, reason):
+    monkeypatch.setattr(hardware, "gpus", list)
+    monkeypatch.setattr(hardware, "cpu_info", lambda: ("a processor", flags))
+    chosen, why = hardware.resolve_dtype("auto")
+    assert chosen == dtype
+    assert reason in why
+    assert hardware.resolve_dtype("float32") == ("float32", "the recipe asks for it")
