@@ -36,13 +36,11 @@ STUDIES = {
             "the recipe, seed 1": {"seed": 1},
             "no random resets": {"reset_probability": 0.0},
             "no weight decay": {"weight_decay": 0.0},
-            "weight decay 0.4": {"weight_decay": 0.4},
             "weight-drop 0.2": {"builder_options": {"weight_drop": 0.2}},
             "locked dropout": {"builder_options": {"locked_dropout": True}},
             "weight averaging 0.999": {"average_weights": 0.999},
             "label smoothing 0.05": {"label_smoothing": 0.05},
             "64 x 128": {"batch_size": 64, "sequence_length": 128},
-            "16 x 64": {"batch_size": 16, "sequence_length": 64},
         },
     ),
     "words": (
