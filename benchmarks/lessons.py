@@ -43,6 +43,17 @@ STUDIES = {
             "64 x 128": {"batch_size": 64, "sequence_length": 128},
         },
     ),
+    "shakespeare_large": (
+        "char_lstm_shakespeare",
+        20,
+        ("nats_per_character", "cold_start_nats_per_character"),
+        {
+            "dropout 0.5, no weight-drop": {
+                "builder_options": {"dropout": 0.5, "weight_drop": 0.0}
+            },
+            "weight decay 0.4": {"weight_decay": 0.4},
+        },
+    ),
     "words": (
         "imdb_lm",
         4,

@@ -14,8 +14,8 @@ from rnnzoo.training.evaluate import read_facts
 from rnnzoo.training.publish import _check_recipe, _entry
 from rnnzoo.training.report import readable
 
-# At the start of a word: not within a URL, "8/10" or a relative path.
 WORDS = "zero one two three four five six seven eight nine".split()
+# At the start of a word: not within a URL, "8/10" or a relative path.
 FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w""")
 
 

@@ -47,8 +47,9 @@ def resolve_dtype(policy: str) -> tuple[str, str]:
         return policy, "the recipe asks for it"
     if gpus():
         return "mixed_bfloat16", "there is a GPU"
+    _, flags = cpu_info()
     for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512_BF16")):
-        if flag in cpu_info()[1]:
+        if flag in flags:
             return "mixed_bfloat16", f"the CPU multiplies bfloat16 matrices in hardware ({name})"
     return "float32", "there is neither a GPU nor a CPU with bfloat16 matrices (AMX, AVX512_BF16)"
 
