@@ -65,11 +65,15 @@ class GraphVocabulary(tf.Module):
             )
         return self._check(ids, symbols.flat_values)
 
-    def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    def decode(
+        self, ids: tf.Tensor | tf.RaggedTensor, *, after: tf.Tensor | tf.RaggedTensor | None = None
+    ) -> tf.Tensor:
         """Turns ids into readable texts, without pad, start and end.
 
         Args:
             ids: Integers, `(B, T)` or ragged `(B, None)`.
+            after: The ids before them, `(B, S)` or ragged, as in `Vocabulary.decode`: the texts
+                can then be appended to those of these ids.
 
         Returns:
             Texts in UTF-8, shape `(B,)`.
@@ -77,6 +81,24 @@ class GraphVocabulary(tf.Module):
         Raises:
             tf.errors.InvalidArgumentError: If an id is not in the vocabulary.
         """
+        tokens = self._visible_tokens(ids)
+        if after is None or self.vocabulary.level == "character":
+            return self._join(tokens)
+        before = self._visible_tokens(after)
+        text, text_before = self._join(tf.concat([before, tokens], axis=1)), self._join(before)
+        if self.vocabulary.level == "subword":
+            return tf.strings.substr(text, tf.strings.length(text_before), tf.strings.length(text))
+        letters = tf.strings.regex_replace(tf.strings.reduce_join(before, axis=-1), " ", "")
+        count = tf.strings.length(letters, "UTF8_CHAR")[:, tf.newaxis]  # (B, 1)
+        points = tf.strings.unicode_decode(text, "UTF-8")
+        dense = points.to_tensor(ord(" "))  # (B, L)
+        seen = tf.cumsum(tf.cast(dense != ord(" "), tf.int32), axis=1)
+        kept = (seen > count) | ((seen == count) & (dense == ord(" ")))
+        kept = tf.RaggedTensor.from_tensor(kept, points.row_lengths())
+        return tf.strings.unicode_encode(tf.ragged.boolean_mask(points, kept), "UTF-8")
+
+    def _visible_tokens(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+        """The tokens of ids (B, None), without pad, start and end."""
         v = self.vocabulary
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids)
@@ -85,7 +107,11 @@ class GraphVocabulary(tf.Module):
             if silent is not None:
                 kept &= ids.flat_values != silent
         ids = tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
-        tokens = ids.with_flat_values(tf.gather(tf.constant(v.tokens), ids.flat_values))
+        return ids.with_flat_values(tf.gather(tf.constant(v.tokens), ids.flat_values))
+
+    def _join(self, tokens: tf.RaggedTensor) -> tf.Tensor:
+        """Puts tokens (B, None) together to texts (B,)."""
+        v = self.vocabulary
         if v.level != "word":
             text = tf.strings.reduce_join(tokens, axis=-1)
             if v.level == "character":

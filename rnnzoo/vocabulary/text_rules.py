@@ -198,6 +198,19 @@ def join_words(words: Iterable[str], punctuation: str) -> str:
     return text.strip(ASCII_SPACE)
 
 
+def after_characters(text: str, count: int) -> str:
+    """Returns what stands in a text after so many characters, spaces not counted.
+
+    Example:
+        >>> after_characters("he said, no", 7)
+        ', no'
+    """
+    if not count:
+        return text
+    places = np.flatnonzero(code_points(text) != ord(" "))
+    return text[places[count - 1] + 1 :]
+
+
 def blocks(text: str, size: int = 1 << 20) -> Iterator[str]:
     """Cuts a long text into blocks that break no word, to work through it in little memory.
 

@@ -262,14 +262,27 @@ class Vocabulary:
         after = np.array([self.end_id] * end, np.int32)
         return [np.concatenate([before, self.encode(text), after]) for text in texts]
 
-    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+    def decode(
+        self,
+        ids: Sequence[int] | np.ndarray,
+        *,
+        after: Sequence[int] | np.ndarray | None = None,
+    ) -> str:
         """Turns ids into a readable text.
 
         Pad, start and end are left out; unknown reads `<unk>`. Words are joined by spaces, but
         under `punctuation="split"` marks are attached to their words; subwords know their spaces.
 
+        With `after`, the text can be appended to that of the ids before it: it begins with a
+        space exactly where one belongs. `decode(before) + decode(ids, after=before)` is
+        `decode(before + ids)`, for streaming too, id by id. Only marks of words can
+        change how the text before it should have been spaced; what is appended is right even
+        then. (A prompt that someone typed may end in white space of its own, to which nothing
+        more needs to be added.)
+
         Args:
             ids: One row of ids: a list, an array or a tensor.
+            after: The ids before them, such as those of a prompt, which are not decoded again.
 
         Returns:
             The text.
@@ -278,24 +291,42 @@ class Vocabulary:
             InputError: If an id is not in the vocabulary, or `ids` is not one row of integers.
 
         Example:
-            >>> Vocabulary(["Well", ",", "no", "."], level="word").decode([0, 1, 2, 3])
+            >>> vocabulary = Vocabulary(["Well", ",", "no", "."], level="word")
+            >>> vocabulary.decode([0, 1, 2, 3])
             'Well, no.'
+            >>> vocabulary.decode([1, 2, 3], after=[0]), vocabulary.decode([2, 3], after=[0, 1])
+            (', no.', ' no.')
         """
+        tokens = self._visible_tokens(ids)
+        before = [] if after is None else self._visible_tokens(after, "after")
+        if self.level == "character":
+            return "".join(tokens)
+        join = self._join
+        if not before:
+            return join(tokens)
+        if self.level == "subword":
+            return join(before + tokens).removeprefix(join(before))
+        count = sum(len(token) - token.count(" ") for token in before)
+        return text_rules.after_characters(join(before + tokens), count)
+
+    def _join(self, tokens: Sequence[str]) -> str:
+        """Puts words or subwords together to a text."""
+        if self.level == "subword":
+            return subwords.join(tokens)
+        return text_rules.join_words(tokens, self.punctuation)
+
+    def _visible_tokens(self, ids: Sequence[int] | np.ndarray, name: str = "ids") -> list[str]:
+        """The tokens of ids, without pad, start and end."""
         ids = np.asarray(ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-            raise InputError(f"`ids` must be one row of integers, not {ids.dtype} {ids.shape}.")
+            raise InputError(f"`{name}` must be one row of integers, not {ids.dtype} {ids.shape}.")
         if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
             raise InputError(
                 f"The ids range from {ids.min()} to {ids.max()}, but the vocabulary has only 0 to "
                 f"{len(self) - 1}; decode with the model's own vocabulary."
             )
         silent = [i for i in (self.pad_id, self.start_id, self.end_id) if i is not None]
-        tokens = map(self.tokens.__getitem__, ids[~np.isin(ids, silent)].tolist())
-        if self.level == "character":
-            return "".join(tokens)
-        if self.level == "subword":
-            return subwords.join(tokens)
-        return text_rules.join_words(tokens, self.punctuation)
+        return [self.tokens[i] for i in ids[~np.isin(ids, silent)].tolist()]
 
     def unknown_symbols(self, text: str) -> list[str]:
         """Lists the characters or words that a text has and the vocabulary lacks, sorted.

@@ -1,4 +1,5 @@
 import functools
+import itertools
 import subprocess
 import sys
 
@@ -203,3 +204,21 @@ def save(graph, path):
         lambda strings: {"text": graph.decode(graph.encode(strings))}, [strings], autograph=False
     )
     tf.saved_model.save(module, path, signatures=named)
+
+
+@ids_of
+@quick
+@given(data=st.data())
+def test_decode_after_equals_python(rule, data):
+    vocabulary, graph, _, _ = twins(freeze(rule))
+    row = st.lists(st.integers(0, len(vocabulary) - 1), max_size=12)
+    rows = data.draw(st.lists(st.tuples(row, row), max_size=4))
+    before, ids = (
+        tf.RaggedTensor.from_row_splits(
+            tf.constant([i for pair in rows for i in pair[side]], tf.int32),
+            [0, *itertools.accumulate(len(pair[side]) for pair in rows)],
+        )
+        for side in (0, 1)
+    )
+    expected = [vocabulary.decode(ids, after=before) for before, ids in rows]
+    assert [text.decode() for text in graph.decode(ids, after=before).numpy()] == expected
