@@ -1,6 +1,7 @@
 """Output files: checked before the work, written whole or not at all."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnzoo.errors import InputError
+
+# What trainings, exports and the founding systems leave in their folders.
+RESULTS = (
+    "model.keras", "saved_model", "saved_model.pb", "summary.json", "metrics.json", "card.md",
+    "samples.txt", "log.csv", "curve.png",
+)  # fmt: skip
 
 
 def check_output(folder: str | os.PathLike, megabytes: float = 100, option: str = "--out") -> None:
@@ -43,6 +50,75 @@ def check_output(folder: str | os.PathLike, megabytes: float = 100, option: str 
             f"The output {folder} needs about {megabytes:,.0f} MB and its disk has {free:,.0f} MB "
             f"free; make room, or give another {option}, on another disk."
         )
+
+
+def check_replaces_nothing(
+    folder: str | os.PathLike, *, overwrite: bool = False, option: str = "--out"
+) -> None:
+    """Checks that results written to a folder take the place of no others.
+
+    What lies in the folder and beside it decides, wherever the package is installed.
+
+    Args:
+        folder: The folder, which need not exist.
+        overwrite: Whether finished results may be replaced; published ones never are.
+        option: What the error says to change.
+
+    Raises:
+        InputError: If the folder holds a published model or lies in that of one, holds results
+            that may not be replaced, or is a link to nothing.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(
+            f"The output {folder} is a link to {os.readlink(folder)}, which does not exist; give "
+            f"another {option}."
+        )
+    if is_published(folder) or _published_names(folder):
+        raise InputError(
+            f"The output {folder} holds a published model, which would be overwritten; give "
+            f"another {option}."
+        )
+    present = [name for name in RESULTS if os.path.lexists(folder / name)]
+    if present and not overwrite:
+        raise InputError(
+            f"The output {folder} holds {present[0]} already, which would be replaced; give "
+            f"another {option}, or --overwrite (in Python `overwrite=True`) to replace it."
+        )
+
+
+def is_published(folder: str | os.PathLike) -> bool:
+    """Returns whether a folder is that of a published model, or lies in one.
+
+    It is if an `index.json` beside it lists it, or its metrics.json has the name it was published
+    by. Links are followed.
+
+    Args:
+        folder: The folder, which need not exist.
+    """
+    for start in (Path(os.path.abspath(folder)), Path(folder).resolve()):
+        for path in (start, *start.parents):
+            if path.name in _published_names(path.parent):
+                return True
+            if {"name", "recipe", "figures"} <= _json(path, "metrics.json").keys():
+                return True
+    return False
+
+
+def _published_names(folder):
+    """The names of the models that the index in a folder lists."""
+    index = _json(folder, "index.json")
+    models = index.get("models")
+    return models if isinstance(models, dict) and "format" in index else {}
+
+
+def _json(folder, name):
+    """The content of a JSON file; empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextlib.contextmanager

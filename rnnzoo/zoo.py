@@ -69,12 +69,6 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "saved_models"
 
 
-def is_published(path: str | os.PathLike) -> bool:
-    """Whether a folder is that of a published model, which a training must not overwrite."""
-    path = Path(path).resolve()
-    return path.parent == folder().resolve() and path.name in index()
-
-
 def index() -> dict[str, Published]:
     """Reads what there is of published models.
 
@@ -242,6 +236,15 @@ def _published_file(model: Published) -> Path:
 def _is_installed() -> bool:
     """Whether the published models are those of an installed package, not of a checkout."""
     return folder().parent == Path(__file__).parent
+
+
+def check_in_checkout() -> None:
+    """Refuses to change the models of an installed package, which the next installation loses."""
+    if _is_installed():
+        raise InputError(
+            f"rnnzoo runs from the installed package, whose models in {folder()} the next "
+            "installation replaces; publish from a clone installed by `pip install -e .`."
+        )
 
 
 def _restore(what: str) -> str:

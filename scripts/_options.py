@@ -32,6 +32,10 @@ Out = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace results that lie there; published ones never."),
+]
 FromModel = Annotated[
     str | None,
     typer.Option("--from", help="Fine-tune this model: a folder or a .keras file."),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import _options as options
 import typer
 from _options import errors_in_a_sentence, run
 
@@ -12,6 +13,7 @@ def main(
         str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write the SavedModel to.")],
+    overwrite: options.Overwrite = False,
     beam_width: Annotated[
         int | None, typer.Option(help="Beams of a translator's search; greedy when left out.")
     ] = None,
@@ -32,9 +34,10 @@ def main(
     """
     with errors_in_a_sentence():
         from rnnzoo import zoo
-        from rnnzoo.files import check_output
+        from rnnzoo.files import check_output, check_replaces_nothing
 
         check_output(out)
+        check_replaces_nothing(out, overwrite=overwrite, option="folder")
         search = {"beam_width": beam_width, "length_penalty": length_penalty}
         given = {name: value for name, value in search.items() if value is not None}
         zoo.load(model).export(out, **given)

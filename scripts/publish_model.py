@@ -20,6 +20,9 @@ def main(
     saved_model: Annotated[
         bool, typer.Option("--saved-model", help="Add a SavedModel (float32, larger).")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the published model of that name.")
+    ] = False,
     cards: Annotated[
         bool, typer.Option("--cards", help="Publish nothing; write all cards in today's words.")
     ] = False,
@@ -46,8 +49,9 @@ def main(
             rewrite_cards()
             return
         written = publish_model(
-            folder, name, data_dir=data_dir, text_file=text_file, saved_model=saved_model
-        )
+            folder, name, data_dir=data_dir, text_file=text_file, saved_model=saved_model,
+            overwrite=overwrite,
+        )  # fmt: skip
         print(f"Published as {name} in {written}.")
 
 

@@ -7,7 +7,9 @@ import _options as options
 import typer
 from _options import errors_in_a_sentence, run
 
-OWN_OPTIONS = ("out", "data_dir", "max_minutes", "seed", "tiny", "constants", "name")
+OWN_OPTIONS = (
+    "out", "data_dir", "max_minutes", "seed", "tiny", "overwrite", "constants", "name",
+)  # fmt: skip
 Name = Annotated[str | None, typer.Argument(help="The system; --list shows them all.")]
 
 
@@ -23,6 +25,7 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, dropout and data order.")] = 0,
     tiny: Annotated[bool, typer.Option("--tiny", help="A variant of seconds, to try.")] = False,
+    overwrite: options.Overwrite = False,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change a constant of the document: --set NAME=VALUE."),
@@ -59,7 +62,7 @@ def main(
             changes[key] = value
         founding.run(
             name, out=out, data_dir=data_dir, max_minutes=max_minutes, seed=seed, tiny=tiny,
-            **changes,
+            overwrite=overwrite, **changes,
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ def main(
     seed: options.Seed = None,
     out: options.Out = None,
     resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
     from_model: options.FromModel = None,
     log_dir: options.LogDir = None,
 ):
@@ -44,7 +45,8 @@ def main(
     """
     options.train_command(
         recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,
-        max_minutes=max_minutes, seed=seed, out=out, resume=resume, log_dir=log_dir,
+        max_minutes=max_minutes, seed=seed, out=out, resume=resume, overwrite=overwrite,
+        log_dir=log_dir,
     )  # fmt: skip
 
 

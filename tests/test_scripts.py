@@ -151,7 +151,7 @@ def test_a_disk_that_fills_during_a_training(call, tmp_path, monkeypatch):
     Path("out/model.keras").write_bytes(b"an earlier model")
     done = call(
         "train_char_lstm", "--recipe", "char_lstm_tiny", "--text-file", "text.txt",
-        "--epochs", 1, "--out", "out",
+        "--epochs", 1, "--out", "out", "--overwrite",
     )  # fmt: skip
     assert done.exit_code == 2
     error = done.stderr.splitlines()[-1]

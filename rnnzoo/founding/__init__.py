@@ -13,6 +13,7 @@ from numbers import Real
 from pathlib import Path
 
 from rnnzoo.errors import InputError, unknown_name
+from rnnzoo.files import check_output, check_replaces_nothing
 
 TINY_MINUTES = 0.2  # of training, at most: the documents' texts are long for networks of any size
 
@@ -136,6 +137,7 @@ def run(
     max_minutes: float | None = None,
     seed: int = 0,
     tiny: bool = False,
+    overwrite: bool = False,
     **options,
 ) -> Path:
     """Runs a founding system and leaves a folder.
@@ -150,6 +152,7 @@ def run(
         max_minutes: The most minutes of training; it then ends cleanly and says how far it came.
         seed: Of weights, dropout and the order of the data.
         tiny: A variant that runs for seconds, to try things out.
+        overwrite: Whether results in `out` may be replaced; a published model never is.
         **options: Constants to change, by name, or a dataclass of them all as `constants`; and
             what else the system's function takes. Texts are read as Python literals.
 
@@ -182,6 +185,8 @@ def run(
             constants = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
     constants, arguments = _changed(name, constants, _arguments_of(function), options)
     out = Path("trained") / name if out is None else Path(out)
+    check_output(out)
+    check_replaces_nothing(out, overwrite=overwrite)
     return function(
         out=out, data_dir=data_dir, max_minutes=max_minutes, seed=seed, constants=constants,
         **arguments,

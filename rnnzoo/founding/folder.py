@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rnnzoo.files import check_output, unfinished, write_atomically
+from rnnzoo.files import check_output, check_replaces_nothing, unfinished, write_atomically
 from rnnzoo.training.hardware import machine, versions
 
 SHOW_SECONDS = 5.0  # a run may report faster than anybody reads: it prints that often at most
@@ -45,6 +45,7 @@ class RunFolder:
     def __init__(self, name, out, *, seed, constants):
         self.name, self.path, self.seed, self.constants = name, Path(out), seed, constants
         check_output(self.path)
+        check_replaces_nothing(self.path, overwrite=True)  # what is published stays
         self.path.mkdir(parents=True, exist_ok=True)
         for stale in ("summary.json", "log.csv", "samples.txt", "model.keras"):
             (self.path / stale).unlink(missing_ok=True)

@@ -64,24 +64,26 @@ class Checkpoint:
         """Path of the samples."""
         return self.folder / "samples.txt"
 
-    def check(self, resume: bool) -> None:
+    def check(self, resume: bool, overwrite: bool = False) -> None:
         """Checks, before anything is read, that a training can begin or go on here.
 
         Args:
             resume: Whether to go on with the training in the folder.
+            overwrite: Whether a training in the folder may be given up for a new one.
 
         Raises:
-            InputError: If there is none to resume, or an unfinished one that would be lost.
+            InputError: If there is none to resume, or one that would be lost.
         """
         if resume and (not self.progress or not self.last.is_file()):
             raise InputError(
                 f"There is no training to resume in {self.folder}; leave out --resume to start one."
             )
-        if not resume and not self.progress.get("finished", True) and self.last.is_file():
+        if not resume and not overwrite and self.last.is_file():
+            minutes = self.progress.get("minutes", 0.0)
+            how = "was finished" if self.progress.get("finished") else "was cut off"
             raise InputError(
-                f"{self.folder} holds a training that was cut off after "
-                f"{self.progress['minutes']:.1f} minutes; go on with it by --resume, give another "
-                "--out, or delete that folder."
+                f"{self.folder} holds a training that {how} after {minutes:.1f} minutes; go on "
+                "with it by --resume, give another --out, or --overwrite to give it up."
             )
 
     def begin(self, resume: bool, **identity: Any) -> None:
@@ -95,6 +97,8 @@ class Checkpoint:
             InputError: If the training in the folder is of something else.
         """
         if not resume:
+            if self.folder.is_symlink():
+                self.folder.unlink()  # what it points to is not ours
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self.progress = {}
@@ -110,8 +114,10 @@ class Checkpoint:
 
     def _forget_what_was_lost(self):
         """Takes the lines out of the log that tell of batches after the last save."""
-        if "log_lines" in self.progress:  # older code noted none
-            write_atomically(self.log, "".join(self.log_lines()[: self.progress["log_lines"]]))
+        lines = self.log_lines()
+        saved = self.progress.get("log_lines", len(lines))  # older code noted none
+        if saved < len(lines):
+            write_atomically(self.log, "".join(lines[:saved]))
 
     def log_lines(self) -> list[str]:
         """The lines of the log, its head too; none where there is no log yet."""
@@ -139,6 +145,7 @@ class Checkpoint:
             "repeated": self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
         }
         self.progress["slices"] = [*before, new]
+        self.progress["finished"] = False
 
     def note(self, **changes: Any) -> None:
         """Changes the progress and writes it."""

@@ -38,6 +38,7 @@ def publish_model(
     data_dir: str | os.PathLike | None = None,
     text_file: str | os.PathLike | None = None,
     saved_model: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Puts a trained model into the zoo, with half-precision weights and figures of these.
 
@@ -48,11 +49,11 @@ def publish_model(
 
     Args:
         folder: The folder that `train` left.
-        name: The name in the zoo, of lower-case letters, digits and underscores. A model that has
-            it already is replaced.
+        name: The name in the zoo, of lower-case letters, digits and underscores.
         data_dir: A folder that has the corpus.
         text_file: The text, for a model that was trained on one of its user's own.
         saved_model: Whether to add a SavedModel, which holds float32 weights.
+        overwrite: Whether to replace a model that has the name already.
 
     Returns:
         The folder of the published model.
@@ -77,6 +78,12 @@ def publish_model(
             f"{folder} is where the published model goes; move the trained one elsewhere first, so "
             "that its float32 weights are kept."
         )
+    if os.path.lexists(target) and not overwrite:
+        raise InputError(
+            f"{name!r} is published already in {zoo.folder()}; give another name, or --overwrite "
+            "(in Python `overwrite=True`) to replace it."
+        )
+    zoo.check_in_checkout()
     curve = folder / "curve.png"
     if not curve.is_file():
         raise InputError(f"There is no {curve}; give the folder that a training left.")

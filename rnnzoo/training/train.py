@@ -12,7 +12,7 @@ import keras
 
 from rnnzoo import recipes, zoo
 from rnnzoo.errors import InputError
-from rnnzoo.files import check_output
+from rnnzoo.files import RESULTS, check_output, check_replaces_nothing, is_published
 from rnnzoo.models import LanguageModel, SmoothedCrossEntropy
 from rnnzoo.optimizers import adam
 from rnnzoo.recipes.recipe import NOT_TRAINING
@@ -44,6 +44,7 @@ def train(
     max_minutes: float | None = None,
     seed: int | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     from_model: str | os.PathLike | None = None,
     log_dir: str | os.PathLike | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -70,6 +71,8 @@ def train(
             include validation but not what comes before and after the training.
         seed: Another seed than the recipe's.
         resume: Whether to go on with the training in `out`.
+        overwrite: Whether results in `out` may be replaced, or a training that was cut off there
+            be given up. A published model is never replaced.
         from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`. The
             text's symbols must be in its vocabulary, and it must not lie in `out`.
         log_dir: A folder for TensorBoard.
@@ -93,8 +96,11 @@ def train(
     named = isinstance(recipe, str)
     chosen = recipes.get(recipe) if named else recipe
     recipe = _adapted(chosen, given)
-    out = _output(out, recipe.name)
+    out = _default_output(recipe.name) if out is None else Path(out)
     check_output(out)
+    check_replaces_nothing(out, overwrite=overwrite or resume)
+    if text_file is not None:
+        _check_text(text_file, out)
     if log_dir is not None:
         check_output(log_dir, megabytes=1, option="--log-dir")
         if find_spec("tensorboard") is None:
@@ -105,7 +111,12 @@ def train(
     if from_model is not None:
         _check_start(from_model, out, resume)
     checkpoint = Checkpoint(out / "checkpoint")
-    checkpoint.check(resume)
+    if resume and overwrite:
+        raise InputError(
+            "--resume goes on with the training in the output folder and --overwrite gives it up; "
+            "leave out one of them."
+        )
+    checkpoint.check(resume, overwrite)
     if resume:
         _check_began(checkpoint, recipe)
     keras.utils.set_random_seed(recipe.seed)
@@ -131,6 +142,10 @@ def train(
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
     identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
     checkpoint.begin(resume, **identity)
+    if checkpoint.progress["finished"] and _is_over(recipe, checkpoint.progress):
+        if (out / zoo.MODEL_FILE).is_file():
+            print(f"The training in {out} is finished already; more epochs or minutes go on.")
+            return out
     if not resume:
         began = {"from_model": from_model and str(from_model), "began": recipe.as_json()}
         checkpoint.note(**began)
@@ -163,17 +178,21 @@ def _check_began(checkpoint, recipe):
             )
 
 
-def _output(out, name):
-    """The folder to write to, which is not that of a published model."""
-    if out is None:
-        folder = Path("saved_models") / name
-        return Path("trained") / name if zoo.is_published(folder) else folder
-    if zoo.is_published(out):
-        raise InputError(
-            f"The output {out} holds a published model, which would be overwritten; give another "
-            "--out."
-        )
-    return Path(out)
+def _default_output(name):
+    """The folder to write to: that of the recipe, unless a published model lies there."""
+    folder = Path("saved_models") / name
+    return Path("trained") / name if is_published(folder) else folder
+
+
+def _check_text(text_file, out):
+    """Refuses to replace the text to train on."""
+    text = Path(text_file).resolve()
+    for name in (*RESULTS, "checkpoint"):
+        if text.is_relative_to((out / name).resolve()):
+            raise InputError(
+                f"The output {out} would replace the text to train on, {text_file}; give another "
+                "--out."
+            )
 
 
 def _check_start(from_model, out, resume):
@@ -247,8 +266,7 @@ def _fit(model, task, recipe, checkpoint, one_slice, log_dir, extra):
         max_minutes=recipe.max_minutes,
         minutes_before=progress["minutes"],
     )
-    over = recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
-    if over or progress["epoch"] >= recipe.epochs:
+    if _is_over(recipe, progress):
         print("All of the training is done already; writing its results.")
         clock.stopped_by = "budget" if progress["epoch"] < recipe.epochs else None
         if "best" not in progress or not checkpoint.best.is_file():
@@ -298,6 +316,12 @@ def _fit(model, task, recipe, checkpoint, one_slice, log_dir, extra):
         clock.stopped_by = "patience"
     _check_finite(checkpoint, recipe)
     return clock
+
+
+def _is_over(recipe, progress):
+    """Returns whether a training has had all of its epochs or minutes."""
+    over = recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
+    return bool(over or progress["epoch"] >= recipe.epochs)
 
 
 def _validate(model, task, checkpoint, clock, monitor):

@@ -99,7 +99,9 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"another recipe \(a, not b\)"):
         Checkpoint(folder).begin(resume=True, recipe="b", seed=0)
     checkpoint.note(finished=True)
-    Checkpoint(folder).check(resume=False)
+    with pytest.raises(InputError, match="a training that was finished after"):
+        Checkpoint(folder).check(resume=False)
+    Checkpoint(folder).check(resume=False, overwrite=True)
     (folder / "progress.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
         Checkpoint(folder)

@@ -282,9 +282,9 @@ def test_publishing_again_replaces_or_changes_nothing(zoo_folder, trained, monke
         patch.setattr(publish, "_write_index", full)
         for name in ("char_lstm_small", "another"):
             with pytest.raises(OSError, match="No space left"):
-                publish_model(source, name)
+                publish_model(source, name, overwrite=True)
             assert content(zoo_folder) == before
-    publish_model(source, "char_lstm_small")
+    publish_model(source, "char_lstm_small", overwrite=True)
     after = content(zoo_folder)
     assert after.keys() == before.keys()
     model = zoo_folder / "char_lstm_small" / "model.keras"
@@ -296,7 +296,7 @@ def test_a_published_saved_model(zoo_folder, trained, monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(publish, "make_task", NothingToMeasure)
-    publish_model(trained["char_lstm_tiny"], "char_lstm_small", saved_model=True)
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small", saved_model=True, overwrite=True)
     exported = tf.saved_model.load(zoo_folder / "char_lstm_small" / "saved_model")
     text = "the film was good"
     ids = zoo.load("char_lstm_small").vocabulary.encode(text)[None]  # (1, T)
@@ -335,7 +335,7 @@ def test_what_was_found_in_the_test_split_is_on_the_card(zoo_folder, trained, mo
             return {}
 
     monkeypatch.setattr(publish, "make_task", lambda *arguments, **given: Tested(*arguments[:2]))
-    publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small", overwrite=True)
     card = (zoo_folder / "char_lstm_small" / "card.md").read_text()
     assert "- Note: 1 text occurs in train.\n" in card
 
@@ -351,10 +351,10 @@ def test_a_recipe_that_would_not_make_the_model_again(zoo_folder, trained, monke
     change(builder_options={"units": 17}, temperature=0.5)
     sentence = "with builder_options {'units': 16, 'num_layers': 1}, .* has {'units': 17} now"
     with pytest.raises(InputError, match=sentence):
-        publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+        publish_model(trained["char_lstm_tiny"], "char_lstm_small", overwrite=True)
     assert content(zoo_folder) == before
     change(temperature=0.5, description="Small.", expected="Much.")
-    publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+    publish_model(trained["char_lstm_tiny"], "char_lstm_small", overwrite=True)
     noted = json.loads((zoo_folder / "char_lstm_small" / FACTS_FILE).read_text())
     words = noted["recipe_arguments"]
     assert (words["description"], words["expected"]) == ("Small.", "Much.")
@@ -387,7 +387,9 @@ def test_a_zoo_that_would_be_too_large(zoo_folder, trained, monkeypatch):
     before.pop(Path(".gitignore"))
     size = sum(map(len, before.values()))
     monkeypatch.setattr(publish, "MOST_BYTES", size + 1000)
-    publish_model(trained["char_lstm_tiny"], "char_lstm_small")  # takes its own place
+    publish_model(
+        trained["char_lstm_tiny"], "char_lstm_small", overwrite=True
+    )  # takes its own place
     with pytest.raises(InputError, match=r"With another the published models would have [\d,]+ b"):
         publish_model(trained["char_lstm_tiny"], "another")
     assert content(zoo_folder).keys() - {Path(".gitignore")} == before.keys()
@@ -399,7 +401,7 @@ def test_publishing_that_was_killed_between_two_renames(zoo_folder, trained, mon
     (zoo_folder / "char_lstm_small").rename(zoo_folder / ".old.char_lstm_small")
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
         patch.setattr(publish, "_write_index", full)
-        publish_model(trained["char_lstm_tiny"], "char_lstm_small")
+        publish_model(trained["char_lstm_tiny"], "char_lstm_small", overwrite=True)
     assert content(zoo_folder) == before
 
 
