@@ -145,7 +145,11 @@ class WordModel(ZooModel):
         Returns:
             float32 `(rows, time)`.
         """
-        score = self._compiled("nats", lambda x, y: self({"tokens": x, "labels": y})["nats"])
+
+        def nats(x, y):
+            return self({"tokens": x, "labels": y})["nats"]
+
+        score = self._compiled("nats", lambda: compile_function(self, nats))
         batches = [slice(at, at + batch_size) for at in range(0, len(tokens), batch_size)]
         found = [ops.convert_to_numpy(score(tokens[rows], targets[rows])) for rows in batches]
         return np.concatenate(found)
@@ -167,13 +171,9 @@ class WordModel(ZooModel):
             return generation_loop(self.step, GreedySampler(), logits, state, uniforms, steps)
 
         uniforms = np.zeros((length, 1), "float32")  # not used: nothing is drawn
-        written = self._compiled("write", run)(np.array([first], "int32"), uniforms)
+        write = self._compiled("write", lambda: compile_function(self, run))
+        written = write(np.array([first], "int32"), uniforms)
         return ops.convert_to_numpy(written)[0]
-
-    def _compiled(self, name, function):
-        if name not in self._compiled_functions:
-            self._compiled_functions[name] = compile_function(self, function)
-        return self._compiled_functions[name]
 
     def get_config(self):
         """The arguments that remake the model."""

@@ -97,7 +97,8 @@ def _compiled_generation(model, sampler):
     # Equal samplers share a function, which a sampler of one's own kind can only do with itself.
     own = not isinstance(sampler, Sampler)
     key = ("generate", sampler if own else (type(sampler), repr(sampler)))
-    if key not in model._compiled_functions:
+
+    def make():
         vocabulary = model.vocabulary
         banned = never_written(vocabulary, model.vocabulary_size)
         end_id = None if vocabulary is None else vocabulary.end_id
@@ -112,5 +113,6 @@ def _compiled_generation(model, sampler):
                 step, sampler, logits + banned, state, uniforms, num_tokens, end_id
             )
 
-        model._compiled_functions[key] = compile_function(model, run)
-    return model._compiled_functions[key]
+        return compile_function(model, run)
+
+    return model._compiled(key, make)

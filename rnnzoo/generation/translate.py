@@ -180,6 +180,4 @@ def greedy_search(
 
 def _compiled(model, key, search):
     """The compiled search of this model, made once and kept on the model."""
-    if key not in model._compiled_functions:
-        model._compiled_functions[key] = compile_function(model, partial(search, model))
-    return model._compiled_functions[key]
+    return model._compiled(key, lambda: compile_function(model, partial(search, model)))

@@ -12,6 +12,7 @@ from keras import ops
 from rnnzoo.errors import InputError
 from rnnzoo.files import unfinished
 from rnnzoo.models.chunked_loss import ChunkedLoss
+from rnnzoo.models.compiled_functions import CompiledFunctions
 from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ from rnnzoo.vocabulary import Vocabulary
 FILE_FORMAT = 2  # goes up when older code can no longer read the configuration of a model
 
 
-class ZooModel(ChunkedLoss, keras.Model):
+class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
     """A Keras model that saves its vocabularies and compiles with good defaults.
 
     Subclasses give `default_metric`, the metric that `compile` adds, and `output_size`, the number
@@ -31,8 +32,6 @@ class ZooModel(ChunkedLoss, keras.Model):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # inputs are ids and their float32 weights; the layers cast their own
-        # Compiled generation loops. No part of the model: keep Keras from tracking the dictionary.
-        object.__setattr__(self, "_compiled_functions", {})
 
     def default_metric(self) -> keras.metrics.Metric:
         """The metric that fits the model's tokens."""

@@ -38,11 +38,10 @@ def shaken(seed, spread=1.5, target_size=5, position="before_cell"):
 
 def searched(model, most, alpha, width):
     """The tokens and scores of a compiled search of the SOURCES."""
-    if ("test", width) not in model._compiled_functions:
-        search = functools.partial(beam_search, model, width=width)
-        model._compiled_functions["test", width] = compile_function(model, search)
+    search = functools.partial(beam_search, model, width=width)
+    function = model._compiled(("test", width), lambda: compile_function(model, search))
     arguments = SOURCES, np.zeros(15, "int32"), np.int32(most), np.float32(alpha)
-    found = model._compiled_functions["test", width](*arguments)
+    found = function(*arguments)
     return [ops.convert_to_numpy(each) for each in found]
 
 
