@@ -98,7 +98,7 @@ def _structure(model):
 
 
 def _same(one, other):
-    """Whether two structures are of the same objects, by identity: `==` of variables is a tensor."""
+    """Whether two structures are of the same objects; `==` of variables would be a tensor."""
     if len(one) != len(other):
         return False
     for a, b in zip(one, other, strict=True):
