@@ -11,6 +11,11 @@ BARE_CELLS = keras.layers.LSTMCell | keras.layers.GRUCell | keras.layers.SimpleR
 # Spellings that Keras too takes for the same function.
 TANH = (keras.activations.tanh, keras.ops.tanh)
 SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid)
+# On JAX the generic loop, compiled by XLA, is faster than cuDNN up to a size. Training steps on one
+# H100, tokens a second, cuDNN against generic: 430k to 555k (units 128, 50 rows), 500k to 554k
+# (512, 64 rows), 950k to 885k (512, 128 rows), 147k to 97k (1150, 80 rows).
+JAX_CUDNN_FROM = 128 * 512  # rows times units: the smallest that was faster in cuDNN
+ASSUMED_ROWS = 64  # where the rows are not known, as in a report
 CUDNN_DTYPES = {"jax": ("float32",), "torch": ("float16", "float32", "float64")}
 MASKS = {
     "tensorflow": "a mask must be right-padded and leave no row empty",
@@ -41,7 +46,7 @@ def gpu_visible() -> bool:
     if keras.backend.backend() == "jax":
         import jax
 
-        return any(device.platform == "gpu" for device in jax.devices())
+        return jax.default_backend() == "gpu"
     if keras.backend.backend() == "torch":
         import torch
 
@@ -54,19 +59,25 @@ def gpu_visible() -> bool:
 
 
 def choose_kernel(
-    layer: keras.layers.RNN, masked: bool = False, jit_compile: bool = False
+    layer: keras.layers.RNN,
+    *,
+    masked: bool = False,
+    jit_compile: bool = False,
+    rows: int | None = None,
 ) -> Kernel:
     """Chooses the kernel of a recurrent layer's loop over time: the one place that does.
 
-    cuDNN comes first, wherever Keras would use it. Then, under TensorFlow with no GPU, the CPU
-    loop: it was the faster at every size that `benchmarks/layer_kernels.py` measures, from 1 row
-    to 128 and 128 units to 512, for each cell and in both dtypes (1.08 to 5.3 times, see
-    RESULTS.md there), so sizes play no part. What neither computes is left to the generic loop.
+    rnnzoo's layers run what it says. cuDNN comes first, wherever Keras can use it, but on JAX only
+    where it was measured to be the faster, in large layers and batches. Then, under TensorFlow with
+    no GPU, the CPU loop: it was the faster at every size that `benchmarks/layer_kernels.py`
+    measures, from 1 row to 128 and 128 units to 512, for each cell and in both dtypes (1.08 to 5.3
+    times, see RESULTS.md there), so sizes play no part. What neither computes is left to the generic loop.
 
     Args:
         layer: A `keras.layers.RNN`, rnnzoo's or Keras's own.
         masked: Whether the layer is called with a mask, which cuDNN takes on TensorFlow alone.
         jit_compile: Whether the step is compiled, which takes cuDNN away on torch.
+        rows: The number of rows of the batch, where it is known; 64 are assumed otherwise.
 
     Returns:
         The kernel and the reason.
@@ -80,15 +91,36 @@ def choose_kernel(
     obstacles = _obstacles(layer)
     if gpu_visible():
         lost = obstacles + _cudnn_obstacles(layer, backend, masked, jit_compile)
-        if not lost:
-            return Kernel(CUDNN, f"a GPU is visible and the layer fits; {MASKS[backend]}")
-        return Kernel(GENERIC, f"no cuDNN: {'; '.join(lost)}")
+        if lost:
+            return Kernel(GENERIC, f"no cuDNN: {'; '.join(lost)}")
+        if backend == "jax" and cudnn_asked(layer) == "auto":
+            return _faster_on_jax(layer, rows)
+        return Kernel(CUDNN, f"a GPU is visible and the layer fits; {MASKS[backend]}")
     if backend != "tensorflow":
         return Kernel(GENERIC, f"the CPU loop needs the TensorFlow backend, this is {backend}")
     lost = obstacles + _cpu_loop_obstacles(layer)
     if lost:
         return Kernel(GENERIC, f"no CPU loop: {'; '.join(lost)}")
     return Kernel(CPU_LOOP, "no GPU is visible")
+
+
+def cudnn_asked(layer: keras.layers.RNN) -> bool | str | None:
+    """The `use_cudnn` that a layer was given: `"auto"`, `True`, `False`, or `None` without one."""
+    return getattr(layer, "asked_cudnn", getattr(layer, "use_cudnn", None))
+
+
+def _faster_on_jax(layer, rows):
+    """Chooses cuDNN or the generic loop, whichever was faster for a layer that fits both."""
+    units, known = layer.cell.units, rows or ASSUMED_ROWS
+    batch = f"{known} rows" if rows else f"{known} rows (assumed: a report knows no batch)"
+    if known * units >= JAX_CUDNN_FROM:
+        figures = "950k to 885k tokens a second with 512 units and 128 rows"
+        measured = f"was faster for large layers and batches on an H100 ({figures})"
+        return Kernel(CUDNN, f"{units} units and {batch}: cuDNN {measured}; {MASKS['jax']}")
+    figures = "554k to 500k tokens a second with 512 units and 64 rows"
+    measured = f"the compiled generic loop was faster than cuDNN on an H100 ({figures})"
+    remedy = "use_cudnn=True asks for cuDNN all the same"
+    return Kernel(GENERIC, f"{units} units and {batch}: {measured}; {remedy}")
 
 
 def _obstacles(layer):
@@ -128,7 +160,7 @@ def _cudnn_obstacles(layer, backend, masked, jit_compile):
         lost.append("compile the model with jit_compile=False")
     if not getattr(layer.cell, "use_bias", True):
         lost.append("set use_bias=True")
-    if not getattr(layer, "use_cudnn", True):
+    if cudnn_asked(layer) is False:
         lost.append("set layer.use_cudnn='auto'")
     return lost
 
@@ -139,7 +171,7 @@ def _cpu_loop_obstacles(layer):
     name = type(layer).__name__
     if not hasattr(layer, "fast_loop") and isinstance(layer, STANDARD_LAYERS):
         lost.append(f"this is Keras's own layer; rnnzoo.layers.{name} takes the same weights")
-    if getattr(layer, "use_cudnn", None) is True:
+    if cudnn_asked(layer) is True:
         lost.append("use_cudnn=True asks for a GPU; set use_cudnn='auto'")
     if layer.compute_dtype not in ("float32", "bfloat16"):
         lost.append(f"it computes in float32 or bfloat16, not {layer.compute_dtype}")
@@ -222,7 +254,7 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
         if isinstance(layer, BARE_CELLS):
             training, generation = IN_LOOP, ONE_STEP
         else:
-            training = choose_kernel(layer, masked, jit_compile)
+            training = choose_kernel(layer, masked=masked, jit_compile=jit_compile)
             generation = ONE_STEP if hasattr(parent, "step") else training
         report.append(
             LayerKernels("/".join(path), training, generation, keras.backend.backend(), device)

@@ -7,13 +7,19 @@ on a GPU it is cuDNN, and elsewhere Keras's generic loop, which Keras brings its
 """
 
 import contextlib
+import contextvars
 from typing import Any
 
 import keras
 
 from rnnzoo.errors import check_fraction
-from rnnzoo.layers.kernels import CPU_LOOP, choose_kernel
+from rnnzoo.layers.kernels import CPU_LOOP, CUDNN, choose_kernel, cudnn_asked, gpu_visible
 from rnnzoo.typing import Tensor
+
+# What Keras's loop is told for the layer that runs just now; None outside of a loop.
+_use_cudnn = contextvars.ContextVar("use_cudnn", default=None)
+# What a `Bidirectional` reads instead of "auto" where it may not run both directions in one call.
+APART = "auto, each direction apart"
 
 
 class FastLoop:
@@ -66,14 +72,22 @@ class FastLoop:
             object.__setattr__(self.cell, "recurrent_kernel", matrix)
 
     def _loop(self, sequences, initial_state, mask, training):
-        if choose_kernel(self).name != CPU_LOOP:
-            return super().inner_loop(sequences, initial_state, mask, training)
-        from rnnzoo.layers import cpu_kernel
+        kernel = choose_kernel(self, masked=mask is not None, rows=sequences.shape[0])
+        if kernel.name == CPU_LOOP:
+            from rnnzoo.layers import cpu_kernel
 
-        if keras.tree.is_nested(mask):
-            mask = mask[0]
-        equations = getattr(cpu_kernel, self.fast_loop)
-        return cpu_kernel.run(equations, self, sequences, initial_state, mask, training)
+            if keras.tree.is_nested(mask):
+                mask = mask[0]
+            equations = getattr(cpu_kernel, self.fast_loop)
+            return cpu_kernel.run(equations, self, sequences, initial_state, mask, training)
+        use_cudnn = cudnn_asked(self)
+        if kernel.name != CUDNN and use_cudnn == "auto" and keras_tries_cudnn(self):
+            use_cudnn = False
+        token = _use_cudnn.set(use_cudnn)
+        try:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        finally:
+            _use_cudnn.reset(token)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the Keras layer, and `weight_drop` where there is one."""
@@ -81,8 +95,44 @@ class FastLoop:
         return {**super().get_config(), **own}
 
 
+def keras_tries_cudnn(layer: keras.layers.RNN) -> bool:
+    """Whether Keras's own loop would call cuDNN for a layer that asks for it.
+
+    Its GRU on JAX never does, and on torch what cuDNN cannot compute goes to a loop of torch's own:
+    both are faster than the loop over the cell, which `use_cudnn=False` stands for.
+    """
+    backend = keras.backend.backend()
+    return gpu_visible() and backend == "jax" and isinstance(layer, keras.layers.LSTM)
+
+
+class CudnnChoice(FastLoop):
+    """`FastLoop` for the layers that Keras may run in cuDNN."""
+
+    @property
+    def use_cudnn(self) -> bool | str:
+        """What Keras reads before it calls cuDNN: `"auto"`, `True` or `False`, as it was set.
+
+        There is one exception. On JAX and on torch with a GPU `keras.layers.Bidirectional` would
+        run both directions in one call of cuDNN, which knows neither `weight_drop` nor what
+        `choose_kernel` says. It reads another word than these three, and then calls the layers
+        one after the other. Each may still choose cuDNN.
+        """
+        running = _use_cudnn.get()
+        if running is not None:
+            return running
+        backend = keras.backend.backend()
+        chooses = self.built and self.asked_cudnn == "auto" and gpu_visible()
+        if chooses and (backend == "jax" or (backend == "torch" and self.weight_drop)):
+            return APART
+        return self.asked_cudnn
+
+    @use_cudnn.setter
+    def use_cudnn(self, value: bool | str) -> None:
+        self.asked_cudnn = "auto" if value == APART else value  # a clone is given what was read
+
+
 @keras.saving.register_keras_serializable("rnnzoo")
-class LSTM(FastLoop, keras.layers.LSTM):
+class LSTM(CudnnChoice, keras.layers.LSTM):
     """Long short-term memory layer (Hochreiter and Schmidhuber 1997), fast on a CPU too.
 
     The arguments are those of `keras.layers.LSTM`, and `weight_drop`.
@@ -95,7 +145,7 @@ class LSTM(FastLoop, keras.layers.LSTM):
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
-class GRU(FastLoop, keras.layers.GRU):
+class GRU(CudnnChoice, keras.layers.GRU):
     """Gated recurrent unit layer (Cho et al. 2014), fast on a CPU too.
 
     The arguments are those of `keras.layers.GRU`, and `weight_drop`.

@@ -216,7 +216,7 @@ def test_other_backends_are_named(monkeypatch):
     ],
 )
 def test_what_loses_cudnn_on_other_backends(monkeypatch, backend, name, config, remedy):
-    layer, good = getattr(recurrent, name)(4, **config), recurrent.LSTM(4)
+    layer, good = getattr(recurrent, name)(4, **config), recurrent.LSTM(1024)  # large: see JAX
     pretend(monkeypatch, backend)
     assert choose_kernel(good).name == "cudnn"
     kernel = choose_kernel(layer)
@@ -226,10 +226,10 @@ def test_what_loses_cudnn_on_other_backends(monkeypatch, backend, name, config, 
 def test_a_mask_loses_cudnn_on_other_backends(monkeypatch):
     lstm = {"return_sequences": True, "name": "lstm"}
     ways = {
-        "plain": keras.Sequential([recurrent.LSTM(4, **lstm)]),
-        "masking": keras.Sequential([keras.layers.Masking(), recurrent.LSTM(4, **lstm)]),
+        "plain": keras.Sequential([recurrent.LSTM(1024, **lstm)]),
+        "masking": keras.Sequential([keras.layers.Masking(), recurrent.LSTM(1024, **lstm)]),
         "embedding": keras.Sequential(
-            [keras.layers.Embedding(9, 3, mask_zero=True), recurrent.LSTM(4, **lstm)]
+            [keras.layers.Embedding(9, 3, mask_zero=True), recurrent.LSTM(1024, **lstm)]
         ),
         "encoder": Encoder(9, 4, cell="lstm", merge_mode="concat"),  # pads are its mask
     }
