@@ -71,7 +71,8 @@ def choose_kernel(
     where it was measured to be the faster, in large layers and batches. Then, under TensorFlow with
     no GPU, the CPU loop: it was the faster at every size that `benchmarks/layer_kernels.py`
     measures, from 1 row to 128 and 128 units to 512, for each cell and in both dtypes (1.08 to 5.3
-    times, see RESULTS.md there), so sizes play no part. What neither computes is left to the generic loop.
+    times, see RESULTS.md there), so sizes play no part. What neither computes is left
+    to the generic loop.
 
     Args:
         layer: A `keras.layers.RNN`, rnnzoo's or Keras's own.
