@@ -235,9 +235,10 @@ def _vocabulary(vocabulary):
     lowered = ", lower-cased" if vocabulary["lowercase"] else ""
     marks = ""
     if vocabulary["level"] == "word":
-        marks = {"strip": ", without punctuation", "split": ", punctuation marks as tokens"}[
-            vocabulary["punctuation"]
-        ]
+        marks = {
+            "strip": ", without punctuation",
+            "whitespace": ", cut at white space alone",
+        }.get(vocabulary["punctuation"], ", punctuation marks as tokens")
     elif vocabulary["level"] == "subword":
         marks = ", by byte-pair encoding learnt on the training data"
     return f"{vocabulary['size']:,} {vocabulary['level']}s{lowered}{marks}"

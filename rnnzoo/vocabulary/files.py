@@ -9,7 +9,7 @@ from typing import Any
 from rnnzoo.errors import InputError
 from rnnzoo.files import unfinished
 
-_FORMAT, _VERSION = "rnnzoo vocabulary", 1
+_FORMAT, _VERSION = "rnnzoo vocabulary", 2
 
 
 def to_json(config: dict) -> bytes:
@@ -52,9 +52,9 @@ def read(path: str | os.PathLike, make: Callable[[dict], Any]) -> Any:
         content = json.loads(Path(path).read_bytes())
         if content.pop("format") == _FORMAT:
             version = content.pop("version")
-            if version == _VERSION:
+            if version in (1, _VERSION):
                 return make(content)
-            fault = f"is of format version {version!r}, not {_VERSION}: update rnnzoo"
+            fault = f"is of format version {version!r}, not 1 or {_VERSION}: update rnnzoo"
     except InputError:
         raise
     except OSError as error:

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from rnnzoo.vocabulary import subwords, text_rules
+from rnnzoo.vocabulary import spacing, subwords, text_rules
+from rnnzoo.vocabulary.graph_normalization import composed
 from rnnzoo.vocabulary.vocabulary import Vocabulary
 
 
@@ -33,8 +34,10 @@ class GraphVocabulary(tf.Module):
         self.vocabulary = vocabulary
         self.tables = []
         if vocabulary.level != "character":
-            tokens = tf.constant(vocabulary.tokens)
-            pairs = tf.lookup.KeyValueTensorInitializer(tokens, tf.range(len(vocabulary)))
+            ids = vocabulary.ids_of_text
+            pairs = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(list(ids)), tf.constant(list(ids.values()))
+            )
             self.tables.append(tf.lookup.StaticHashTable(pairs, -1))
 
     def encode(self, strings: tf.Tensor) -> tf.RaggedTensor:
@@ -51,6 +54,7 @@ class GraphVocabulary(tf.Module):
                 `"<unk>"`; it names them. Raised when the graph runs.
         """
         points = tf.strings.unicode_decode(strings, "UTF-8", errors="replace")
+        points = self._prepare(points)
         if self.vocabulary.level == "character":
             table = self.vocabulary.character_table
             clipped = tf.minimum(points.flat_values, len(table) - 1)
@@ -81,14 +85,16 @@ class GraphVocabulary(tf.Module):
         Raises:
             tf.errors.InvalidArgumentError: If an id is not in the vocabulary.
         """
-        tokens = self._visible_tokens(ids)
+        ids = self._visible(ids)
         if after is None or self.vocabulary.level == "character":
-            return self._join(tokens)
-        before = self._visible_tokens(after)
-        text, text_before = self._join(tf.concat([before, tokens], axis=1)), self._join(before)
-        if self.vocabulary.level == "subword":
+            return self._join(ids)
+        before = self._visible(after)
+        text = self._join(tf.concat([before, tf.cast(ids, before.dtype)], axis=1))
+        text_before = self._join(before)
+        if self.vocabulary.level == "subword" or self.vocabulary.punctuation != "split_1":
             return tf.strings.substr(text, tf.strings.length(text_before), tf.strings.length(text))
-        letters = tf.strings.regex_replace(tf.strings.reduce_join(before, axis=-1), " ", "")
+        letters = tf.strings.reduce_join(self._tokens_of(before), axis=-1)
+        letters = tf.strings.regex_replace(letters, " ", "")
         count = tf.strings.length(letters, "UTF8_CHAR")[:, tf.newaxis]  # (B, 1)
         points = tf.strings.unicode_decode(text, "UTF-8")
         dense = points.to_tensor(ord(" "))  # (B, L)
@@ -97,8 +103,8 @@ class GraphVocabulary(tf.Module):
         kept = tf.RaggedTensor.from_tensor(kept, points.row_lengths())
         return tf.strings.unicode_encode(tf.ragged.boolean_mask(points, kept), "UTF-8")
 
-    def _visible_tokens(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
-        """The tokens of ids (B, None), without pad, start and end."""
+    def _visible(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+        """The ids (B, None), without pad, start and end."""
         v = self.vocabulary
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids)
@@ -106,48 +112,94 @@ class GraphVocabulary(tf.Module):
         for silent in (v.pad_id, v.start_id, v.end_id):
             if silent is not None:
                 kept &= ids.flat_values != silent
-        ids = tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
-        return ids.with_flat_values(tf.gather(tf.constant(v.tokens), ids.flat_values))
+        return tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
 
-    def _join(self, tokens: tf.RaggedTensor) -> tf.Tensor:
-        """Puts tokens (B, None) together to texts (B,)."""
-        v = self.vocabulary
-        if v.level != "word":
+    def _tokens_of(self, ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        return ids.with_flat_values(tf.gather(tf.constant(self.vocabulary.tokens), ids.flat_values))
+
+    def _join(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """Puts the tokens of ids (B, None) together to texts (B,)."""
+        v, tokens = self.vocabulary, self._tokens_of(ids)
+        if v.level == "character":
+            return tf.strings.reduce_join(tokens, axis=-1)
+        if v.level == "subword":
             text = tf.strings.reduce_join(tokens, axis=-1)
-            if v.level == "character":
-                return text
-            return tf.strings.strip(tf.strings.regex_replace(text, subwords.SPACE, " "))
+            for pattern, rewrite in ((subwords.SPACE, " "), ("^ +", ""), (" +$", "")):
+                text = tf.strings.regex_replace(text, pattern, rewrite)
+            return tf.strings.regex_replace(text, subwords.LINE_START, "\n")
+        if v.punctuation == "split":
+            return self._spaced(ids, tokens)
         text = tf.strings.reduce_join(tokens, axis=-1, separator=" ")
-        if v.punctuation == "strip":
-            return text
+        if v.punctuation != "split_1":
+            return tf.strings.regex_replace(text, text_rules.LINE_BREAK, "\n")
         text = tf.strings.join([" ", text, " "])
         for pattern, rewrite in text_rules.ATTACHMENTS:
             text = tf.strings.regex_replace(text, pattern, rewrite)
         return tf.strings.strip(text)
 
-    def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Cuts code points (B, None) into words or pieces (B, None)."""
-        if self.vocabulary.lowercase:
+    def _spaced(self, ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
+        """Puts words and marks together as `rnnzoo.vocabulary.spacing` does."""
+        letters = tf.constant([spacing.token_class(token) for token in self.vocabulary.tokens])
+        classes = tf.strings.reduce_join(
+            ids.with_flat_values(tf.gather(letters, ids.flat_values)), axis=-1
+        )
+        for pattern, rewrite in spacing.PASSES:
+            classes = tf.strings.regex_replace(classes, pattern, rewrite)
+        right = tf.strings.bytes_split(classes).flat_values  # one letter a token
+        left = tf.concat([[""], right], axis=0)[:-1]
+
+        def within(letters, some):
+            return tf.reduce_any(letters[:, tf.newaxis] == tf.constant(list(some)), axis=1)
+
+        near = within(left, spacing.NONE_AFTER) | within(right, spacing.NONE_BEFORE)
+        near &= ~within(right, spacing.ALONE) & ~((left == spacing.DOTS) & (right == spacing.DOTS))
+        first = tf.scatter_nd(  # of each row that has any
+            tf.boolean_mask(ids.row_starts(), ids.row_lengths() > 0)[:, tf.newaxis],
+            tf.ones_like(tf.boolean_mask(ids.row_starts(), ids.row_lengths() > 0)),
+            [tf.size(right, tf.int64)],
+        )
+        space = tf.where(near | (first > 0), "", " ")
+        spaced = tf.strings.join([space, tokens.flat_values])
+        return tf.strings.reduce_join(tokens.with_flat_values(spaced), axis=-1)
+
+    def _prepare(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Does to code points (B, None) what comes before they are cut."""
+        v = self.vocabulary
+        if v.keep_line_breaks:
+            text = tf.strings.unicode_encode(points, "UTF-8")
+            text = tf.strings.regex_replace(text, "\r\n?", "\n")
+            points = tf.strings.unicode_decode(text, "UTF-8")
+        if v.normalization is not None:
+            points = composed(points)
+        if v.lowercase:
             upper, lowered = map(tf.constant, text_rules.lower_pairs())
             flat = points.flat_values
             place = tf.minimum(tf.searchsorted(upper, flat), upper.shape[0] - 1)
             changed = tf.gather(upper, place) == flat
             points = points.with_flat_values(tf.where(changed, tf.gather(lowered, place), flat))
+            if v.normalization is not None:  # some letters are composed in lower case alone
+                points = composed(points)
+        return points
+
+    def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Cuts code points (B, None) into words or pieces (B, None)."""
+        v = self.vocabulary
         text = tf.strings.unicode_encode(points, "UTF-8")
-        if self.vocabulary.level == "subword":
+        if v.level == "subword":
             return self._cut(text)
-        rule = text_rules.WORD_RULES[self.vocabulary.punctuation]
-        text = tf.strings.regex_replace(text, rule.separator, " ")
-        text = tf.strings.regex_replace(text, rule.token, r"\0 ")  # there is no find-all
+        rule = (v.punctuation, v.keep_line_breaks)
+        text = tf.strings.regex_replace(text, text_rules.separator(*rule), " ")
+        text = tf.strings.regex_replace(text, text_rules.token(*rule), r"\0 ")  # no find-all
         words = tf.strings.split(text, " ")
         return tf.ragged.boolean_mask(words, words != "")
 
     def _cut(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Cuts texts (B,) into pieces (B, None), as `rnnzoo.vocabulary.subwords` does."""
-        text = tf.strings.regex_replace(
-            tf.strings.join([subwords.SPACE, text]), subwords.WHITE_SPACE, subwords.SPACE
-        )
-        text = tf.strings.regex_replace(text, subwords.UNIT, r"\0 ")
+        v = self.vocabulary
+        steps, unit = subwords.patterns(v.punctuation, v.keep_line_breaks)
+        text = tf.strings.join([subwords.SPACE, text])
+        for pattern, rewrite in (*steps, (unit, r"\0 ")):
+            text = tf.strings.regex_replace(text, pattern, rewrite)
         text = tf.strings.regex_replace(text, f"[^ ]{{{subwords.LONGEST_UNIT}}}", r"\0 ")
         units = tf.strings.split(text, " ")
         units = tf.ragged.boolean_mask(units, (units != "") & (units != subwords.SPACE))

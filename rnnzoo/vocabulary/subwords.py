@@ -6,27 +6,55 @@ the lowest id, the leftmost first (Sennrich, Haddow and Birch, ACL 2016, arXiv:1
 id of the joined token as the rank of a merge). So the list of tokens alone says how a text is cut.
 """
 
+import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from rnnzoo.errors import InputError
 from rnnzoo.vocabulary import text_rules
 
-# Applied in this order, after a SPACE was put before the text; Python and RE2 read them alike.
 SPACE = "\u2581"  # stands for white space, and for itself, as in SentencePiece
-WHITE_SPACE = f"[{text_rules.SPACE}{SPACE}]+"
-UNIT = f"{SPACE}?(?:{text_rules.WORD}|[{text_rules.MARKS}])"
+LINE_START = "\n +"  # a line begins without a space
 LONGEST_UNIT = 64  # characters: a longer one is cut there first, so that cutting stays fast
 
-_WHITE_SPACE, _UNIT = re.compile(WHITE_SPACE), re.compile(UNIT)
+_LINE_START = re.compile(LINE_START)
 
 
-def units(text: str) -> list[str]:
+def patterns(punctuation: str, keep_line_breaks: bool) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Returns how a text becomes units; Python and RE2 read the patterns alike.
+
+    Args:
+        punctuation: The name of a rule in `text_rules.WORD_RULES`: under "whitespace" a unit is
+            all up to the next white space.
+        keep_line_breaks: Whether a newline character is a unit.
+
+    Returns:
+        Patterns and their replacements, to be applied in this order after a SPACE was put before
+        the text; and the pattern of a unit.
+    """
+    unit = f"{SPACE}?{text_rules.WORD_RULES[punctuation].unit}"
+    if not keep_line_breaks:
+        return ((f"[{text_rules.SPACE}{SPACE}]+", SPACE),), unit
+    blank = f"[{text_rules.SPACE}{SPACE}]".replace("\t-\r", "\t\v-\r")
+    # A line begins as a text does, so that its first word is the same token.
+    return ((f"{blank}*\n{blank}*", f"\n{SPACE}"), (f"{blank}+", SPACE)), f"\n|{unit}"
+
+
+@functools.cache
+def _compiled(punctuation, keep_line_breaks):
+    steps, unit = patterns(punctuation, keep_line_breaks)
+    return [(re.compile(pattern), rewrite) for pattern, rewrite in steps], re.compile(unit)
+
+
+def units(text: str, punctuation: str = "split", keep_line_breaks: bool = False) -> list[str]:
     """Cuts a text into words and marks, each with the white space before it.
 
     Args:
         text: Any text.
+        punctuation: As in `patterns`.
+        keep_line_breaks: As in `patterns`.
 
     Returns:
         The units: joined they are the text, but for what kind of white space it was and for that
@@ -36,12 +64,15 @@ def units(text: str) -> list[str]:
         >>> units("No,  it's so!")
         ['▁No', ',', "▁it's", '▁so', '!']
     """
-    found = _UNIT.findall(_WHITE_SPACE.sub(SPACE, SPACE + text))
+    steps, unit = _compiled(punctuation, keep_line_breaks)
+    text = SPACE + text
+    for pattern, rewrite in steps:
+        text = pattern.sub(rewrite, text)
     return [
-        unit[start : start + LONGEST_UNIT]
-        for unit in found
-        if unit != SPACE  # what was at the end
-        for start in range(0, len(unit), LONGEST_UNIT)
+        found[start : start + LONGEST_UNIT]
+        for found in unit.findall(text)
+        if found != SPACE  # what was at the end
+        for start in range(0, len(found), LONGEST_UNIT)
     ]
 
 
@@ -61,7 +92,7 @@ def cut(unit: str, ids: Mapping[str, int]) -> list[str]:
         ['low', 'er']
     """
     pieces = list(unit)
-    never = len(ids)
+    never = sys.maxsize
     while len(pieces) > 1:
         ranks = [ids.get(left + right, never) for left, right in pairwise(pieces)]
         best = min(ranks)
@@ -79,11 +110,16 @@ def join(pieces: Iterable[str]) -> str:
         >>> join(["▁un", "known", ",", "▁so"])
         'unknown, so'
     """
-    return "".join(pieces).replace(SPACE, " ").strip(text_rules.ASCII_SPACE)
+    text = "".join(pieces).replace(SPACE, " ").strip(" ")
+    return _LINE_START.sub("\n", text) if "\n" in text else text
 
 
 def learn(
-    texts: Iterable[str], size: int | None, special_tokens: Sequence[str], lowercase: bool
+    texts: Iterable[str],
+    *,
+    size: int | None,
+    special_tokens: Sequence[str],
+    cut_units: Callable[[str], list[str]],
 ) -> list[str]:
     """Learns tokens by byte-pair encoding, with the library `tokenizers`.
 
@@ -92,7 +128,7 @@ def learn(
         size: The number of tokens with the special ones; fewer come out when the texts have no
             more pairs to join.
         special_tokens: The tokens that come first.
-        lowercase: Whether the texts are lower-cased first.
+        cut_units: Cuts a text into units, such as `units`.
 
     Returns:
         The special tokens, all characters by code point, then the joins, in the order in which
@@ -119,7 +155,7 @@ def learn(
         for text in texts:
             text_rules.check_text(text)
             for block in text_rules.blocks(text):
-                yield " ".join(units(text_rules.lower(block) if lowercase else block))
+                yield " ".join(cut_units(block))
 
     learner = tokenizers.Tokenizer(tokenizers.models.BPE())
     learner.pre_tokenizer = tokenizers.pre_tokenizers.Split(" ", "removed")

@@ -7,19 +7,21 @@ Lower-casing maps single code points, so that a graph can do it with a table.
 
 import functools
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnzoo.errors import InputError
+from rnnzoo.vocabulary import marks, spacing
 
 # What `str.isspace` calls white space.
 SPACE = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-# Punctuation marks and symbols: ASCII, Latin-1, general punctuation, currency signs, arrows to
-# dingbats, CJK, full width. Every other character belongs to words (so do \xaa \xb2 \xb5 \xba).
-MARKS = (
+# What the rule "split_1" of old files takes for punctuation marks and symbols: ASCII, Latin-1,
+# general punctuation, currency signs, arrows to dingbats, CJK, full width.
+MARKS_1 = (
     "!-/:-@\\[-`{-~"
     "\xa1-\xa9\xab\xac\xae-\xb1\xb4\xb6-\xb8\xbb\xbf\xd7\xf7"
     "\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2190-\u2bff"
@@ -27,37 +29,54 @@ MARKS = (
 )
 _JOINERS = "'\u2019\\-\u2010\u2011"  # apostrophes and hyphens: inside a word they stay
 _KERAS_FILTERS = "!-&(-/:-@\\[-`{-~\t\n"  # of keras.preprocessing.text.Tokenizer: all but '
+_SUBWORD_SPACE = "\u2581"
+_NUMBER = "[0-9]+(?:[.,:][0-9]+)*"  # also 10,000 or 3.14 or 2:30
 
-# One stretch of a word: letters, or a number such as 10,000 or 3.14 or 2:30.
-_STRETCH = f"(?:[^{SPACE}{MARKS}0-9]+|[0-9]+(?:[.,:][0-9]+)*)+"
-WORD = f"{_STRETCH}(?:[{_JOINERS}]{_STRETCH})*"
+
+def _word(stretch: str) -> str:
+    """Stretches of letters and numbers, with single apostrophes and hyphens between them."""
+    return f"{stretch}(?:[{_JOINERS}]{stretch})*"
+
+
+_WORD_1 = _word(f"(?:[^{SPACE}{MARKS_1}0-9]+|{_NUMBER})+")
+_WORD = _word(
+    f"(?:[^{SPACE}{marks.MARKS}{_SUBWORD_SPACE}0-9\U00010000-\U0010ffff]+|{_NUMBER}"
+    f"|[{marks.ASTRAL_LETTERS}]+)+"
+)
 
 
 class WordRule(NamedTuple):
     """How a text is cut into words.
 
     Attributes:
-        separator: Matches one character that ends a word and is dropped.
-        token: Matches the next word or mark; what it leaves out are separators and spaces.
+        space: A class of the characters that end a word and are dropped.
+        token: Matches the next word or mark; what it leaves out is space.
+        unit: Matches what subwords are cut from, but for the space before it.
     """
 
-    separator: str
+    space: str
     token: str
+    unit: str
 
 
+def _split_rule(word: str, mark: str) -> WordRule:
+    token = f"<unk>|(?:[A-Za-z]\\.){{2,}}|{word}|\\.\\.+|--+|{mark}"
+    return WordRule(SPACE, token, f"(?:{word}|{mark})")
+
+
+# The rule of the Keras `Tokenizer`: every filter character is a space, words lie between.
+_STRIP = WordRule(_KERAS_FILTERS, f"[^ {_KERAS_FILTERS}]+", f"(?:{_WORD}|{marks.MARK})")
 WORD_RULES = {
     # Words and punctuation marks are tokens of their own; so are "...", "--", "p.m.", "<unk>".
-    "split": WordRule(
-        separator=f"[{SPACE}]",
-        token=f"<unk>|(?:[A-Za-z]\\.){{2,}}|{WORD}|\\.\\.+|--+|[{MARKS}]",
-    ),
-    # The rule of the Keras `Tokenizer`: every filter character is a space, words lie between.
-    "strip": WordRule(separator=f"[{_KERAS_FILTERS}]", token=f"[^ {_KERAS_FILTERS}]+"),
+    "split": _split_rule(_WORD, marks.MARK),
+    "strip": _STRIP,
+    "whitespace": WordRule(SPACE, f"[^{SPACE}]+", f"[^{SPACE}{_SUBWORD_SPACE}]+"),
+    "split_1": _split_rule(_WORD_1, f"[{MARKS_1}]"),  # of files of format 1
 }
 
 _CJK = "\u3001\u3002\u3008-\u3011\uff01\uff0c\uff1a\uff1b\uff1f"  # marks set without spaces
 
-# Applied in this order to the tokens of the "split" rule joined by spaces, with a space before
+# Applied in this order to the tokens of the "split_1" rule joined by spaces, with a space before
 # the first and after the last. A word never starts or ends with an apostrophe, so "' " and " '"
 # always belong to an apostrophe that is a token of its own.
 ATTACHMENTS = (
@@ -73,9 +92,59 @@ ATTACHMENTS = (
 )
 ASCII_SPACE = " \t\n\v\f\r"  # what tf.strings.strip strips
 
-_TOKENS = {name: re.compile(rule.token) for name, rule in WORD_RULES.items()}
 _ATTACHMENTS = tuple((re.compile(pattern), rewrite) for pattern, rewrite in ATTACHMENTS)
 _BREAK = re.compile("[ \t\n]")  # ends a word under every rule
+LINE_BREAK = " ?\n ?"  # joined tokens: no space goes beside a line break
+_LINE_BREAK = re.compile(LINE_BREAK)
+
+
+def separator(punctuation: str, keep_line_breaks: bool) -> str:
+    """Returns the pattern of one character that ends a word and is dropped."""
+    space = WORD_RULES[punctuation].space
+    if keep_line_breaks:
+        space = space.replace("\t-\r", "\t\v-\r").replace("\n", "")
+    return f"[{space}]"
+
+
+def token(punctuation: str, keep_line_breaks: bool) -> str:
+    """Returns the pattern of the next word, mark or line break."""
+    return f"{chr(10)}|" * keep_line_breaks + WORD_RULES[punctuation].token
+
+
+@functools.cache
+def _tokens(punctuation, keep_line_breaks):
+    return re.compile(token(punctuation, keep_line_breaks))
+
+
+def prepare(
+    text: str, *, normalization: str | None, lowercase: bool, keep_line_breaks: bool
+) -> str:
+    r"""Does to a text what comes before it is cut.
+
+    Args:
+        text: Any text.
+        normalization: `"NFC"` to compose letters and accents, or None.
+        lowercase: Whether it is lower-cased.
+        keep_line_breaks: Whether every kind of line break becomes a newline character.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> prepare("E\u0301", normalization="NFC", lowercase=True, keep_line_breaks=False)
+        '\xe9'
+    """
+    check_text(text)
+    if keep_line_breaks and "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    compose = normalization is not None and not text.isascii()
+    if compose:
+        text = unicodedata.normalize(normalization, text)
+    if lowercase:
+        text = lower(text)
+        if compose:  # some letters are composed in lower case alone
+            text = unicodedata.normalize(normalization, text)
+    return text
 
 
 def lower(text: str) -> str:
@@ -157,12 +226,13 @@ def character_table(ids: dict[int, int], unknown: int, lowercase: bool) -> np.nd
     return table[: known[-1] + 2].copy() if known.size else table[-1:].copy()
 
 
-def split_words(text: str, punctuation: str) -> list[str]:
+def split_words(text: str, punctuation: str, keep_line_breaks: bool = False) -> list[str]:
     """Cuts a text into words.
 
     Args:
         text: Any text.
         punctuation: The name of a rule in `WORD_RULES`.
+        keep_line_breaks: Whether newline characters are tokens too.
 
     Returns:
         The words, and under "split" the punctuation marks, in their order.
@@ -172,8 +242,10 @@ def split_words(text: str, punctuation: str) -> list[str]:
         ["It's", 'a', 'well-known', 'film', ':', '8', '/', '10', '...']
         >>> split_words("It's a well-known film: 8/10...", "strip")
         ["It's", 'a', 'well', 'known', 'film', '8', '10']
+        >>> split_words("NOTE_ON_60 C#4 <num> @-@", "whitespace")
+        ['NOTE_ON_60', 'C#4', '<num>', '@-@']
     """
-    return _TOKENS[punctuation].findall(text)
+    return _tokens(punctuation, keep_line_breaks).findall(text)
 
 
 def join_words(words: Iterable[str], punctuation: str) -> str:
@@ -190,9 +262,12 @@ def join_words(words: Iterable[str], punctuation: str) -> str:
         >>> join_words(["he", "said", ",", '"', "no", ".", '"'], "split")
         'he said, "no."'
     """
-    if punctuation == "strip":
-        return " ".join(words)
-    text = f" {' '.join(words)} "
+    if punctuation == "split":
+        return spacing.join(words)
+    text = " ".join(words)
+    if punctuation != "split_1":
+        return _LINE_BREAK.sub("\n", text) if "\n" in text else text
+    text = f" {text} "
     for pattern, rewrite in _ATTACHMENTS:
         text = pattern.sub(rewrite, text)
     return text.strip(ASCII_SPACE)
@@ -202,7 +277,7 @@ def after_characters(text: str, count: int) -> str:
     """Returns what stands in a text after so many characters, spaces not counted.
 
     Example:
-        >>> after_characters("he said, no", 7)
+        >>> after_characters("he said, no", 6)
         ', no'
     """
     if not count:
@@ -242,48 +317,46 @@ def check_text(text: str) -> None:
         raise InputError(f"A text must be a str, not {type(text).__name__}; decode or join it.")
 
 
-def count_characters(pieces: Iterable[str], lowercase: bool) -> dict[str, int]:
+def count_characters(pieces: Iterable[str], prepared: Callable[[str], str]) -> dict[str, int]:
     """Counts the characters of texts.
 
     Args:
         pieces: The texts; one at a time is held.
-        lowercase: Whether they are lower-cased first.
+        prepared: What is done to a text first.
 
     Returns:
         Character -> count, in the order of code points.
 
     Example:
-        >>> count_characters(["To", "be"], lowercase=True)
+        >>> count_characters(["To", "be"], lower)
         {'b': 1, 'e': 1, 'o': 1, 't': 1}
     """
     counts = np.zeros(0x110000, np.int64)
     for piece in pieces:
         check_text(piece)
-        for start in range(0, len(piece), 1 << 18):  # blocks that stay in the CPU's cache
-            block = piece[start : start + (1 << 18)]
-            found = np.bincount(code_points(lower(block) if lowercase else block))
+        for block in blocks(piece, 1 << 18):  # blocks that stay in the CPU's cache
+            found = np.bincount(code_points(prepared(block)))
             counts[: len(found)] += found
     return {chr(point): int(counts[point]) for point in np.flatnonzero(counts)}
 
 
-def count_words(pieces: Iterable[str], lowercase: bool, punctuation: str) -> dict[str, int]:
+def count_words(pieces: Iterable[str], split: Callable[[str], list[str]]) -> dict[str, int]:
     """Counts the words of texts.
 
     Args:
         pieces: The texts; one at a time is held.
-        lowercase: Whether they are lower-cased first.
-        punctuation: The name of a rule in `WORD_RULES`.
+        split: Cuts a text into words.
 
     Returns:
         Word -> count, in the order of first sight.
 
     Example:
-        >>> dict(count_words(["to be", "or not", "to be"], False, "split"))
+        >>> dict(count_words(["to be", "or not", "to be"], str.split))
         {'to': 2, 'be': 2, 'or': 1, 'not': 1}
     """
     counts = Counter()
     for piece in pieces:
         check_text(piece)
         for block in blocks(piece):
-            counts.update(split_words(lower(block) if lowercase else block, punctuation))
+            counts.update(split(block))
     return counts

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +16,7 @@ from rnnzoo.vocabulary import files, subwords, text_rules
 
 SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
 LEVELS = ("character", "word", "subword")
+NORMALIZATIONS = ("NFC", None, "auto")
 MOST_CUTS = 1 << 17  # units of subwords that are remembered
 
 
@@ -34,9 +36,19 @@ class Vocabulary:
             but for the kind and number of blanks.
         lowercase: Whether texts are lower-cased first, code point by code point (Unicode's simple
             mapping, which a TensorFlow graph can follow).
-        punctuation: For words. `"split"`: punctuation marks are tokens of their own, apostrophes
-            and hyphens inside a word stay, white space is left out. `"strip"`: the rule of the
-            Keras `Tokenizer`, whose filter characters all count as spaces.
+        punctuation: For words. `"split"`: punctuation marks and symbols, which Unicode's
+            categories P and S tell, are tokens of their own; apostrophes and hyphens inside a
+            word stay. `"strip"`: the rule of the Keras `Tokenizer`, whose filter characters all
+            count as spaces. `"whitespace"`: text is cut at white space alone, for texts that are
+            tokenized already (`@-@`, `<num>`, `NOTE_ON_60`). For subwords: what a piece never
+            crosses, words and marks or white space alone. (`"split_1"`, with fewer marks, is the
+            rule of vocabularies saved before format 2.)
+        normalization: `"NFC"`: letters and their accents are composed first, since "e" with an
+            accent that follows it looks like "é" and is another string (Unicode Standard Annex
+            15). `None`: texts are read as they are. `"auto"`: NFC, unless a token is itself
+            decomposed or a combining mark.
+        keep_line_breaks: Whether line breaks are tokens, for words and subwords (characters keep
+            them anyway). Else they are white space like any other.
 
     Attributes:
         pad_id: The id of `"<pad>"` or None; likewise `start_id`, `unknown_id` and `end_id`.
@@ -57,19 +69,29 @@ class Vocabulary:
         *,
         lowercase: bool = False,
         punctuation: str = "split",
+        normalization: str | None = "auto",
+        keep_line_breaks: bool = False,
     ):
-        _check_rule(level, punctuation)
+        _check_rule(level, punctuation, normalization, keep_line_breaks)
         self.tokens = tuple(tokens)
         self.level = level
         self.lowercase = bool(lowercase)
         self.punctuation = punctuation
+        self.keep_line_breaks = bool(keep_line_breaks)
         _check_tokens(self.tokens, level)
+        if normalization == "auto":
+            normalization = "NFC" if all(map(_is_composed, self.tokens)) else None
+        elif normalization is not None:
+            _check_normalized(self.tokens, normalization)
+        self.normalization = normalization
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         self.pad_id = self._ids.get("<pad>")
         self.start_id = self._ids.get("<start>")
         self.unknown_id = self._ids.get("<unk>")
         self.end_id = self._ids.get("<end>")
         self._unknown = -1 if self.unknown_id is None else self.unknown_id
+        silent = ("<pad>", "<start>", "<end>")  # typed into a text they are ordinary text
+        self.ids_of_text = {token: i for token, i in self._ids.items() if token not in silent}
         self._cuts = {}
 
     @classmethod
@@ -82,6 +104,8 @@ class Vocabulary:
         special_tokens: Sequence[str] | None = None,
         lowercase: bool = False,
         punctuation: str = "split",
+        normalization: str | None = "NFC",
+        keep_line_breaks: bool = False,
     ) -> "Vocabulary":
         """Makes the vocabulary of a text.
 
@@ -98,6 +122,8 @@ class Vocabulary:
                 "<end>")`, ids 0 to 3.
             lowercase: As in the class.
             punctuation: As in the class.
+            normalization: As in the class.
+            keep_line_breaks: As in the class.
 
         Raises:
             InputError: If the text, or `size`, has fewer than 2 symbols beside special tokens.
@@ -106,7 +132,14 @@ class Vocabulary:
             >>> Vocabulary.from_text(["No, no.", "No?"], level="word", lowercase=True).tokens
             ('<pad>', '<start>', '<unk>', '<end>', 'no', ',', '.', '?')
         """
-        _check_rule(level, punctuation)
+        # With no tokens yet, it has the rules.
+        rules = {
+            "lowercase": lowercase,
+            "punctuation": punctuation,
+            "normalization": normalization,
+            "keep_line_breaks": keep_line_breaks,
+        }
+        empty = cls([subwords.SPACE] if level == "subword" else [], level, **rules)
         if special_tokens is None:
             special_tokens = () if level == "character" else SPECIAL_TOKENS
         for token in special_tokens:
@@ -115,13 +148,16 @@ class Vocabulary:
         room = _room_for_symbols(size, special_tokens)
         texts = [text] if isinstance(text, str) else text
         if level == "subword":
-            symbols = subwords.learn(texts, size, special_tokens, lowercase)[len(special_tokens) :]
+            learned = subwords.learn(
+                texts, size=size, special_tokens=special_tokens, cut_units=empty.units
+            )
+            symbols = learned[len(special_tokens) :]
         else:
             if level == "character":
-                counts = text_rules.count_characters(texts, lowercase)
+                counts = text_rules.count_characters(texts, empty.prepare)
             else:
-                counts = text_rules.count_words(texts, lowercase, punctuation)
-            for token in special_tokens:
+                counts = text_rules.count_words(texts, empty.split)
+            for token in SPECIAL_TOKENS if level == "word" else special_tokens:
                 counts.pop(token, None)
             symbols = sorted(counts, key=counts.get, reverse=True)  # stable: ties keep their order
         if len(symbols) < 2:
@@ -132,7 +168,7 @@ class Vocabulary:
         symbols = symbols[:room]
         if level == "character":
             symbols.sort()
-        return cls((*special_tokens, *symbols), level, lowercase=lowercase, punctuation=punctuation)
+        return cls((*special_tokens, *symbols), level, **rules)
 
     @classmethod
     def from_word_index(
@@ -174,21 +210,36 @@ class Vocabulary:
             >>> Vocabulary(["yes", "no"], "word").split("No, it isn't.")
             ['No', ',', 'it', "isn't", '.']
         """
-        text_rules.check_text(text)
-        if self.lowercase:
-            text = text_rules.lower(text)
         if self.level == "character":
-            return list(text)
+            return list(self.prepare(text))
         if self.level == "subword":
-            return [piece for unit in subwords.units(text) for piece in self._pieces(unit)]
-        return text_rules.split_words(text, self.punctuation)
+            return [piece for unit in self.units(text) for piece in self._pieces(unit)]
+        return text_rules.split_words(self.prepare(text), self.punctuation, self.keep_line_breaks)
+
+    def prepare(self, text: str) -> str:
+        """Does to a text what comes before it is cut: composes, lower-cases.
+
+        Example:
+            >>> Vocabulary(["a", "b"], lowercase=True).prepare("AB")
+            'ab'
+        """
+        return text_rules.prepare(
+            text,
+            normalization=self.normalization,
+            lowercase=self.lowercase,
+            keep_line_breaks=self.keep_line_breaks,
+        )
+
+    def units(self, text: str) -> list[str]:
+        """Cuts a text into the units that subwords are pieces of."""
+        return subwords.units(self.prepare(text), self.punctuation, self.keep_line_breaks)
 
     def _pieces(self, unit: str) -> list[str]:
         """The pieces of a unit, remembered."""
         if unit not in self._cuts:
             if len(self._cuts) >= MOST_CUTS:
                 self._cuts.clear()  # a server may see words without end
-            self._cuts[unit] = subwords.cut(unit, self._ids)
+            self._cuts[unit] = subwords.cut(unit, self.ids_of_text)
         return self._cuts[unit]
 
     @functools.cached_property
@@ -215,13 +266,15 @@ class Vocabulary:
         """
         text_rules.check_text(text)
         if self.level == "character":
+            if not text.isascii():
+                text = self.prepare(text)  # the table lower-cases, too, and needs no copy
             ids = np.empty(len(text), np.int32)
             for start in range(0, len(text), 1 << 18):  # blocks that stay in the CPU's cache
                 points = text_rules.code_points(text[start : start + (1 << 18)])
                 out = ids[start : start + len(points)]
                 np.take(self.character_table, points, mode="clip", out=out)
         else:
-            get, unknown = self._ids.get, self._unknown
+            get, unknown = self.ids_of_text.get, self._unknown
             parts = map(self.split, text_rules.blocks(text))
             ids = np.concatenate([np.array([get(w, unknown) for w in p], np.int32) for p in parts])
         if self.unknown_id is None and ids.size and ids.min() < 0:
@@ -275,10 +328,10 @@ class Vocabulary:
 
         With `after`, the text can be appended to that of the ids before it: it begins with a
         space exactly where one belongs. `decode(before) + decode(ids, after=before)` is
-        `decode(before + ids)`, for streaming too, id by id. Only marks of words can
-        change how the text before it should have been spaced; what is appended is right even
-        then. (A prompt that someone typed may end in white space of its own, to which nothing
-        more needs to be added.)
+        `decode(before + ids)`, for streaming too, id by id. (Under `"split_1"` a mark can change
+        the spaces before it; what is appended is right even then.) A prompt that someone typed
+        may end in white space of its own: then leave out a space that the appended text begins
+        with.
 
         Args:
             ids: One row of ids: a list, an array or a tensor.
@@ -301,13 +354,11 @@ class Vocabulary:
         before = [] if after is None else self._visible_tokens(after, "after")
         if self.level == "character":
             return "".join(tokens)
-        join = self._join
-        if not before:
-            return join(tokens)
-        if self.level == "subword":
-            return join(before + tokens).removeprefix(join(before))
-        count = sum(len(token) - token.count(" ") for token in before)
-        return text_rules.after_characters(join(before + tokens), count)
+        whole = self._join(before + tokens)
+        if self.level == "word" and self.punctuation == "split_1":  # it looks ahead
+            count = sum(len(token) - token.count(" ") for token in before)
+            return text_rules.after_characters(whole, count)
+        return whole.removeprefix(self._join(before))
 
     def _join(self, tokens: Sequence[str]) -> str:
         """Puts words or subwords together to a text."""
@@ -336,16 +387,26 @@ class Vocabulary:
             ['c', 's', 'u']
         """
         found = (set(self.split(block)) for block in text_rules.blocks(text))
-        return sorted(set().union(*found).difference(self.tokens))
+        return sorted(set().union(*found).difference(self.ids_of_text))
 
     def get_config(self) -> dict:
         """Returns the arguments that make this vocabulary again, fit for JSON."""
-        rule = {"level": self.level, "lowercase": self.lowercase, "punctuation": self.punctuation}
-        return rule | {"tokens": list(self.tokens)}
+        return {
+            "level": self.level,
+            "lowercase": self.lowercase,
+            "punctuation": self.punctuation,
+            "normalization": self.normalization,
+            "keep_line_breaks": self.keep_line_breaks,
+            "tokens": list(self.tokens),
+        }
 
     @classmethod
     def from_config(cls, config: dict) -> "Vocabulary":
         """Makes the vocabulary of a `get_config`."""
+        if "normalization" not in config:  # format 1
+            config = {**config, "normalization": "auto"}
+            if config.get("punctuation", "split") == "split" or config["level"] == "subword":
+                config["punctuation"] = "split_1"
         return cls(**config)
 
     @functools.cached_property
@@ -387,11 +448,41 @@ class Vocabulary:
         return f"<Vocabulary of {len(self)} {self.level}s>"
 
 
-def _check_rule(level: str, punctuation: str) -> None:
+def _check_rule(level, punctuation, normalization, keep_line_breaks):
     if level not in LEVELS:
         raise unknown_name("level", level, LEVELS)
     if punctuation not in tuple(text_rules.WORD_RULES):
         raise unknown_name("punctuation rule", punctuation, text_rules.WORD_RULES)
+    if normalization not in NORMALIZATIONS:
+        raise InputError(
+            f'`normalization` must be "NFC", None or "auto", not {normalization!r}; NFKC and the '
+            "like would change what the text says."
+        )
+    if keep_line_breaks and punctuation == "split_1":
+        raise InputError(
+            'The rule "split_1" is that of old files and keeps no line breaks; use "split".'
+        )
+
+
+def _is_composed(token):
+    """Whether a token is in NFC and stays so beside any other.
+
+    Combining marks (categories M), and the vowels and end consonants of Hangul, join what is
+    before them.
+    """
+    if token.isascii():
+        return True
+    joins = any(unicodedata.category(c)[0] == "M" or "\u1160" <= c <= "\u11ff" for c in token)
+    return not joins and unicodedata.is_normalized("NFC", token)
+
+
+def _check_normalized(tokens, form):
+    for token in tokens:
+        if isinstance(token, str) and not unicodedata.is_normalized(form, token):
+            raise InputError(
+                f"The token {token!r} is not in {form}, so that no text would have it; normalize "
+                "the tokens, or give `normalization=None`."
+            )
 
 
 def _check_tokens(tokens: tuple[str, ...], level: str) -> None:
