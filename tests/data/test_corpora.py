@@ -165,7 +165,9 @@ def test_multi30k_of_unequal_length(tmp_path):
     for name in ("train", "val", "test_2016_flickr"):
         (tmp_path / f"{name}.en").write_text("a\nb\n")
         (tmp_path / f"{name}.de").write_text("a\n")
-    with pytest.raises(InputError, match=r"train.en has 2 lines and train.de 1"):
+    with pytest.raises(
+        InputError, match=r"train.en has more lines than .*train.de, which ends before line 2"
+    ):
         corpora.load("multi30k_en_de", data_dir=tmp_path)
 
 

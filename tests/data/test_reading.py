@@ -26,7 +26,8 @@ def test_pieces_joined_are_the_text(tmp_path_factory, text, size, packed):
     path.write_bytes(gzip.compress(data) if packed else data)
     expected = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if text == "\ufeff":
-        assert "".join(reading.read_pieces(path, size)) == ""
+        with pytest.raises(InputError, match="is empty"):
+            reading.read_text(path)
     else:
         assert read(path, size) == expected == reading.read_text(path)
         assert "\n".join(reading.read_lines(path)) == expected.removesuffix("\n")
@@ -95,6 +96,9 @@ def test_jsonl_reads_the_fields_of_every_line(tmp_path):
         ("nothing", "Line 2 .* is not JSON"),
         ("[1]", "Line 2 .* must be a JSON object"),
         (r'{"text": "\ud800"}', "line 2 .* surrogate"),
+        ("[" * 100_000, "Line 2 .*nested too deeply"),
+        ('{"a":' * 100_000, "Line 2 .*nested too deeply"),
+        ('{"text": ' + "9" * 5000 + "}", "Line 2 .*a number too long"),
     ],
 )
 def test_jsonl_names_the_bad_line(tmp_path, line, message):
@@ -112,3 +116,70 @@ def test_jsonl_needs_known_fields(tmp_path):
     path.write_text("\n \n")
     with pytest.raises(InputError, match="only blank lines"):
         reading.jsonl_fields(path)
+
+
+WESTERN = "“It\u2019s a café,” she said — naïve, über, señor; 5 €.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "named"),
+    [
+        (WESTERN, "cp1252", "CP1252"),
+        (WESTERN.replace("\u2019", "'"), "cp1252", "CP1252"),
+        ("¿Dónde está la biblioteca? Mañana será otro día.\n" * 5, "latin-1", "CP1252"),
+        ("Er saß müde vor der Tür und aß Brötchen.\n" * 5, "latin-1", "CP1252"),
+        ("Привет, как дела? Это обычный русский текст про кошек.\n" * 9, "cp1251", "CP1251"),
+        ("Привет, как дела? Это обычный русский текст про кошек.\n" * 9, "koi8-r", "KOI8-R"),
+        (WESTERN, "utf-16", "UTF-16"),
+        (WESTERN, "utf-32", "UTF-32"),
+        ("plain text\n", "utf-16-le", "UTF-16LE"),
+        ("plain text\n", "utf-16-be", "UTF-16BE"),
+    ],
+)
+def test_another_encoding_is_guessed_and_converts(tmp_path, text, encoding, named):
+    path = tmp_path / "other.txt"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(InputError, match=rf"looks like {named} \(a guess\).*iconv -f {named} -t"):
+        reading.read_text(path)
+    assert path.read_bytes().decode(named) == text  # what the advice leads to
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "吾輩は猫である。名前はまだ無い。".encode("euc_jp"),
+        "äöü€ÄÖÜ".encode() + b"\xef na",  # UTF-8 that is damaged: nothing to convert
+        "abc€".encode()[:-1],
+        bytes(range(128, 256)) * 4,
+    ],
+)
+def test_no_encoding_is_named_when_none_is_likely(tmp_path, content):
+    path = tmp_path / "other.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"other.txt is not UTF-8 text: byte") as error:
+        reading.read_text(path)
+    assert "iconv -f" not in str(error.value)
+
+
+def test_a_file_that_is_a_byte_order_mark_alone_is_empty(tmp_path):
+    (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(InputError, match=r"bom.txt is empty"):
+        reading.read_text(tmp_path / "bom.txt")
+
+
+def test_a_current_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InputError, match="the current folder is gone"):
+        reading.read_text("absent.txt")
+
+
+def test_a_folder_that_vanishes(tmp_path, monkeypatch):
+    def vanish(self, pattern):
+        raise FileNotFoundError(2, "No such file or directory")
+        yield
+
+    monkeypatch.setattr(type(tmp_path), "rglob", vanish)
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        reading.text_files(tmp_path)
