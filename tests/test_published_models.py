@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from rnnzoo import recipes, zoo
-from rnnzoo.data.spelled_numbers import spelled_numbers
-from rnnzoo.training.card import card, may_ship
+from rnnzoo.data import corpora
+from rnnzoo.training.card import card
 from rnnzoo.training.evaluate import read_facts
 from rnnzoo.training.publish import _check_recipe, _entry
 from rnnzoo.training.report import readable
@@ -28,7 +28,7 @@ def test_the_models_of_this_checkout():
         loaded = zoo.load(name)
         assert type(loaded).__name__ == published.family
         assert loaded.count_params() == published.parameters
-        assert published.in_wheel == may_ship(published.corpus)[0]
+        assert published.in_wheel == corpora.about(published.corpus).redistributable
         assert published == _entry(read_facts(path.parent), loaded, path.parent)
         for file in ("card.md", "curve.png", "metrics.json"):
             assert (path.parent / file).is_file(), f"{name} has no {file}"
@@ -71,7 +71,9 @@ def test_recipe_and_card_of_a_published_model_are_those_of_today(name):
 
 def test_the_published_reader_of_numbers_reads():
     model = zoo.load("gru_seq2seq_numbers")
-    new = spelled_numbers(seed=12345, min_digits=1, samples=1, validation_samples=200)
+    new = corpora.load(
+        "spelled_numbers", seed=12345, min_digits=1, samples=1, validation_samples=200
+    )
     assert len(wrong(model, new.validation)) <= 1
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from rnnzoo.data.corpus import Corpus, Splits, say
+from rnnzoo.data import named
+from rnnzoo.data.corpus import About, Corpus, Splits, say
+from rnnzoo.data.named.imdb_reviews import keras_imdb_word_index
 from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read_tab_separated
-from rnnzoo.data.public_texts import alice, multi30k_en_de, spa_eng, tiny_shakespeare
 from rnnzoo.data.reading import (
     current_folder,
     jsonl_fields,
@@ -22,27 +23,37 @@ from rnnzoo.data.reading import (
     read_text,
     text_files,
 )
-from rnnzoo.data.reviews import imdb_reviews, keras_imdb_word_index
-from rnnzoo.data.spelled_numbers import spelled_numbers
 from rnnzoo.data.splitting import connected_keys, hold_out
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 
-__all__ = ["Corpus", "keras_imdb_word_index", "load", "names"]
+__all__ = ["About", "Corpus", "about", "keras_imdb_word_index", "load", "names"]
 
-_LOADERS = {
-    "alice": alice,
-    "imdb_reviews": imdb_reviews,
-    "multi30k_en_de": multi30k_en_de,
-    "spa_eng": spa_eng,
-    "spelled_numbers": spelled_numbers,
-    "tiny_shakespeare": tiny_shakespeare,
-}
-_OWN_TERMS = "The user's own; not known here."
+_OWN = About(
+    terms="The user's own; not known here.",
+    redistributable=False,
+    reason="the terms of a text of one's own are not known here",
+)
 
 
 def names() -> list[str]:
     """Lists the corpora that `load` knows by name."""
-    return sorted(_LOADERS)
+    return named.names()
+
+
+def about(name: str) -> About:
+    """Tells where a corpus comes from and what its terms allow, without loading it.
+
+    Args:
+        name: One of `names()`; anything else is a text of the user's own.
+
+    Returns:
+        An `About`.
+
+    Example:
+        >>> about("tiny_shakespeare").redistributable
+        True
+    """
+    return named.find(name).ABOUT if name in names() else _OWN
 
 
 def load(
@@ -95,8 +106,8 @@ def load(
     if kind not in (None, "pairs"):
         raise InputError(f'`kind` must be "pairs" or left out, not {kind!r}.')
     name = name_or_path
-    if isinstance(name, str) and name in _LOADERS:
-        loader = _LOADERS[name]
+    if isinstance(name, str) and name in names():
+        loader = named.find(name).load
         allowed = set(inspect.signature(loader).parameters)
         _check_options(name, options, allowed - {"data_dir", "seed"})
         if "data_dir" in allowed:
@@ -172,7 +183,7 @@ def _load_own(path, kind, seed, options):
         lambda size: read_pieces(path, size),
         name=str(path),
         source=f"The text file {path.name}.",
-        terms=_OWN_TERMS,
+        terms=_OWN.terms,
     )
 
 
@@ -197,7 +208,7 @@ def _own_items(path, kind, items, seed, options):
         name=str(path),
         kind=kind,
         source=f"{len(items):,} {kind} from {path.name or path.absolute().name}.",
-        terms=_OWN_TERMS,
+        terms=_OWN.terms,
         splits=splits,
         notes=notes,
     )

@@ -44,6 +44,23 @@ class Splits(Mapping):
         return split in self._loaders
 
 
+@dataclass(frozen=True)
+class About:
+    """Where a named corpus comes from and what its terms allow; it ends in cards.
+
+    Args:
+        terms: Its licence or terms, as far as known.
+        redistributable: Whether these let weights trained on it into a package under Apache-2.0.
+        reason: Why, or why not; words that go on after a colon.
+        origin: Where anyone finds it. (`Corpus.source` says where this machine found it.)
+    """
+
+    terms: str
+    redistributable: bool
+    reason: str
+    origin: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """A text, a list of documents or a list of pairs, in named splits.
@@ -59,6 +76,7 @@ class Corpus:
         notes: What else to know: duplicates found, rows left out, an unusual size. A split that
             is read later adds its own.
         reader: Text only: yields the text in strings of at most the given size.
+        redistributable: Whether its terms let weights trained on it into the package.
     """
 
     name: str
@@ -68,12 +86,37 @@ class Corpus:
     splits: Mapping[str, Any] = field(repr=False)
     notes: list[str] = field(default_factory=list)
     reader: Callable[[int], Iterator[str]] | None = field(default=None, repr=False)
+    redistributable: bool = False
 
     @classmethod
     def of_text(cls, reader: Callable[[int], Iterator[str]], **fields) -> "Corpus":
         """Makes a text corpus from a function that yields the text in pieces."""
         splits = Splits({"train": lambda: "".join(reader(PIECE_SIZE))})
         return cls(kind="text", splits=splits, reader=reader, **fields)
+
+    @classmethod
+    def of_known_text(
+        cls,
+        reader: Callable[[int], Iterator[str]],
+        *,
+        name: str,
+        where: str,
+        about: About,
+        sha256: str,
+    ) -> "Corpus":
+        """Makes a text corpus whose usual content is known; a note says if it is another."""
+        corpus = cls.of_text(
+            reader,
+            name=name,
+            source=f"The text from {where}.",
+            terms=about.terms,
+            redistributable=about.redistributable,
+        )
+        if corpus.sha256 != sha256:
+            corpus.notes.append(
+                f"not the usual text of this name (its sha256 starts {corpus.sha256[:12]})."
+            )
+        return corpus
 
     @property
     def text(self) -> str:

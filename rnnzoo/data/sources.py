@@ -104,6 +104,12 @@ def fetch(url: str, path: Path, sha256: str, unpack: Callable[[bytes], bytes] = 
     return path
 
 
+def find_file(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """Finds the first of the files in a folder, as it is or gzipped."""
+    paths = (folder / (name + end) for name in names for end in ("", ".gz"))
+    return next((path for path in paths if path.is_file()), None)
+
+
 def check_reachable(url: str) -> None:
     """Raises OSError soon where there is no network; tfds alone would retry for minutes."""
     urllib.request.urlopen(url, timeout=_TIMEOUT).close()

@@ -2,9 +2,11 @@
 
 import json
 import re
+import warnings
 from dataclasses import MISSING, fields
 from typing import Any
 
+from rnnzoo.data import corpora
 from rnnzoo.recipes import Recipe
 from rnnzoo.training.report import comparison, readable
 
@@ -17,41 +19,17 @@ LIMITS = {
     "silently on others: a fluent output may be wrong. Meant for study and demonstrations; not "
     "where a wrong translation does harm.",
 }
-# Where anyone finds a corpus; the source that is noted of it says where this machine found it.
-ORIGINS = {
-    "alice": "*Alice's Adventures in Wonderland* by Lewis Carroll, Project Gutenberg's text 11, "
-    "https://www.gutenberg.org/ebooks/11",
-    "imdb_reviews": "https://ai.stanford.edu/~amaas/data/sentiment/",
-    "multi30k_en_de": "Multi30k, task 1 (Elliott et al. 2016), https://github.com/multi30k/dataset",
-    "spa_eng": "sentences of https://tatoeba.org, paired by https://www.manythings.org/anki/",
-    "tiny_shakespeare": "a part of Shakespeare's works put together by Andrej Karpathy, "
-    "https://github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt)",
-}
-# Whether the terms of a corpus let weights trained on it into a package under Apache-2.0.
-SHIPPING = {
-    "alice": (True, "the text is in the public domain"),
-    "imdb_reviews": (False, "there is no licence, and it is free for research use alone"),
-    "multi30k_en_de": (False, "there is no licence, and it is taken as research use alone"),
-    "spa_eng": (
-        True,
-        "the licence (https://creativecommons.org/licenses/by/2.0/fr/) asks for credit, which this "
-        "card gives",
-    ),
-    "spelled_numbers": (True, "the data are generated"),
-    "tiny_shakespeare": (True, "the text is in the public domain"),
-}
 
 
 def may_ship(corpus: str) -> tuple[bool, str]:
-    """Tells whether weights trained on a corpus may be in the installed package, and why.
-
-    Args:
-        corpus: Name of the corpus.
-
-    Returns:
-        A truth value, and the reason.
-    """
-    return SHIPPING.get(corpus, (False, "the terms of a text of one's own are not known here"))
+    """Deprecated: use `rnnzoo.data.corpora.about`."""
+    warnings.warn(
+        "`may_ship(name)` goes: use `rnnzoo.data.corpora.about(name).redistributable`.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    about = corpora.about(corpus)
+    return about.redistributable, about.reason
 
 
 def card(facts: dict[str, Any]) -> str:
@@ -64,6 +42,7 @@ def card(facts: dict[str, Any]) -> str:
         The card, in Markdown.
     """
     corpus, training, figures = facts["corpus"], facts["training"], facts["figures"]
+    about = corpora.about(corpus["name"])
     name, weights, test = facts.get("name"), facts["model"]["weights"], facts.get("test")
     lines = [
         f"# {name or facts['recipe']}",
@@ -116,9 +95,9 @@ def card(facts: dict[str, Any]) -> str:
         "## Corpus",
         "",
         f"- {corpus['name']}: {corpus['source']}",
-        *([f"- Origin: {ORIGINS[corpus['name']]}."] if corpus["name"] in ORIGINS else []),
+        *([f"- Origin: {about.origin}."] if about.origin else []),
         f"- Terms: {corpus['terms']}",
-        _shipping(corpus["name"]),
+        _shipping(about),
         f"- SHA-256 of the content: `{corpus['sha256']}`",
         *(f"- Note: {note}" for note in corpus["notes"]),
         "",
@@ -218,10 +197,9 @@ def _limits(facts):
     return f"{own} {LIMITS[facts['task']]}".strip()
 
 
-def _shipping(corpus):
-    allowed, reason = may_ship(corpus)
-    verb = "ships with the package" if allowed else "may not ship with the package"
-    return f"- A model trained on it {verb}: {reason}."
+def _shipping(about):
+    verb = "ships" if about.redistributable else "may not ship"
+    return f"- A model trained on it {verb} with the package: {about.reason}."
 
 
 def _vocabularies(vocabularies):

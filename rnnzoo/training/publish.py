@@ -10,13 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rnnzoo import recipes, zoo
+from rnnzoo.data import corpora
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.files import write_atomically
 from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.recipes.recipe import NOT_TRAINING
 from rnnzoo.training.artifact import SAMPLE_SEEDS
-from rnnzoo.training.card import card, may_ship
+from rnnzoo.training.card import card
 from rnnzoo.training.evaluate import FACTS_FILE, agree, figures_of, make_task, read_facts
 from rnnzoo.training.half_precision import to_half_precision
 
@@ -146,7 +147,7 @@ def rewrite_cards() -> None:
         _use_the_words_of_today(facts)
         written[zoo.folder() / name / FACTS_FILE] = _json(facts)
         written[zoo.folder() / name / "card.md"] = card(facts)
-        models[name] = replace(model, in_wheel=may_ship(model.corpus)[0])
+        models[name] = replace(model, in_wheel=corpora.about(model.corpus).redistributable)
     for path, text in written.items():
         write_atomically(path, text)
     _write_index(models)
@@ -209,7 +210,7 @@ def _entry(facts, model, folder):
         minutes=facts["training"]["minutes"],
         recipe=facts["recipe"],
         file_format=FILE_FORMAT,
-        in_wheel=may_ship(facts["corpus"]["name"])[0],
+        in_wheel=corpora.about(facts["corpus"]["name"]).redistributable,
     )
 
 

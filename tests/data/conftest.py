@@ -1,6 +1,6 @@
 import pytest
 
-from rnnzoo.data import reviews
+from rnnzoo.data.named import imdb_reviews as reviews
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnzoo.data import corpora, tfds_corpora
+from rnnzoo.data import corpora, named, tfds_corpora
 from rnnzoo.errors import InputError
 
 
@@ -312,3 +312,34 @@ def test_hash_tells_items_apart(tmp_path):
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
         hashes.add(corpora.load(path).sha256)
     assert len(hashes) == 4
+
+
+TOY = """
+from rnnzoo.data.corpus import About, Corpus
+
+ABOUT = About(terms="None.", redistributable=True, reason="it is a toy", origin="a test")
+
+
+def load(*, seed=0, words=3):
+    return Corpus.of_text(
+        lambda size: iter(["to be " * words]), name="toy", source="Made.", terms=ABOUT.terms
+    )
+"""
+
+
+def test_a_corpus_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "toy.py").write_text(TOY)
+    monkeypatch.setattr(named, "__path__", [*named.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "rnnzoo.data.named.toy", raising=False)
+    assert "toy" in corpora.names()
+    assert corpora.load("toy", words=2).text == "to be to be "
+    assert corpora.about("toy").origin == "a test"
+    with pytest.raises(InputError, match="has no option 'size'; it takes words"):
+        corpora.load("toy", size=2)
+
+
+def test_what_the_terms_allow():
+    allowed = {name for name in corpora.names() if corpora.about(name).redistributable}
+    assert allowed == {"alice", "spa_eng", "spelled_numbers", "tiny_shakespeare"}
+    assert not corpora.about("my.txt").redistributable
+    assert corpora.load("spelled_numbers", samples=5).redistributable

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from rnnzoo.data import corpora, reviews, tfds_corpora
+from rnnzoo.data import corpora, tfds_corpora
+from rnnzoo.data.named import imdb_reviews as reviews
 from rnnzoo.errors import InputError
 
 REVIEWS = 300  # real ones, for the tests that write them in another format

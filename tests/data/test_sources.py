@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from rnnzoo.data import corpora, public_texts, sources
+from rnnzoo.data import corpora, sources
+from rnnzoo.data.named import alice, multi30k_en_de, spa_eng
 from rnnzoo.errors import InputError
 
 
@@ -50,9 +51,9 @@ def test_fetch_leaves_nothing_when_the_content_is_another(served, tmp_path):
 def test_a_download_is_kept_and_found_again(isolated, served, monkeypatch, capsys):
     folder, url = served
     (folder / "11-0.txt").write_bytes("\ufeffAlice\u2019s\r\nAdventures\r\n".encode())
-    monkeypatch.setattr(public_texts, "_ALICE_URL", f"{url}/11-0.txt")
+    monkeypatch.setattr(alice, "_URL", f"{url}/11-0.txt")
     body = "Alice\u2019s\nAdventures"
-    monkeypatch.setattr(public_texts, "_ALICE_SHA256", sha256(body.encode()))
+    monkeypatch.setattr(alice, "_SHA256", sha256(body.encode()))
     first = corpora.load("alice")
     assert first.text == body
     assert "downloaded" in first.source
@@ -69,24 +70,24 @@ def test_spa_eng_and_multi30k_are_downloaded_and_unpacked(isolated, served, monk
     with zipfile.ZipFile(folder / "spa-eng.zip", "w") as archive:
         archive.writestr("_about.txt", "terms")
         archive.writestr("spa.txt", rows)
-    monkeypatch.setattr(public_texts, "_SPA_ENG_URL", f"{url}/spa-eng.zip")
-    monkeypatch.setattr(public_texts, "_SPA_ENG_SHA256", sha256(rows))
+    monkeypatch.setattr(spa_eng, "_URL", f"{url}/spa-eng.zip")
+    monkeypatch.setattr(spa_eng, "_SHA256", sha256(rows))
     assert set(corpora.load("spa_eng").pairs) == {("Go.", "Ve."), ("Hi.", "Hola.")}
 
     hashes = {}
-    for name in public_texts._MULTI30K_SHA256:
+    for name in multi30k_en_de._SHA256:
         content = f"{name} 1\n{name} 2\n".encode()
         (folder / name).write_bytes(content)
         hashes[name] = sha256(content)
-    monkeypatch.setattr(public_texts, "_MULTI30K_URL", url)
-    monkeypatch.setattr(public_texts, "_MULTI30K_SHA256", hashes)
+    monkeypatch.setattr(multi30k_en_de, "_URL", url)
+    monkeypatch.setattr(multi30k_en_de, "_SHA256", hashes)
     corpus = corpora.load("multi30k_en_de")
     assert corpus.test[1] == ("test_2016_flickr.en.gz 2", "test_2016_flickr.de.gz 2")
 
 
 def test_nowhere_names_every_way(isolated, served, monkeypatch):
     _, url = served
-    monkeypatch.setattr(public_texts, "_ALICE_URL", f"{url}/absent.txt")
+    monkeypatch.setattr(alice, "_URL", f"{url}/absent.txt")
     with pytest.raises(InputError) as caught:
         corpora.load("alice")
     message = str(caught.value)
@@ -113,7 +114,7 @@ def test_a_source_tells_the_place_but_not_its_path(isolated, tmp_path, monkeypat
     corpus = corpora.load("alice", data_dir=tmp_path)
     assert corpus.source == "The text from alice.txt, found through --data-dir."
     assert str(tmp_path / "alice.txt") in capsys.readouterr().err
-    for name in public_texts._MULTI30K_SPLITS.values():
+    for name in multi30k_en_de._SPLITS.values():
         for language in ("en", "de"):
             (tmp_path / f"{name}.{language}").write_text("a\n")
     monkeypatch.setenv("RNNZOO_DATA_DIR", str(tmp_path))

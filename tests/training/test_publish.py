@@ -15,11 +15,12 @@ import pytest
 import rnnzoo
 from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
+from rnnzoo.data.named import tiny_shakespeare
 from rnnzoo.errors import InputError
 from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
 from rnnzoo.training import publish
-from rnnzoo.training.card import SHIPPING, _last_checkpoint
+from rnnzoo.training.card import _last_checkpoint
 from rnnzoo.training.evaluate import FACTS_FILE, evaluate
 from rnnzoo.training.publish import publish_model
 from rnnzoo.training.splits import load_corpus
@@ -375,7 +376,8 @@ def test_cards_in_new_words(zoo_folder, monkeypatch):
 
 
 def test_cards_and_index_under_new_terms(zoo_folder, monkeypatch):
-    monkeypatch.setitem(SHIPPING, "tiny_shakespeare", (False, "nobody knows"))
+    about = replace(tiny_shakespeare.ABOUT, redistributable=False, reason="nobody knows")
+    monkeypatch.setattr(tiny_shakespeare, "ABOUT", about)
     publish.rewrite_cards()
     assert "may not ship" in (zoo_folder / "char_lstm_small" / "card.md").read_text()
     assert not zoo.index()["char_lstm_small"].in_wheel

@@ -2,15 +2,18 @@
 
 import numpy as np
 
-from rnnzoo.data.corpus import Corpus
+from rnnzoo.data.corpus import About, Corpus
 from rnnzoo.errors import InputError, check_fraction, check_positive
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PERIODS = 3  # digits repeat those of up to so many places before
 _SPELL = str.maketrans({str(digit): f"{word} " for digit, word in enumerate(_WORDS)})
+ABOUT = About(
+    terms="Generated; free of any terms.", redistributable=True, reason="the data are generated"
+)
 
 
-def spelled_numbers(
+def load(
     *,
     seed: int = 0,
     min_digits: int = 20,
@@ -41,7 +44,7 @@ def spelled_numbers(
             not at least 0 and below 1.
 
     Example:
-        >>> corpus = spelled_numbers(min_digits=1, max_digits=3, samples=10)
+        >>> corpus = load(min_digits=1, max_digits=3, samples=10)
         >>> len(corpus.pairs), len(corpus.validation)
         (10, 5000)
     """
@@ -71,7 +74,8 @@ def spelled_numbers(
         source=f"Generated with seed {seed}: {samples:,} training and {validation_samples:,} "
         f"validation numbers of {min_digits} to {max_digits} digits"
         + (f", digits repeat in {repeats:.0%} of them." if repeats else "."),
-        terms="Generated; free of any terms.",
+        terms=ABOUT.terms,
+        redistributable=ABOUT.redistributable,
         splits={"train": train, "validation": validation},
         notes=notes,
     )

@@ -9,7 +9,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from rnnzoo.data.corpus import Corpus, Splits
+from rnnzoo.data.corpus import About, Corpus, Splits
 from rnnzoo.data.reading import read_jsonl, read_text, text_files
 from rnnzoo.data.sources import Found, environment_folder, keras_home, resolve
 from rnnzoo.data.splitting import hold_out
@@ -19,9 +19,12 @@ from rnnzoo.errors import InputError
 _TRAINING_REVIEWS = 25_000
 _TFDS_NAME = "imdb_reviews/plain_text"
 _URL = "https://ai.stanford.edu/~amaas/data/sentiment/"
-_TERMS = (
-    "Large Movie Review Dataset v1.0 (Maas et al., ACL 2011): no explicit licence, free for "
-    "research use with citation; the texts are by IMDb users."
+ABOUT = About(
+    terms="Large Movie Review Dataset v1.0 (Maas et al., ACL 2011): no explicit licence, free for "
+    "research use with citation; the texts are by IMDb users.",
+    redistributable=False,
+    reason="there is no licence, and it is free for research use alone",
+    origin="https://ai.stanford.edu/~amaas/data/sentiment/",
 )
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _FOLDERS = ("imdb", "aclImdb", "aclImdb_v1/aclImdb", "aclImdb_v1_extracted/aclImdb", ".")
@@ -33,7 +36,7 @@ _LAYOUT = {
 }
 
 
-def imdb_reviews(
+def load(
     *,
     data_dir: str | Path | None = None,
     seed: int = 0,
@@ -114,7 +117,8 @@ def imdb_reviews(
         name="imdb_reviews",
         kind="documents",
         source=source,
-        terms=_TERMS,
+        terms=ABOUT.terms,
+        redistributable=ABOUT.redistributable,
         splits=Splits(loaders),
         notes=notes,
     )
