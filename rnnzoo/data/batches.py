@@ -133,7 +133,8 @@ def window_batches(
         batch_size: The windows of a batch, B; the last batch may have fewer.
         length: The ids of a window, T.
         stride: From one window's start to the next.
-        many_to_one: The target is only the id after the window, not one for each step.
+        many_to_one: The target is only the id after the window, not one for each step. A
+            `LanguageModel` then trains on its last step alone.
         shuffle: In a new order each epoch; otherwise in the order of the text. The order is
             computed window by window, so that it takes no memory.
         seed: A whole number >= 0.

@@ -149,6 +149,7 @@ class ChunkedLoss:
     ) -> Tensor:
         """The loss of a batch; see `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
+            y_pred = _at_the_labels(y, y_pred)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         others = [self._aggregate_additional_loss(loss) for loss in self.losses]
         return sum(others, y_pred["mean"])
@@ -163,4 +164,15 @@ class ChunkedLoss:
         """Updates the metrics; see `keras.Model.compute_metrics`."""
         if isinstance(y_pred, dict):
             y_pred = y_pred["nats"]
+        else:
+            y_pred = _at_the_labels(y, y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def _at_the_labels(labels, logits):
+    """The logits that have a label: those of the last step, where there is one label a row.
+
+    Such are the batches of `window_batches(..., many_to_one=True)`.
+    """
+    one_a_row = labels is not None and len(labels.shape) == 1 and len(logits.shape) == 3
+    return logits[:, -1] if one_a_row else logits
