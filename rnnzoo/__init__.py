@@ -3,6 +3,9 @@
 Importing the package registers its layers and models with Keras, so that `.keras` files load.
 """
 
+import importlib
+import pkgutil
+
 from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
@@ -23,3 +26,18 @@ __all__ = [
     "load",
     "word_lm",
 ]
+
+
+def __getattr__(name: str):
+    """Imports a part of the package at its first use, as in `rnnzoo.data.corpora`."""
+    if name in _parts():
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_parts()})
+
+
+def _parts():
+    return {part.name for part in pkgutil.iter_modules(__path__) if part.name[0] != "_"}

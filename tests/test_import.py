@@ -54,3 +54,21 @@ def test_registers_every_class_in_little_time():
         if times[-1] < 0.2:
             break
     assert min(times) < 0.2, f"import rnnzoo took {times} s after import keras"
+
+
+def test_the_parts_are_attributes():
+    script = """
+import sys, rnnzoo
+assert "tensorflow_datasets" not in sys.modules
+for name in ("data", "layers", "recipes", "vocabulary", "generation", "models", "training",
+             "evaluation", "optimizers", "zoo", "errors", "founding", "word_vectors"):
+    assert getattr(rnnzoo, name).__name__ == f"rnnzoo.{name}", name
+    assert name in dir(rnnzoo)
+rnnzoo.data.corpora.names, rnnzoo.recipes.names, rnnzoo.layers.LSTM, rnnzoo.data.stream_batches
+assert "tensorflow_datasets" not in sys.modules
+try:
+    rnnzoo.dta
+except AttributeError as error:
+    assert "has no attribute 'dta'" in str(error)
+"""
+    run(script)

@@ -179,6 +179,10 @@ class GraphVocabulary(tf.Module):
             points = points.with_flat_values(tf.where(changed, tf.gather(lowered, place), flat))
             if v.normalization is not None:  # some letters are composed in lower case alone
                 points = composed(points)
+        if v.punctuation == "delete":
+            text = tf.strings.unicode_encode(points, "UTF-8")
+            text = tf.strings.regex_replace(text, text_rules.DELETED, "")
+            points = tf.strings.unicode_decode(text, "UTF-8")
         return points
 
     def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:

@@ -71,6 +71,8 @@ WORD_RULES = {
     "split": _split_rule(_WORD, marks.MARK),
     "strip": _STRIP,
     "whitespace": WordRule(SPACE, f"[^{SPACE}]+", f"[^{SPACE}{_SUBWORD_SPACE}]+"),
+    # That of `keras.layers.TextVectorization`: these characters are deleted first (`DELETED`).
+    "delete": WordRule(SPACE, f"[^{SPACE}]+", f"[^{SPACE}{_SUBWORD_SPACE}]+"),
     "split_1": _split_rule(_WORD_1, f"[{MARKS_1}]"),  # of files of format 1
 }
 
@@ -98,6 +100,10 @@ LINE_BREAK = " ?\n ?"  # joined tokens: no space goes beside a line break
 _LINE_BREAK = re.compile(LINE_BREAK)
 
 
+DELETED = "[!-/:-@\\[-`{-~]"  # under "delete": the punctuation marks of ASCII
+_DELETED = re.compile(DELETED)
+
+
 def separator(punctuation: str, keep_line_breaks: bool) -> str:
     """Returns the pattern of one character that ends a word and is dropped."""
     space = WORD_RULES[punctuation].space
@@ -117,7 +123,12 @@ def _tokens(punctuation, keep_line_breaks):
 
 
 def prepare(
-    text: str, *, normalization: str | None, lowercase: bool, keep_line_breaks: bool
+    text: str,
+    *,
+    normalization: str | None,
+    lowercase: bool,
+    keep_line_breaks: bool,
+    delete_punctuation: bool = False,
 ) -> str:
     r"""Does to a text what comes before it is cut.
 
@@ -126,6 +137,7 @@ def prepare(
         normalization: `"NFC"` to compose letters and accents, or None.
         lowercase: Whether it is lower-cased.
         keep_line_breaks: Whether every kind of line break becomes a newline character.
+        delete_punctuation: Whether the marks of ASCII are deleted.
 
     Returns:
         The text.
@@ -144,7 +156,7 @@ def prepare(
         text = lower(text)
         if compose:  # some letters are composed in lower case alone
             text = unicodedata.normalize(normalization, text)
-    return text
+    return _DELETED.sub("", text) if delete_punctuation else text
 
 
 def lower(text: str) -> str:

@@ -13,10 +13,15 @@ import numpy as np
 
 from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.vocabulary import files, subwords, text_rules
+from rnnzoo.vocabulary.from_keras import arguments_of
 
 SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
 LEVELS = ("character", "word", "subword")
 NORMALIZATIONS = ("NFC", None, "auto")
+_LOOKS_LIKE_A_PATH = re.compile(
+    r"[^\s]{1,4000}\.(txt|text|jsonl|json|csv|tsv|md|tokens)(\.gz)?", re.I
+)
+_READ = ", for example with `rnnzoo.data.corpora.load(path).text`."
 MOST_CUTS = 1 << 17  # units of subwords that are remembered
 
 
@@ -41,8 +46,9 @@ class Vocabulary:
             word stay. `"strip"`: the rule of the Keras `Tokenizer`, whose filter characters all
             count as spaces. `"whitespace"`: text is cut at white space alone, for texts that are
             tokenized already (`@-@`, `<num>`, `NOTE_ON_60`). For subwords: what a piece never
-            crosses, words and marks or white space alone. (`"split_1"`, with fewer marks, is the
-            rule of vocabularies saved before format 2.)
+            crosses, words and marks or white space alone. `"delete"`: the rule of
+            `keras.layers.TextVectorization`, the marks of ASCII vanish, "it's" is "its".
+            (`"split_1"`, with fewer marks, is the rule of vocabularies of file format 1.)
         normalization: `"NFC"`: letters and their accents are composed first, since "e" with an
             accent that follows it looks like "é" and is another string (Unicode Standard Annex
             15). `None`: texts are read as they are. `"auto"`: NFC, unless a token is itself
@@ -146,7 +152,7 @@ class Vocabulary:
             if token not in SPECIAL_TOKENS:
                 raise unknown_name("special token", token, SPECIAL_TOKENS)
         room = _room_for_symbols(size, special_tokens)
-        texts = [text] if isinstance(text, str) else text
+        texts = _texts(text)
         if level == "subword":
             learned = subwords.learn(
                 texts, size=size, special_tokens=special_tokens, cut_units=empty.units
@@ -203,6 +209,80 @@ class Vocabulary:
         tokens = (*SPECIAL_TOKENS, *words[:room])
         return cls(tokens, "word", lowercase=True, punctuation="strip")
 
+    @classmethod
+    def from_keras(
+        cls,
+        layer: keras.layers.Layer,
+        *,
+        level: str | None = None,
+        lowercase: bool | None = None,
+        punctuation: str | None = None,
+    ) -> "Vocabulary":
+        """Makes the vocabulary of a Keras `TextVectorization` or `StringLookup`, ids preserved.
+
+        The padding (`""`) becomes `"<pad>"`, the unknown token (`"[UNK]"`) `"<unk>"`. What cuts the
+        text is taken from `TextVectorization`; it lower-cases ASCII letters alone, rnnzoo all.
+
+        Args:
+            layer: The layer, adapted, with ids from a single unknown token.
+            level: Of a `StringLookup`, `"character"` or `"word"`; by default characters when every
+                token is one.
+            lowercase: As in the class; must be given where the layer standardizes by a function of
+                one's own.
+            punctuation: Likewise.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            InputError: If the layer has no ids for words that rnnzoo could follow.
+
+        Example:
+            >>> layer = keras.layers.StringLookup(vocabulary=["yes", "no"], mask_token="")
+            >>> vocabulary = Vocabulary.from_keras(layer)
+            >>> vocabulary.tokens, vocabulary.encode("no yes maybe").tolist()
+            (('<pad>', '<unk>', 'yes', 'no'), [3, 2, 1])
+        """
+        return cls(**arguments_of(layer, level=level, lowercase=lowercase, punctuation=punctuation))
+
+    def extended(self, text: str | Iterable[str], *, size: int | None = None) -> "Vocabulary":
+        """Makes a vocabulary with further symbols, those of a text that this one lacks.
+
+        The tokens that are there keep their ids, the new ones come after them: characters by code
+        point, words by falling count. Of subwords only characters are added: they are not joined.
+        `rnnzoo.models.grow` makes a trained model fit.
+
+        Args:
+            text: A text, or an iterable of texts.
+            size: The most ids; the most frequent new symbols are kept. By default all.
+
+        Returns:
+            The new vocabulary; this one where the text has nothing new.
+
+        Raises:
+            InputError: If `size` is smaller than the vocabulary is.
+
+        Example:
+            >>> Vocabulary(["a", "b"]).extended("abacus").tokens
+            ('a', 'b', 'c', 's', 'u')
+        """
+        check_positive(size=size)
+        if size is not None and size < len(self):
+            raise InputError(
+                f"`size` must be at least {len(self)}, which the vocabulary has, not {size}."
+            )
+        counts = text_rules.count_words(_texts(text), self._new_symbols)
+        symbols = sorted(counts, key=counts.get, reverse=True)
+        symbols = symbols[: None if size is None else size - len(self)]
+        if self.level != "word":
+            symbols.sort()
+        config = self.get_config()
+        tokens = config.pop("tokens")
+        return type(self)([*tokens, *symbols], **config) if symbols else self
+
+    def _new_symbols(self, text: str) -> list[str]:
+        return [symbol for symbol in self.split(text) if symbol not in self._ids]
+
     def split(self, text: str) -> list[str]:
         """Cuts a text into the strings that have ids: characters, words and marks, or pieces.
 
@@ -228,6 +308,7 @@ class Vocabulary:
             normalization=self.normalization,
             lowercase=self.lowercase,
             keep_line_breaks=self.keep_line_breaks,
+            delete_punctuation=self.punctuation == "delete",
         )
 
     def units(self, text: str) -> list[str]:
@@ -266,7 +347,7 @@ class Vocabulary:
         """
         text_rules.check_text(text)
         if self.level == "character":
-            if not text.isascii():
+            if not text.isascii() or self.punctuation == "delete":
                 text = self.prepare(text)  # the table lower-cases, too, and needs no copy
             ids = np.empty(len(text), np.int32)
             for start in range(0, len(text), 1 << 18):  # blocks that stay in the CPU's cache
@@ -281,9 +362,20 @@ class Vocabulary:
             missing = self.unknown_symbols(text)
             raise InputError(
                 f"{len(missing)} of the text's {self.level}s are not in the vocabulary, such as "
-                f"{str(missing[:10])[1:-1]}; take them out, or give the vocabulary a `<unk>`."
+                f"{str(missing[:10])[1:-1]}{self._first_line(text)}; take them out, or give the "
+                "vocabulary a `<unk>`."
             )
         return ids
+
+    def _first_line(self, text: str) -> str:
+        """Where the first unknown symbol of a text of many lines is, in words."""
+        lines = text.split("\n")
+        if len(lines) == 1:
+            return ""
+        for number, line in enumerate(lines, start=1):
+            if found := self.unknown_symbols(line):
+                return f" ({found[0]!r} in line {number})"
+        return " (the line break)"
 
     def encode_documents(
         self, texts: Iterable[str], start: bool = True, end: bool = True
@@ -299,7 +391,8 @@ class Vocabulary:
             One int32 array a document.
 
         Raises:
-            InputError: If the vocabulary has no `"<start>"` or `"<end>"` to add.
+            InputError: If the vocabulary has no `"<start>"` or `"<end>"` to add, or a document
+                cannot be encoded; its number is told, the first is 1.
 
         Example:
             >>> v = Vocabulary.from_text("yes no", level="word")
@@ -313,7 +406,15 @@ class Vocabulary:
                 raise InputError(f"The vocabulary has no <{name}> to add; pass `{name}=False`.")
         before = np.array([self.start_id] * start, np.int32)
         after = np.array([self.end_id] * end, np.int32)
-        return [np.concatenate([before, self.encode(text), after]) for text in texts]
+        rows = []
+        for number, text in enumerate(texts, start=1):
+            try:
+                rows.append(np.concatenate([before, self.encode(text), after]))
+            except InputError as error:
+                if number == 1 and isinstance(texts, Sequence) and len(texts) == 1:
+                    raise
+                raise InputError(f"Text {number} of the list: {error}") from None
+        return rows
 
     def decode(
         self,
@@ -446,6 +547,37 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self)} {self.level}s>"
+
+
+def _texts(text: str | Iterable[str]) -> Iterable[str]:
+    """A text or texts as texts; a path, which is none, is refused."""
+    if isinstance(text, os.PathLike):
+        raise InputError(f"{text} is a path, not a text; read it first{_READ}")
+    if isinstance(text, str):
+        _check_no_path(text, _LOOKS_LIKE_A_PATH.fullmatch(text) is not None)
+        return [text]
+    if not isinstance(text, Iterable):
+        raise InputError(f"A text must be a str or an iterable of str, not {text!r:.80}.")
+    return _without_paths(text)
+
+
+def _without_paths(texts):
+    for text in texts:
+        if isinstance(text, os.PathLike):
+            raise InputError(f"{text} is a path, not a text; read it first{_READ}")
+        if isinstance(text, str) and _LOOKS_LIKE_A_PATH.fullmatch(text):
+            _check_no_path(text, False)
+        yield text
+
+
+def _check_no_path(text, refused):
+    """Refuses the name of a file in the place of its text."""
+    try:
+        refused = refused or (len(text) < 4096 and "\n" not in text and os.path.isfile(text))
+    except ValueError:  # a NUL character
+        pass
+    if refused:
+        raise InputError(f"{text!r} is the name of a file, not a text; read it first{_READ}")
 
 
 def _check_rule(level, punctuation, normalization, keep_line_breaks):

@@ -47,8 +47,9 @@ RULES = [
     {"level": "subword", "size": 160, "punctuation": "whitespace", "keep_line_breaks": True},
     {"level": "subword", "size": 160, "punctuation": "split_1", "normalization": None},
     {"level": "character", "normalization": None},
+    {"level": "character", "punctuation": "delete", "lowercase": True},
 ]
-SAVED = {"character": 1, "split": 3, "strip": 5, "subword": -4}
+SAVED = {"character": 1, "split": 3, "strip": 5, "subword": -5}
 ids_of = pytest.mark.parametrize("rule", RULES, ids=lambda rule: "-".join(map(str, rule.values())))
 
 

@@ -350,3 +350,65 @@ def test_real_sentences_come_back(data_dir, column, least):
     assert np.mean([a == b for a, b in zip(texts, decoded, strict=True)]) >= least
     again = [vocabulary.split(text) for text in decoded]
     assert np.mean([vocabulary.split(a) == b for a, b in zip(texts, again, strict=True)]) >= least
+
+
+# Growing, and what is told
+
+
+def test_extended_keeps_ids_and_adds_what_is_new():
+    characters = Vocabulary(["<unk>", "b", "a"], lowercase=True)
+    grown = characters.extended(["CAB", "x"])
+    assert grown.tokens == ("<unk>", "b", "a", "c", "x") and grown.lowercase
+    assert characters.extended("abba") is characters
+    words = Vocabulary.from_text("to be or not", "word").extended("to go, to go and be <unk> <pad>")
+    assert words.tokens[8:] == ("go", ",", "and", "<", "pad", ">")
+    assert Vocabulary.from_text("to be", "word").extended("a a b", size=7).tokens[6:] == ("a",)
+    with pytest.raises(InputError, match="must be at least 6, which the vocabulary has, not 3"):
+        Vocabulary.from_text("to be", "word").extended("a", size=3)
+
+
+def test_extended_subwords_cut_the_old_words_as_before():
+    pytest.importorskip("tokenizers", reason="subwords are learned by the package tokenizers")
+    old = Vocabulary.from_text("the cat sat on the mat", "subword", size=20)
+    new = old.extended("the żółw sat")
+    assert set(new.tokens[20:]) == set("żółw")
+    assert new.encode("the cat").tolist() == old.encode("the cat").tolist()
+    assert new.decode(new.encode("the żółw sat")) == "the żółw sat"
+
+
+@pytest.mark.parametrize("name", ["alice.txt", "data/spa-eng.txt.gz", "C:\\texts\\a.TXT"])
+def test_a_path_is_no_text(name):
+    with pytest.raises(InputError, match="is the name of a file, not a text; read it first"):
+        Vocabulary.from_text(name)
+
+
+def test_a_path_that_exists_is_no_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("my words", "notes.txt"):
+        (tmp_path / name).write_text("to be")
+        with pytest.raises(InputError, match="is the name of a file, not a text"):
+            Vocabulary.from_text(name)
+    for paths in (tmp_path / "notes.txt", [tmp_path / "notes.txt"]):
+        with pytest.raises(InputError, match="is a path, not a text"):
+            Vocabulary.from_text(paths)
+    with pytest.raises(InputError, match="is the name of a file, not a text"):
+        Vocabulary.from_text(["notes.txt"])
+    with pytest.raises(InputError, match="is the name of a file"):
+        Vocabulary(["a", "b"]).extended("notes.txt")
+    with pytest.raises(InputError, match="must be a str or an iterable of str, not 3"):
+        Vocabulary.from_text(3)
+    # texts that only look a little like one
+    for text in ("read alice.txt", "a\0b", "README", "see a.txt\nor b.txt"):
+        assert len(Vocabulary.from_text(text)) > 1
+
+
+def test_the_text_at_fault_is_numbered_and_its_line():
+    vocabulary = Vocabulary.from_text("to be or not\n")
+    with pytest.raises(InputError, match=r"^Text 2 of the list: 1 of the text's characters"):
+        vocabulary.encode_documents(["to be", "to bé", "xyz"], start=False, end=False)
+    with pytest.raises(InputError, match=r"such as 'x', 'é' \('é' in line 3\); take them out"):
+        vocabulary.encode("to be\nor\nno é\nx")
+    with pytest.raises(InputError, match=r"^Text 2 of the list: A text must be a str, not int"):
+        vocabulary.encode_documents(["to be", 3], start=False, end=False)
+    with pytest.raises(InputError, match=r"^1 of the text's"):
+        vocabulary.encode_documents(["é"], start=False, end=False)
