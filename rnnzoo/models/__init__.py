@@ -1,6 +1,7 @@
 """The models and the builders that make them."""
 
 from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
+from rnnzoo.models.grow import grow
 from rnnzoo.models.language_model import LanguageModel, char_lstm, word_lm
 from rnnzoo.models.seq2seq import Seq2Seq, gru_seq2seq
 
@@ -9,6 +10,7 @@ __all__ = [
     "Seq2Seq",
     "SmoothedCrossEntropy",
     "char_lstm",
+    "grow",
     "gru_seq2seq",
     "word_lm",
 ]
