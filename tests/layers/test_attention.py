@@ -22,6 +22,11 @@ def weights_of(layer):
     return [ops.convert_to_numpy(variable).astype("float64") for variable in variables]
 
 
+def assert_close(one, other):
+    one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_agrees_with_the_equations():
     layer = BahdanauAttention(7)
     context, weights = layer(QUERY, VALUES, mask=MASK)
@@ -42,7 +47,7 @@ def test_gradients_agree_with_the_equations():
 
     expected = reference.derivatives(scored, weights_of(layer))
     variables = [layer.query_projection.kernel, layer.key_projection.kernel, layer.score_vector]
-    wanted32 = wanted.astype("float32")
+    wanted32 = ops.convert_to_tensor(wanted, "float32")
     found = gradients(lambda: ops.sum(layer(QUERY, VALUES, mask=MASK)[0] * wanted32), variables)
     for mine, its in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, its, atol=2e-5)
@@ -55,8 +60,8 @@ def test_many_queries_are_asked_one_by_one():
     assert tuple(contexts.shape) == (3, 4, 6) and tuple(weights.shape) == (3, 4, 5)
     for step in range(4):
         context, weight = layer(queries[:, step], VALUES, mask=MASK)
-        np.testing.assert_allclose(contexts[:, step], context, atol=1e-5)
-        np.testing.assert_allclose(weights[:, step], weight, atol=1e-5)
+        assert_close(contexts[:, step], context)
+        assert_close(weights[:, step], weight)
     assert layer.compute_output_shape((3, 4, 4), (3, 5, 6)) == ((3, 4, 6), (3, 4, 5))
 
 
@@ -65,7 +70,7 @@ def test_keys_may_be_made_before():
     keys = layer.project(VALUES)  # before the first call, which must not make the weights anew
     given, _ = layer(QUERY, VALUES, keys, MASK)
     made, _ = layer(QUERY, VALUES, mask=MASK)
-    np.testing.assert_allclose(given, made, atol=1e-6)
+    assert_close(given, made)
     assert len(layer.weights) == 3
 
 

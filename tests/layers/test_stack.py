@@ -70,7 +70,9 @@ def test_gradients_agree_with_the_equations(cell):
 
     def measured():
         outputs, final = stack(INPUTS, initial_state=state)
-        return ops.sum(outputs * wanted.astype("float32")) + sum(ops.sum(each) for each in final)
+        return ops.sum(outputs * ops.convert_to_tensor(wanted, "float32")) + sum(
+            ops.sum(each) for each in final
+        )
 
     expected = reference.derivatives(scored, [w for each in values for w in each])
     for mine, its in zip(gradients(measured, stack.weights), expected, strict=True):

@@ -106,7 +106,7 @@ def test_streams_carry_their_state(monkeypatch):
 def test_sampled_softmax_trains_and_evaluates_exactly(monkeypatch):
     keras.utils.set_random_seed(0)
     model = rnnzoo.word_lm(50, units=8, embedding_dim=8, sampled_softmax=10)
-    model.compile(keras.optimizers.Adam(0.02))
+    model.compile(keras.optimizers.Adam(0.01))  # with 0.02 the draws' noise wins on some seeds
     inputs, targets, _ = runners.batch(model)
     before = model.test_on_batch(inputs, targets, return_dict=True)["perplexity"]
     for _ in range(40):
