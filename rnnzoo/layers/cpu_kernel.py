@@ -152,7 +152,8 @@ def run(
     Args:
         equations: `LSTMEquations`, `GRUEquations` or `SimpleRNNEquations`.
         layer: The built Keras layer.
-        sequences: (B, T, I), in the layer's compute dtype.
+        sequences: (B, T, I); numbers of any dtype are cast to the layer's compute dtype, as Keras
+            does.
         initial_state: List of (B, U), one for each state of the cell.
         mask: (B, T) booleans, true where a step counts; or None.
         training: Whether dropout applies to the inputs.
@@ -161,6 +162,7 @@ def run(
         `(last output (B, U), outputs (B, T, U) or (B, 1, U), states)`, as Keras's generic loop.
     """
     cell = layer.cell
+    sequences = tf.cast(sequences, layer.compute_dtype)
     if training and layer.dropout:
         sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
 
@@ -171,8 +173,11 @@ def run(
         x = tf.reverse(x, [0])
         mask = None if mask is None else tf.reverse(mask, [0])
 
-    kernel, recurrent_kernel = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
-    bias = None if cell.bias is None else tf.convert_to_tensor(cell.bias)
+    weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
+    kernel, recurrent_kernel, bias = (
+        None if weight is None else tf.cast(tf.convert_to_tensor(weight), x.dtype)
+        for weight in weights
+    )
     outputs, states = scan(
         equations,
         x,
