@@ -119,6 +119,8 @@ def portable_copy(model: ZooModel, use_cudnn: bool = False) -> ZooModel:
     for layer in copy._flatten_layers():  # those inside Bidirectional too
         if isinstance(layer, FastLoop):
             layer.inner_loop = super(FastLoop, layer).inner_loop
+        if hasattr(layer, "exporting"):
+            layer.exporting = True  # the decoder's loop: Keras's, too
         if hasattr(layer, "use_cudnn") and not use_cudnn:
             layer.use_cudnn = False  # read at every call
     return copy

@@ -2,11 +2,11 @@
 
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.attention_cell import AttentionCell
+from rnnzoo.layers.cells import GRU, LSTM, SimpleRNN, register_cell
 from rnnzoo.layers.decoder import Decoder
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.layers.heads import TiedHead
-from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
 from rnnzoo.layers.stack import RecurrentStack
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "RecurrentStack",
     "SimpleRNN",
     "TiedHead",
+    "register_cell",
 ]

@@ -63,6 +63,7 @@ class AttentionCell(keras.layers.Layer):
     def __init__(
         self,
         cell: keras.layers.Layer,
+        *,
         attention_length: int,
         attention_size: int | None = None,
         attention_units: int | None = None,

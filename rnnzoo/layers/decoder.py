@@ -1,5 +1,6 @@
 """The decoder: writes a target sequence while attending over the source."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,15 +9,14 @@ from keras import ops
 
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.cells.cell_loop import run_cell
+from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
 from rnnzoo.layers.heads import TiedHead
+from rnnzoo.layers.kernels.attending import choose_attending_kernel
+from rnnzoo.layers.kernels.choose import Kernel
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.typing import Shape, Tensor
 
-CELLS = {
-    "lstm": keras.layers.LSTMCell,
-    "gru": keras.layers.GRUCell,
-    "simple_rnn": keras.layers.SimpleRNNCell,
-}
 ATTENTION_POSITIONS = ("before_cell", "after_cell")
 
 
@@ -24,10 +24,10 @@ ATTENTION_POSITIONS = ("before_cell", "after_cell")
 class Decoder(keras.layers.Layer):
     """Recurrent layers that write a target, with additive attention before or after the first cell.
 
-    With `attention_position="before_cell"` the state of the first cell asks, and the context goes
-    into that cell together with the token (Bahdanau et al. 2015): one step needs the one before,
-    so training loops. With `"after_cell"` the recurrent layers run over the whole target first and
-    their outputs ask, which needs no loop of ours.
+    With `attention_position="before_cell"` the first state of the first cell asks, and the context
+    goes into that cell together with the token (Bahdanau et al. 2015): one step needs the one
+    before, so training loops. With `"after_cell"` the recurrent layers run over the whole target
+    first and their outputs ask, which needs no loop of ours.
 
     Either way the logits come from what the top layer says, the context and the token's embedding,
     through one tanh layer (the paper's deep output, with tanh for maxout).
@@ -36,7 +36,7 @@ class Decoder(keras.layers.Layer):
         vocabulary_size: Number of target tokens; id 0 is padding.
         units: Size of the recurrent state and of the attention's space.
         num_layers: Number of recurrent layers.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
         embedding_dim: Length of a token's embedding.
         attention_position: `"before_cell"`, `"after_cell"`, or `None` for no attention.
         dropout: Rate of the dropout on the embeddings and on each layer's output.
@@ -48,7 +48,7 @@ class Decoder(keras.layers.Layer):
 
     Call arguments:
         target: Token ids, int32 `(batch, target_length)`, beginning with the start token.
-        state: Initial state, a flat list of `(batch, units)` tensors.
+        state: Initial state, a flat list of `(batch, *shape)` tensors.
         memory: What `read` made of the encoder's outputs.
         training: Whether dropout is on.
 
@@ -56,9 +56,12 @@ class Decoder(keras.layers.Layer):
         Logits `(batch, target_length, vocabulary_size)`.
     """
 
+    exporting = False  # set in a copy that is made for export
+
     def __init__(
         self,
         vocabulary_size: int,
+        *,
         units: int,
         num_layers: int = 1,
         cell: str = "gru",
@@ -73,8 +76,6 @@ class Decoder(keras.layers.Layer):
         super().__init__(**kwargs)
         if attention_position is not None and attention_position not in ATTENTION_POSITIONS:
             raise unknown_name("attention position", attention_position, ATTENTION_POSITIONS)
-        if cell not in CELLS:
-            raise unknown_name("cell", cell, CELLS)
         self.config = {
             "vocabulary_size": vocabulary_size,
             "units": units,
@@ -99,12 +100,16 @@ class Decoder(keras.layers.Layer):
             self.attention = BahdanauAttention(units, dtype=dtype, name="attention")
         stacked = num_layers
         if attention_position == "before_cell":
-            self.attending_cell = CELLS[cell](units, dtype=dtype, name="attending_cell")
+            self.equations = getattr(find_cell(cell), "equations", None)
+            self.attending_cell = bare_cell(cell, units, dtype=dtype, name="attending_cell")
+            if self.loop_kernel().kernel is not None:
+                self.supports_jit = False  # as for the CPU loop: XLA is for the generic loop
             stacked -= 1
         if stacked:
             self.recurrent = RecurrentStack(
-                units, stacked, cell, dropout, locked_dropout, dtype=dtype, name="recurrent"
-            )
+                units, num_layers=stacked, cell=cell, dropout=dropout,
+                locked_dropout=locked_dropout, dtype=dtype, name="recurrent",
+            )  # fmt: skip
         self.readout = keras.layers.Dense(
             self.embedding_dim, activation="tanh", dtype=dtype, name="readout"
         )
@@ -124,17 +129,22 @@ class Decoder(keras.layers.Layer):
         memory_dim = memory_shape[0][-1]
         if not self.embedding.built:
             self.embedding.build(target_shape)
-        inputs = self.embedding_dim
-        said = self.units + self.embedding_dim
-        if self.attention is not None:
-            self.attention.build((None, None, self.units), (None, None, memory_dim))
-            said += memory_dim
+        inputs, query = self.embedding_dim, self.units
         if self.attending_cell is not None:
             self.attending_cell.build((None, inputs + memory_dim))
-            inputs = self.units
+            self.attending_cell.built = True
+            query = math.prod(state_shapes(self.attending_cell)[0])
+            inputs = output_size(self.attending_cell)
         if self.recurrent is not None:
             self.recurrent.build((None, None, inputs))
-        self.readout.build((None, None, said))
+            inputs = self.recurrent.output_size
+            if self.attending_cell is None:
+                query = inputs
+        features = inputs + self.embedding_dim
+        if self.attention is not None:
+            self.attention.build((None, None, query), (None, None, memory_dim))
+            features += memory_dim
+        self.readout.build((None, None, features))
         self.head.build((None, None, self.embedding_dim))
 
     def read(self, values: Tensor, mask: Tensor) -> list[Tensor]:
@@ -176,23 +186,43 @@ class Decoder(keras.layers.Layer):
             context, _ = self.attention(hidden, values, keys, mask)  # (B, T, V)
         return self._deep_output(hidden, context, embedded, training)
 
+    def loop_kernel(self) -> Kernel:
+        """The kernel of the loop over attention and cell, which `rnnzoo.kernels` reports."""
+        return choose_attending_kernel(self.attending_cell, self.equations, self.exporting)
+
     def _attend_and_run(self, embedded, state, memory, training):
         """The loop of the paper: ask with the last state, feed what was found to the cell."""
         values, keys, mask = memory
-        no_context = ops.zeros_like(values[:, 0])  # (B, V)
+        kernel = self.loop_kernel().kernel
+        if kernel is not None:
+            hidden, context = kernel.run(
+                self.equations, self.attending_cell, self.attention,
+                tokens=embedded, state=state, values=values, keys=keys, mask=mask,
+            )  # fmt: skip
+        else:
+            hidden, context = self._scan(embedded, state, memory)
+        return self.dropout(hidden, training=training), context
+
+    def _scan(self, embedded, state, memory):
+        """The loop in Keras's operations, for every cell and backend."""
+        values, keys, mask = memory
+        nothing = ops.zeros((ops.shape(embedded)[0], output_size(self.attending_cell)))
+        start = [*state, ops.cast(nothing, self.compute_dtype), ops.zeros_like(values[:, 0])]
 
         def one_step(carry, token):
-            *state, _ = carry
-            context, _ = self.attention(state[0], values, keys, mask)
-            _, state = self.attending_cell(ops.concatenate([token, context], axis=-1), state)
-            carry = [*state, context] if isinstance(state, list | tuple) else [state, context]
-            return carry, carry
+            *state, _, _ = carry
+            context, _ = self.attention(self._query(state), values, keys, mask)
+            inputs = ops.concatenate([token, context], axis=-1)
+            output, new = run_cell(self.attending_cell, inputs, state)
+            new = [ops.cast(n, s.dtype) for n, s in zip(new, state, strict=True)]
+            carry = [*new, output, context]
+            return carry, carry  # Keras on TensorFlow wants what is stacked to be like the carry
 
         tokens = ops.transpose(embedded, (1, 0, 2))  # (T, B, E)
-        _, steps = ops.scan(one_step, [*state, no_context], tokens)
-        hidden = ops.transpose(steps[0], (1, 0, 2))  # (B, T, units)
-        context = ops.transpose(steps[-1], (1, 0, 2))  # (B, T, V)
-        return self.dropout(hidden, training=training), context
+        _, (*_, hidden, context) = ops.scan(one_step, start, tokens)
+        hidden = ops.transpose(hidden, (1, 0, 2))  # (B, T, units)
+        context = ops.transpose(context, (1, 0, 2))  # (B, T, V)
+        return hidden, context
 
     def step(
         self, tokens: Tensor, state: list[Tensor], memory: list[Tensor]
@@ -205,10 +235,9 @@ class Decoder(keras.layers.Layer):
         state = list(state)
         if self.attending_cell is not None:
             own = self._num_cell_states()
-            context, weights = self.attention(state[0], values, keys, mask)
+            context, weights = self.attention(self._query(state), values, keys, mask)
             inputs = ops.concatenate([embedded, context], axis=-1)
-            hidden, cell_state = self.attending_cell(inputs, state[:own])
-            new_state += cell_state if isinstance(cell_state, list | tuple) else [cell_state]
+            hidden, new_state = run_cell(self.attending_cell, inputs, state[:own])
             state = state[own:]
         if self.recurrent is not None:
             hidden, upper_state = self.recurrent.step(hidden, state)
@@ -219,11 +248,15 @@ class Decoder(keras.layers.Layer):
         return logits, new_state, weights
 
     def _num_cell_states(self):
-        return 2 if self.config["cell"] == "lstm" else 1
+        return len(state_shapes(self.attending_cell))
+
+    def _query(self, state):
+        """What asks, `(batch, query)`: the first state, flat."""
+        return ops.reshape(state[0], (-1, math.prod(state[0].shape[1:])))
 
     def _deep_output(self, hidden, context, embedded, training):
-        said = [hidden, embedded] if context is None else [hidden, context, embedded]
-        readout = self.readout(ops.concatenate(said, axis=-1))
+        features = [hidden, embedded] if context is None else [hidden, context, embedded]
+        readout = self.readout(ops.concatenate(features, axis=-1))
         return self.dropout(readout, training=training)
 
     def get_config(self) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class EmbeddingDropout(keras.layers.Layer):
         Networks", NIPS 2016; Merity et al., arXiv:1708.02182.
     """
 
-    def __init__(self, vocabulary_size: int, rate: float, seed: int | None = None, **kwargs: Any):
+    def __init__(
+        self, vocabulary_size: int, *, rate: float, seed: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         check_fraction(rate=rate)
         self.vocabulary_size, self.rate, self.seed = vocabulary_size, float(rate), seed

@@ -1,12 +1,15 @@
 """The encoder: reads a source sequence forwards and, if wanted, backwards."""
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
 from rnnzoo.errors import unknown_name
-from rnnzoo.layers.stack import recurrent_layer
+from rnnzoo.layers.cells.cell_loop import recurrent_layer
+from rnnzoo.layers.cells.registry import state_shapes
+from rnnzoo.layers.initial_state import InitialState
 from rnnzoo.typing import Shape, Tensor
 
 MERGE_MODES = ("concat", "sum", "mul")
@@ -20,13 +23,15 @@ class Encoder(keras.layers.Layer):
         vocabulary_size: Number of source tokens; id 0 is padding.
         units: Size of the recurrent state of each direction.
         num_layers: Number of layers.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
         embedding_dim: Length of a token's embedding.
         merge_mode: How the two directions are merged, `"concat"`, `"sum"` or `"mul"`; `None` reads
             forwards only.
         dropout: Rate of the dropout on the embeddings and on each layer's output.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         embeddings_initializer: How the embeddings start, as for `keras.layers.Embedding`.
+        trainable_initial_state: Whether the state before the first token is learnt, one for each
+            layer and direction.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -35,7 +40,7 @@ class Encoder(keras.layers.Layer):
 
     Returns:
         The outputs `(batch, source_length, output_dim)`; the state handed to a decoder of equal
-        `units`, `num_layers` and `cell`, a flat list of `(batch, units)` tensors; the boolean mask
+        `units`, `num_layers` and `cell`, a flat list of `(batch, *shape)` tensors; the boolean mask
         `(batch, source_length)`. Two directions are merged into one state by a dense tanh layer
         each (Bahdanau et al. 2015, appendix A.2.2, which uses the backward state alone).
 
@@ -47,9 +52,12 @@ class Encoder(keras.layers.Layer):
         True
     """
 
+    gives_mask = True  # to its layers: that of the padding
+
     def __init__(
         self,
         vocabulary_size: int,
+        *,
         units: int,
         num_layers: int = 1,
         cell: str = "gru",
@@ -58,6 +66,7 @@ class Encoder(keras.layers.Layer):
         dropout: float = 0.0,
         locked_dropout: bool = False,
         embeddings_initializer: str | keras.Initializer = "uniform",
+        trainable_initial_state: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -73,10 +82,11 @@ class Encoder(keras.layers.Layer):
             "dropout": dropout,
             "locked_dropout": locked_dropout,
         }
+        if trainable_initial_state:
+            self.config["trainable_initial_state"] = True
         dtype = self.dtype_policy
         self.units, self.merge_mode = units, merge_mode
         self.embedding_dim = embedding_dim or units
-        self.output_dim = 2 * units if merge_mode == "concat" else units
         self.embedding = keras.layers.Embedding(
             vocabulary_size, self.embedding_dim, embeddings_initializer, dtype=dtype,
             name="embedding",
@@ -96,12 +106,22 @@ class Encoder(keras.layers.Layer):
                     layer, merge_mode=merge_mode, dtype=dtype, name=f"bidirectional_{index}"
                 )
             self.layers.append(layer)
-        self.num_states = 2 if cell == "lstm" else 1
+        one = self.layers[0].forward_layer if merge_mode is not None else self.layers[0]
+        self.state_shapes = state_shapes(one.cell)  # of one layer and direction
+        size = one.compute_output_shape((None, 1, 1))[0][-1]
+        self.output_dim = 2 * size if merge_mode == "concat" else size
+        self.starts = []
+        if trainable_initial_state:
+            self.starts = [
+                InitialState(dtype=dtype, name=f"initial_state_{index}")
+                for index in range(num_layers)
+            ]
         self.bridges = []
         if merge_mode is not None:
+            sizes = [math.prod(shape) for shape in self.state_shapes] * num_layers
             self.bridges = [
-                keras.layers.Dense(units, activation="tanh", dtype=dtype, name=f"bridge_{index}")
-                for index in range(num_layers * self.num_states)
+                keras.layers.Dense(size, activation="tanh", dtype=dtype, name=f"bridge_{index}")
+                for index, size in enumerate(sizes)
             ]
 
     def build(self, input_shape: Shape) -> None:
@@ -112,28 +132,43 @@ class Encoder(keras.layers.Layer):
             layer.build(shape)
             shape = (*input_shape, self.output_dim)
         for bridge in self.bridges:
-            bridge.build((None, 2 * self.units))
+            bridge.build((None, 2 * bridge.units))
+        for start, layer in zip(self.starts, self.layers, strict=False):
+            start.build_from(self._fixed_initial_state(layer))
+
+    def _fixed_initial_state(self, layer):
+        """The state of one row before the first token, of both directions if there are two."""
+        if self.merge_mode is None:
+            return layer.get_initial_state(batch_size=1)
+        parts = (layer.forward_layer, layer.backward_layer)
+        return [tensor for part in parts for tensor in part.get_initial_state(batch_size=1)]
 
     def call(self, source: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor], Tensor]:
         """Reads the source; see the class."""
         mask = ops.not_equal(source, 0)  # (B, S)
         hidden = self.dropout(self.embedding(source), training=training)  # (B, S, E)
         state = []
-        for layer in self.layers:
-            hidden, *final = layer(hidden, mask=mask, training=training)
+        for index, layer in enumerate(self.layers):
+            start = None
+            if self.starts:
+                start = self.starts[index].get_initial_state(ops.shape(source)[0])
+            hidden, *final = layer(hidden, initial_state=start, mask=mask, training=training)
             hidden = self.dropout(hidden, training=training)  # (B, S, output_dim)
-            state += self._hand_over(final, bridges=self.bridges[len(state) :])
+            state += self._bridge(final, bridges=self.bridges[len(state) :])
         return hidden, state, mask
 
-    def _hand_over(self, final, bridges):
+    def _bridge(self, final, bridges):
         """One state for the decoder's layer out of the final states of one or two directions."""
         if self.merge_mode is None:
             return final
-        forwards, backwards = final[: self.num_states], final[self.num_states :]
-        return [
-            bridge(ops.concatenate([ahead, back], axis=-1))  # (B, units)
-            for bridge, ahead, back in zip(bridges, forwards, backwards, strict=False)
-        ]
+        states = len(self.state_shapes)
+        merged = []
+        for bridge, ahead, back, shape in zip(
+            bridges, final[:states], final[states:], self.state_shapes, strict=False
+        ):
+            flat = [ops.reshape(state, (-1, bridge.units)) for state in (ahead, back)]
+            merged.append(ops.reshape(bridge(ops.concatenate(flat, axis=-1)), (-1, *shape)))
+        return merged
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the encoder."""

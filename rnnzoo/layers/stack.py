@@ -1,64 +1,44 @@
 """Recurrent layers one above the other, with their state in the open."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
-from rnnzoo.layers.recurrent import GRU, LSTM, SimpleRNN
+from rnnzoo.errors import InputError, check_fraction, check_positive
+from rnnzoo.layers.cells.cell_loop import recurrent_layer, run_cell
+from rnnzoo.layers.cells.registry import output_size, state_shapes
+from rnnzoo.layers.initial_state import InitialState
 from rnnzoo.typing import Shape, Tensor
-
-CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
-
-
-def recurrent_layer(cell: str, units: int, **kwargs: Any) -> LSTM | GRU | SimpleRNN:
-    """Makes one recurrent layer that returns its whole sequence and its final state.
-
-    Args:
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
-        units: Size of the state.
-        **kwargs: Passed on to the layer.
-
-    Returns:
-        The layer: an `rnnzoo.layers.LSTM`, `GRU` or `SimpleRNN`.
-
-    Raises:
-        InputError: If no cell has that name.
-
-    Example:
-        >>> recurrent_layer("gru", 8).units
-        8
-    """
-    if cell not in CELLS:
-        raise unknown_name("cell", cell, CELLS)
-    return CELLS[cell](units, return_sequences=True, return_state=True, **kwargs)
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
 class RecurrentStack(keras.layers.Layer):
     """Runs recurrent layers one above the other, with dropout after each.
 
-    The state goes in and comes out as one flat list of tensors, `(batch, units)` each: for an LSTM
-    the output and the cell state of the first layer, then those of the second, and so on. Nothing
-    is kept between calls.
+    The state goes in and comes out as one flat list of tensors, `(batch, *shape)` each: for an LSTM
+    the output and the cell state of the first layer, then those of the second, and so on, all
+    `(batch, units)`. Nothing is kept between calls.
 
     Args:
         units: Size of the state, one number for all layers or one per layer.
         num_layers: Number of layers; may be left out when `units` is a list.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
         dropout: Rate of the dropout on each layer's output (Zaremba et al. 2014), the last
             included. It leaves the recurrent connections alone, so cuDNN stays in use.
         locked_dropout: Whether that dropout drops the same units at every step of a row (Gal and
             Ghahramani 2016) rather than others at each.
         weight_drop: Share of each recurrent matrix that a training batch goes without; see
             `rnnzoo.layers.LSTM`.
+        trainable_initial_state: Whether the state before the first step is learnt; it begins at
+            the cell's own, zero for those that rnnzoo brings.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
         inputs: Float tensor `(batch, time, features)`.
-        initial_state: The flat list; zeros when left out.
+        initial_state: The flat list; the state before any step when left out.
         mask: Boolean `(batch, time)`; a masked step leaves the state as it was.
         training: Whether dropout is on.
 
@@ -79,11 +59,13 @@ class RecurrentStack(keras.layers.Layer):
     def __init__(
         self,
         units: int | Sequence[int],
+        *,
         num_layers: int | None = None,
         cell: str = "lstm",
         dropout: float = 0.0,
         locked_dropout: bool = False,
         weight_drop: float = 0.0,
+        trainable_initial_state: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -107,11 +89,15 @@ class RecurrentStack(keras.layers.Layer):
         self.dropout = float(dropout)
         self.locked_dropout = bool(locked_dropout)
         self.weight_drop = float(weight_drop)
+        self.trainable_initial_state = bool(trainable_initial_state)
         options = {"dtype": self.dtype_policy}
         self.recurrent_layers = [
             recurrent_layer(cell, size, weight_drop=weight_drop, name=f"{cell}_{index}", **options)
             for index, size in enumerate(self.units)
         ]
+        self.start = None
+        if trainable_initial_state:
+            self.start = InitialState(name="initial_state", **options)
         shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, T, units)
         self.dropouts = [
             keras.layers.Dropout(dropout, shape, name=f"dropout_{index}", **options)
@@ -123,23 +109,45 @@ class RecurrentStack(keras.layers.Layer):
         shape = tuple(input_shape)
         for layer in self.recurrent_layers:
             layer.build(shape)
-            shape = (*shape[:-1], layer.units)
+            shape = (*shape[:-1], output_size(layer.cell))
+        if self.start is not None:
+            self.start.build_from(self._fixed_initial_state(1))
+
+    @property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each tensor of the state without the batch, in order."""
+        return [shape for layer in self.recurrent_layers for shape in state_shapes(layer.cell)]
 
     @property
     def state_sizes(self) -> list[int]:
-        """The size of each tensor of the state, in order."""
-        return [size for layer in self.recurrent_layers for size in layer.state_size]
+        """The size of each tensor of a state of vectors, in order."""
+        return [math.prod(shape) for shape in self.state_shapes]
+
+    @property
+    def output_size(self) -> int:
+        """The size of the output."""
+        return output_size(self.recurrent_layers[-1].cell)
 
     def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
-        """Zeros for `batch_size` rows, a list of `(batch, units)` tensors."""
-        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_sizes]
+        """Returns the state before any step, a list of `(batch_size, *shape)` tensors."""
+        if self.start is not None:
+            return self.start.get_initial_state(batch_size)
+        return self._fixed_initial_state(batch_size)
+
+    def _fixed_initial_state(self, batch_size):
+        return [
+            tensor
+            for layer in self.recurrent_layers
+            for tensor in layer.get_initial_state(batch_size=batch_size)
+        ]
 
     def split_state(self, state: list[Tensor]) -> list[list[Tensor]]:
         """Cuts the flat list into one list per layer."""
         state, parts = list(state), []
         for layer in self.recurrent_layers:
-            parts.append(state[: len(layer.state_size)])
-            state = state[len(layer.state_size) :]
+            own = len(state_shapes(layer.cell))
+            parts.append(state[:own])
+            state = state[own:]
         return parts
 
     def call(
@@ -176,18 +184,21 @@ class RecurrentStack(keras.layers.Layer):
         """
         new_state = []
         for layer, part in zip(self.recurrent_layers, self.split_state(state), strict=True):
-            inputs, part = layer.cell(inputs, part, training=False)
-            new_state += part if isinstance(part, list | tuple) else [part]
+            inputs, part = run_cell(layer.cell, inputs, part)
+            new_state += part
         return inputs, new_state
 
     def compute_output_shape(self, input_shape: Shape, **_: Any) -> tuple[Shape, list[Shape]]:
         """Shapes of the outputs and of the state."""
         return (
-            (*input_shape[:-1], self.units[-1]),
-            [(input_shape[0], size) for size in self.state_sizes],
+            (*input_shape[:-1], self.output_size),
+            [(input_shape[0], *shape) for shape in self.state_shapes],
         )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the stack."""
         names = ("units", "cell", "dropout", "locked_dropout", "weight_drop")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        config = {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        if self.trainable_initial_state:
+            config["trainable_initial_state"] = True
+        return config

@@ -21,18 +21,20 @@ class CarriedState(keras.layers.Layer):
     compiled step on every backend. It is neither a weight nor part of a saved model.
 
     Args:
-        sizes: Size of each tensor of the state.
+        shapes: Shape of each tensor of the state without the rows; a number for a vector.
         **kwargs: What every `keras.layers.Layer` takes.
     """
 
-    def __init__(self, sizes: list[int], **kwargs: Any):
+    def __init__(self, shapes: list[int | tuple[int, ...]], **kwargs: Any):
         super().__init__(**kwargs)
-        self.sizes = sizes
+        self.shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
         self.rows = None
         self.built = True
 
-    def prepare(self, rows: int) -> bool:
-        """Makes room for this many rows; returns whether the variables are new.
+    def prepare(self, rows: int, initial: list[Tensor] | None = None) -> bool:
+        """Makes variables for this many rows; returns whether they are new.
+
+        They start at `initial`, or at zero.
 
         A layer that is built accepts no new variables, by design of Keras, which offers layers
         only its own unlocked tracker for the exception; Keras quantises and adds LoRA this way.
@@ -45,24 +47,33 @@ class CarriedState(keras.layers.Layer):
         self._tracker.unlock()
         self.state = [
             self.add_weight(
-                shape=(rows, size), initializer="zeros", trainable=False, dtype="float32",
+                shape=(rows, *shape), initializer="zeros", trainable=False, dtype="float32",
                 name=f"state_{index}", aggregation="none", autocast=False,
             )
-            for index, size in enumerate(self.sizes)
+            for index, shape in enumerate(self.shapes)
         ]  # fmt: skip
         self._tracker.lock()
         self.rows = rows
+        if initial is not None:
+            self.write(initial)
         return True
 
-    def read(self, reset: Tensor) -> list[Tensor]:
-        """The state to start from: the kept one, or zeros in the rows that start anew.
+    def read(self, reset: Tensor, initial: list[Tensor] | None = None) -> list[Tensor]:
+        """Returns the state to start from: the kept one, or the initial one where a row is new.
 
         Args:
             reset: Integer tensor `(rows,)`, 1 where a row starts anew and 0 where it goes on.
+            initial: The state that a new row starts from, `(rows, *shape)` each; zeros if None.
         """
-        # Not `expand_dims`: a batch of one row would spread over all rows of the state.
-        keep = 1.0 - ops.cast(ops.reshape(reset, (self.rows, 1)), "float32")  # (B, 1)
-        return [variable * keep for variable in self.state]
+        state = []
+        for index, variable in enumerate(self.state):
+            kept = ops.convert_to_tensor(variable)
+            new = ops.zeros_like(kept) if initial is None else ops.cast(initial[index], "float32")
+            # Not `expand_dims`: a batch of one row would spread over all rows of the state.
+            # Selected, not multiplied by zero: a NaN in the kept state must be forgotten.
+            flags = ops.reshape(reset, (self.rows, *[1] * (len(kept.shape) - 1)))
+            state.append(ops.where(ops.not_equal(flags, 0), new, kept))
+        return state
 
     def write(self, state: list[Tensor]) -> None:
         """Keeps the state for the next batch, without its gradient."""
@@ -84,15 +95,44 @@ class CarriedState(keras.layers.Layer):
 class StatefulStreams:
     """Lets `fit` and `evaluate` of a model read streams, whose rows carry their state.
 
-    A mix-in for a `keras.Model` that calls `_make_carriers` in its constructor and reads
-    `_carrier` in its `call`. Training and evaluation each carry their own state, so that the
-    validation inside `fit` leaves the training rows alone.
+    A mix-in for a `keras.Model` with `get_initial_state` that calls `_make_carriers` in its
+    constructor and `_carried` and `_keep` in its `call`. Training and evaluation each carry their
+    own state, so that the validation inside `fit` leaves the training rows alone. Only a step of
+    `fit` writes the training's: what a callback does with the model inside `fit` does not.
     """
 
-    def _make_carriers(self, sizes):
-        self._training_state = CarriedState(sizes, name="training_state")
-        self._evaluation_state = CarriedState(sizes, name="evaluation_state")
+    def _make_carriers(self, shapes):
+        self._training_state = CarriedState(shapes, name="training_state")
+        self._evaluation_state = CarriedState(shapes, name="evaluation_state")
         self._carrier = None
+        self._in_step = False
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs one training step, which carries the training's state."""
+        with self._step_of(self._training_state):
+            return super().train_step(*args, **kwargs)
+
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs one evaluation step, which carries the evaluation's state."""
+        with self._step_of(self._evaluation_state):
+            return super().test_step(*args, **kwargs)
+
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs one prediction step, which carries no state."""
+        with self._step_of(None):
+            return super().predict_step(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _step_of(self, carrier):
+        """Lets a step write its carrier's state, where `fit` or `evaluate` runs it on a stream."""
+        before = self._carrier, self._in_step
+        object.__setattr__(self, "_carrier", carrier if self._carrier is carrier else None)
+        object.__setattr__(self, "_in_step", True)
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "_carrier", before[0])
+            object.__setattr__(self, "_in_step", before[1])
 
     @contextlib.contextmanager
     def _carry(self, carrier, data, rows):
@@ -114,7 +154,7 @@ class StatefulStreams:
     ) -> keras.callbacks.History:
         """Trains the model: `keras.Model.fit`, which also takes the streams of `stream_batches`.
 
-        On a stream the state of every row is carried from batch to batch and starts at zero where
+        On a stream the state of every row is carried from batch to batch and starts anew where
         the batch's `"reset"` flag is 1.
 
         Args:
@@ -133,7 +173,7 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle)
-            if self._training_state.prepare(rows):
+            if self._training_state.prepare(rows, self.get_initial_state(rows)):
                 self.train_function = None  # the compiled step holds the old variables
         with self._carry(self._training_state, x, rows):
             return super().fit(x, *args, shuffle=shuffle and not rows, **kwargs)
@@ -157,13 +197,13 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle=False)
-            if self._evaluation_state.prepare(rows):
+            if self._evaluation_state.prepare(rows, self.get_initial_state(rows)):
                 self.test_function = None
         with self._carry(self._evaluation_state, x, rows):
             return super().evaluate(x, *args, **kwargs)
 
     def _carried(self, reset, rows):
-        """The carrier and the state it holds for this batch."""
+        """The state that this batch starts from."""
         if self._carrier is None:
             raise InputError(
                 "Batches with a 'reset' flag carry state and work with fit and evaluate alone, "
@@ -172,7 +212,12 @@ class StatefulStreams:
             )
         if rows is not None:
             _check_rows(rows, self._carrier.rows)
-        return self._carrier, self._carrier.read(reset)
+        return self._carrier.read(reset, self.get_initial_state(self._carrier.rows))
+
+    def _keep(self, state):
+        """Keeps the state for the next batch; Keras's building of the model keeps none."""
+        if self._in_step:
+            self._carrier.write(state)
 
 
 def stream_rows(data: Any) -> int | None:

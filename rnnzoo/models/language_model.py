@@ -31,7 +31,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             text, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores tokens by their input embeddings, which
@@ -41,6 +41,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         embedding_dropout: Rate of the dropout of whole tokens.
         sampled_softmax: How many tokens a training step of `fit` scores beside the right one, drawn
             anew for each batch; all, exactly, when left out. Evaluation is always exact.
+        trainable_initial_state: Whether the recurrent state before the first token is learnt.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -82,6 +83,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         weight_drop: float = 0.0,
         embedding_dropout: float = 0.0,
         sampled_softmax: int | None = None,
+        trainable_initial_state: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -90,8 +92,9 @@ class LanguageModel(StatefulStreams, ZooModel):
         check_positive(embedding_dim=embedding_dim, sampled_softmax=sampled_softmax)
         check_fraction(embedding_dropout=embedding_dropout)
         recurrent = RecurrentStack(
-            units, num_layers, cell, dropout, locked_dropout, weight_drop,
-            dtype=dtype, name="recurrent",
+            units, num_layers=num_layers, cell=cell, dropout=dropout,
+            locked_dropout=locked_dropout, weight_drop=weight_drop,
+            trainable_initial_state=trainable_initial_state, dtype=dtype, name="recurrent",
         )  # fmt: skip
         self.embedding_dim = int(embedding_dim or recurrent.units[0])
         self.tie_embedding_weights = tie_embedding_weights
@@ -102,7 +105,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             self.vocabulary_size, self.embedding_dim, start, dtype=dtype, name="embedding"
         )
         self.embedding_dropout = EmbeddingDropout(
-            self.vocabulary_size, embedding_dropout, dtype=dtype, name="embedding_dropout"
+            self.vocabulary_size, rate=embedding_dropout, dtype=dtype, name="embedding_dropout"
         )
         self.sampled_softmax = sampled_softmax
         if sampled_softmax:
@@ -112,14 +115,14 @@ class LanguageModel(StatefulStreams, ZooModel):
             self.head = TiedHead(self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
         else:
             self.head = keras.layers.Dense(self.vocabulary_size, dtype=dtype, name="head")
-        self._make_carriers(self.recurrent.state_sizes)
+        self._make_carriers(self.recurrent.state_shapes)
         self.build((None, None))
 
     def build(self, _: Shape) -> None:
         """Creates all weights; the constructor calls it."""
         self.embedding.build((None, None))
         self.recurrent.build((None, None, self.embedding_dim))
-        self.head.build((None, None, self.recurrent.units[-1]))
+        self.head.build((None, None, self.recurrent.output_size))
         self.built = True
 
     def default_metric(self) -> BitsPerCharacter | Perplexity:
@@ -134,7 +137,8 @@ class LanguageModel(StatefulStreams, ZooModel):
             batch_size: The number of rows.
 
         Returns:
-            A flat list of zeros, `(batch_size, units)` each.
+            A flat list of tensors, `(batch_size, *shape)` each: zeros, but for a cell that starts
+            elsewhere or a trained initial state.
         """
         return self.recurrent.get_initial_state(batch_size)
 
@@ -146,7 +150,7 @@ class LanguageModel(StatefulStreams, ZooModel):
         training: bool = False,
     ) -> Tensor | tuple[Tensor, list[Tensor]] | dict[str, Tensor]:
         """Returns the logits of whole sequences; see the class."""
-        carrier, labels = None, None
+        carried, labels = False, None
         if isinstance(inputs, dict):
             if not ({"tokens", "reset"} <= set(inputs) or {"tokens", "labels"} <= set(inputs)):
                 raise InputError(
@@ -156,12 +160,12 @@ class LanguageModel(StatefulStreams, ZooModel):
             labels, weights = inputs.get("labels"), inputs.get("weights")
             inputs, reset = inputs["tokens"], inputs.get("reset")
             if reset is not None:
-                carrier, initial_state = self._carried(reset, inputs.shape[0])
+                carried, initial_state = True, self._carried(reset, inputs.shape[0])
         hidden = self.embedding(inputs)  # (B, T, E)
         hidden = self.embedding_dropout(hidden, inputs, training=training)
         hidden, state = self.recurrent(hidden, initial_state=initial_state, training=training)
-        if carrier is not None:
-            carrier.write(state)
+        if carried:
+            self._keep(state)
         if labels is not None:
             return self._token_losses(*self._softmax(hidden), labels, weights, training)
         logits = self._logits(hidden)  # (B, T, V)
@@ -218,8 +222,9 @@ class LanguageModel(StatefulStreams, ZooModel):
             state there.
         """
         mask = padding_mask(ops.shape(tokens)[1], lengths)
-        _, state = self.recurrent(self.embedding(tokens), mask=mask)
-        last_hidden = self.recurrent.split_state(state)[-1][0]  # (B, units), at the last real step
+        hidden, state = self.recurrent(self.embedding(tokens), mask=mask)  # (B, T, units)
+        last = ops.reshape(ops.cast(lengths, "int32") - 1, (-1, 1, 1))
+        last_hidden = ops.squeeze(ops.take_along_axis(hidden, last, axis=1), 1)  # (B, units)
         return self._logits(last_hidden), state
 
     def generate(
@@ -276,6 +281,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             "weight_drop": self.recurrent.weight_drop,
             "embedding_dropout": self.embedding_dropout.rate,
             "sampled_softmax": self.sampled_softmax,
+            **({"trainable_initial_state": True} if self.recurrent.trainable_initial_state else {}),
         }
 
 
@@ -289,6 +295,7 @@ def char_lstm(
     tie_embedding_weights: bool = False,
     locked_dropout: bool = False,
     weight_drop: float = 0.0,
+    trainable_initial_state: bool = False,
     name: str = "char_lstm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -298,7 +305,7 @@ def char_lstm(
         vocabulary: A `Vocabulary` of characters, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers, 2 or 3 usually; `units` says it when it is a list.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a character's embedding; at most 128 when left out, since there
             are few characters.
         dropout: Rate of the dropout on the output of each recurrent layer; 0.5 suits a text of a
@@ -306,6 +313,7 @@ def char_lstm(
         tie_embedding_weights: Whether the output scores characters by their input embeddings.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         weight_drop: Rate of the dropout on the recurrent matrices, which keeps the fast kernels.
+        trainable_initial_state: Whether the recurrent state before the first token is learnt.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -334,7 +342,8 @@ def char_lstm(
         embedding_dim = min(units, 128)
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        locked_dropout, weight_drop, name=name, **kwargs,
+        locked_dropout, weight_drop, trainable_initial_state=trainable_initial_state,
+        name=name, **kwargs,
     )  # fmt: skip
 
 
@@ -350,6 +359,7 @@ def word_lm(
     weight_drop: float = 0.0,
     embedding_dropout: float = 0.0,
     sampled_softmax: int | None = None,
+    trainable_initial_state: bool = False,
     name: str = "word_lm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -359,7 +369,7 @@ def word_lm(
         vocabulary: A `Vocabulary` of words, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers; `units` says it when it is a list.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a word's embedding.
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores words by their input embeddings, which
@@ -370,6 +380,7 @@ def word_lm(
         sampled_softmax: How many words a training step of `fit` scores beside the right one; all,
             exactly, when left out. The training perplexity shown is then far too good; the one of
             the validation is exact.
+        trainable_initial_state: Whether the recurrent state before the first token is learnt.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -391,5 +402,6 @@ def word_lm(
         num_layers = None
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        locked_dropout, weight_drop, embedding_dropout, sampled_softmax, name=name, **kwargs,
+        locked_dropout, weight_drop, embedding_dropout, sampled_softmax,
+        trainable_initial_state=trainable_initial_state, name=name, **kwargs,
     )  # fmt: skip

@@ -30,7 +30,7 @@ class Seq2Seq(ZooModel):
             `"<end>"`, or a number of ids, 0 padding, 1 start and 2 end.
         units: Size of the recurrent states, and of the attention's space.
         num_layers: Number of recurrent layers on each side.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` when left out.
         attention: `"bahdanau"`, or `None` for a decoder that only gets the encoder's final state.
         attention_position: `"before_cell"`, as in the paper: the previous state asks, and what it
@@ -43,6 +43,8 @@ class Seq2Seq(ZooModel):
             `"all"` for an encoder that shares these, too, which needs equal vocabularies; shared
             embeddings start within 0.4, others within Keras's 0.05.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        trainable_initial_state: Whether the encoder's state before the first token is learnt; the
+            decoder starts from the encoder's last.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -85,6 +87,7 @@ class Seq2Seq(ZooModel):
         dropout: float = 0.0,
         tie_embedding_weights: bool | str = False,
         locked_dropout: bool = False,
+        trainable_initial_state: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -131,6 +134,8 @@ class Seq2Seq(ZooModel):
             "attention_position": attention_position,
             "bidirectional": "concat" if bidirectional is True else bidirectional,
         }
+        if trainable_initial_state:
+            self.config["trainable_initial_state"] = True
         parts = {**sizes, "dtype": self.dtype_policy}
         start = "uniform"
         if tie_embedding_weights == "all":
@@ -139,6 +144,7 @@ class Seq2Seq(ZooModel):
             self.source_vocabulary_size,
             merge_mode=self.config["bidirectional"] or None,
             embeddings_initializer=start,
+            trainable_initial_state=trainable_initial_state,
             name="encoder",
             **parts,
         )
@@ -296,6 +302,7 @@ def gru_seq2seq(
     dropout: float = 0.0,
     tie_embedding_weights: bool | str = False,
     locked_dropout: bool = False,
+    trainable_initial_state: bool = False,
     name: str = "gru_seq2seq",
     **kwargs: Any,
 ) -> Seq2Seq:
@@ -306,7 +313,7 @@ def gru_seq2seq(
         target_vocabulary: A `Vocabulary` with padding, start and end, or a number of ids.
         units: Size of the recurrent states, and of the attention's space.
         num_layers: Number of recurrent layers on each side.
-        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` when left out.
         attention: `"bahdanau"` or `None`.
         attention_position: `"before_cell"` (Bahdanau et al. 2015, a loop) or `"after_cell"` (the
@@ -316,6 +323,8 @@ def gru_seq2seq(
         tie_embedding_weights: `True` ties the output to the decoder's embeddings, `"all"` the
             encoder's embeddings too, for equal vocabularies.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        trainable_initial_state: Whether the encoder's state before the first token is learnt; the
+            decoder starts from the encoder's last.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -337,5 +346,5 @@ def gru_seq2seq(
     return Seq2Seq(
         source_vocabulary, target_vocabulary, units, num_layers, cell, embedding_dim,
         attention, attention_position, bidirectional, dropout, tie_embedding_weights,
-        locked_dropout, name=name, **kwargs,
+        locked_dropout, trainable_initial_state=trainable_initial_state, name=name, **kwargs,
     )  # fmt: skip

@@ -119,7 +119,9 @@ def test_mixed_precision():
     outputs = layer(INPUTS)
     assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
     assert {variable.dtype for variable in layer.weights} == {"float32"}
-    single = keras.layers.RNN(AttentionCell(keras.layers.LSTMCell(4), 3), return_sequences=True)
+    single = keras.layers.RNN(
+        AttentionCell(keras.layers.LSTMCell(4), attention_length=3), return_sequences=True
+    )
     single.build((None, None, 3))
     single.set_weights(layer.get_weights())
     np.testing.assert_allclose(

@@ -91,7 +91,7 @@ def test_tied_weights_score_tokens_by_their_embeddings():
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_locked_dropout_drops_the_same_at_every_step(num_layers):
     keras.utils.set_random_seed(0)
-    decoder = Decoder(6, 8, num_layers, dropout=0.5, locked_dropout=True)
+    decoder = Decoder(6, units=8, num_layers=num_layers, dropout=0.5, locked_dropout=True)
     memory = decoder.read(VALUES, MASK)
     state = [np.zeros((2, 8), "float32")] * num_layers
     readout = decoder.read_out(np.ones((2, 5), "int32"), state, memory, training=True)
@@ -102,9 +102,17 @@ def test_locked_dropout_drops_the_same_at_every_step(num_layers):
 
 def test_configuration():
     options = {"tie_embedding_weights": True, "locked_dropout": True}
-    decoder = Decoder(6, 3, 2, "lstm", embedding_dim=2, attention_position="after_cell", **options)
+    decoder = Decoder(
+        6,
+        units=3,
+        num_layers=2,
+        cell="lstm",
+        embedding_dim=2,
+        attention_position="after_cell",
+        **options,
+    )
     assert Decoder.from_config(decoder.get_config()).get_config() == decoder.get_config()
     with pytest.raises(InputError, match="No attention position is called 'inside'"):
-        Decoder(6, 3, attention_position="inside")
+        Decoder(6, units=3, attention_position="inside")
     with pytest.raises(InputError, match="No cell is called 'mlp'"):
-        Decoder(6, 3, cell="mlp")
+        Decoder(6, units=3, cell="mlp")

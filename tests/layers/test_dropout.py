@@ -72,7 +72,7 @@ def test_weight_drop_in_the_configuration():
 
 @pytest.mark.parametrize("locked", [True, False])
 def test_locked_dropout_drops_the_same_units_at_every_step(locked):
-    stack = RecurrentStack(16, 2, dropout=0.5, locked_dropout=locked)
+    stack = RecurrentStack(16, num_layers=2, dropout=0.5, locked_dropout=locked)
     outputs, _ = stack(INPUTS, training=True)
     dropped = numpy(outputs) == 0  # (3, 5, 16)
     assert 0.2 < dropped.mean() < 0.8

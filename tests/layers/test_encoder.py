@@ -85,12 +85,14 @@ def test_locked_dropout_drops_the_same_at_every_step():
 
 def test_configuration():
     options = {"dropout": 0.1, "locked_dropout": True}
-    encoder = Encoder(8, 3, 2, "lstm", embedding_dim=2, merge_mode="sum", **options)
+    encoder = Encoder(
+        8, units=3, num_layers=2, cell="lstm", embedding_dim=2, merge_mode="sum", **options
+    )
     assert Encoder.from_config(encoder.get_config()).get_config() == encoder.get_config()
     with pytest.raises(InputError, match="No merge mode is called 'concatenate'"):
-        Encoder(8, 3, merge_mode="concatenate")
+        Encoder(8, units=3, merge_mode="concatenate")
     with pytest.raises(InputError, match="No cell is called"):
-        Encoder(8, 3, cell="mlp")
+        Encoder(8, units=3, cell="mlp")
 
 
 def test_what_is_cloned_lives_on(monkeypatch):

@@ -183,7 +183,7 @@ def test_the_table():
 def pretend(monkeypatch, backend, gpu=True):
     """Makes `kernels` believe in a backend and a GPU."""
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    monkeypatch.setattr("rnnzoo.layers.kernels.gpu_visible", lambda: gpu)
+    monkeypatch.setattr("rnnzoo.layers.kernels.choose.gpu_visible", lambda: gpu)
 
 
 def test_other_backends_are_named(monkeypatch):
@@ -231,7 +231,7 @@ def test_a_mask_loses_cudnn_on_other_backends(monkeypatch):
         "embedding": keras.Sequential(
             [keras.layers.Embedding(9, 3, mask_zero=True), recurrent.LSTM(1024, **lstm)]
         ),
-        "encoder": Encoder(9, 4, cell="lstm", merge_mode="concat"),  # pads are its mask
+        "encoder": Encoder(9, units=4, cell="lstm", merge_mode="concat"),  # pads are its mask
     }
     for backend in ("tensorflow", "jax", "torch"):
         pretend(monkeypatch, backend)
@@ -350,14 +350,13 @@ def test_cudnn_agrees_with_the_cpu_loop(name):
     """On a real GPU: the same weights give the same numbers on both devices."""
     import tensorflow as tf
 
-    from rnnzoo.layers import cpu_kernel
+    from rnnzoo.layers.kernels import cpu_loop
 
     layer = getattr(recurrent, name)(32, return_sequences=True)
     x = np.random.default_rng(0).normal(size=(4, 20, 16)).astype("float32")
     on_gpu = layer(x)
     assert choose_kernel(layer).name == "cudnn"
-    equations = getattr(cpu_kernel, layer.fast_loop)
     with tf.device("/CPU:0"):
         state = layer.get_initial_state(4)
-        _, on_cpu, _ = cpu_kernel.run(equations, layer, tf.constant(x), state, None, False)
+        _, on_cpu, _ = cpu_loop.run(layer.equations, layer, tf.constant(x), state, None, False)
     np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)

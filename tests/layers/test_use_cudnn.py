@@ -34,7 +34,7 @@ def on(monkeypatch):
 
     def pretend(backend):
         monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-        for module in ("kernels", "recurrent"):
+        for module in ("kernels.choose", "cells.fast_loop"):
             monkeypatch.setattr(f"rnnzoo.layers.{module}.gpu_visible", lambda: True)
 
     return pretend
@@ -91,7 +91,7 @@ def test_bidirectional_does_not_pass_the_choice_by(on, calls, backend, name, con
 
 def test_rows_decide_on_jax(on, calls, monkeypatch):
     layer = recurrent.LSTM(4)
-    monkeypatch.setattr("rnnzoo.layers.kernels.JAX_CUDNN_FROM", 16)
+    monkeypatch.setattr("rnnzoo.layers.kernels.cudnn.JAX_CUDNN_FROM", 16)
     on("jax")
     layer(X[:3])
     assert not calls

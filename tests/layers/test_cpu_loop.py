@@ -18,14 +18,14 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from rnnzoo.layers import cpu_kernel
+from rnnzoo.layers.kernels import cpu_loop
 
 NAMES = ("LSTM", "GRU", "SimpleRNN")
 
 
 @pytest.fixture(params=["unrolled", "while"])
 def form(request, monkeypatch):
-    monkeypatch.setattr(cpu_kernel, "UNROLL_STEPS", 128 if request.param == "unrolled" else 0)
+    monkeypatch.setattr(cpu_loop, "UNROLL_STEPS", 128 if request.param == "unrolled" else 0)
 
 
 def numbers(*shape, seed=0):
@@ -89,7 +89,7 @@ def cases(draw):
 )
 @given(case=cases())
 def test_gradients_agree_with_keras(case, monkeypatch):
-    monkeypatch.setattr(cpu_kernel, "UNROLL_STEPS", 0 if case["while"] else 128)
+    monkeypatch.setattr(cpu_loop, "UNROLL_STEPS", 0 if case["while"] else 128)
     batch, steps, inputs, units = case["shape"]
     ours, theirs = same_weights(case["name"], units, inputs, **case["config"])
     x = tf.constant(numbers(batch, steps, inputs, seed=11))
@@ -182,7 +182,7 @@ def test_short_known_lengths_are_unrolled(name):
     # G products a step and direction in the loop, five a gate outside it (inputs, weight
     # gradients, bias sums); the last step back has an initial state to send a gradient to.
     assert ops.count("MatMul") <= 2 * gates * steps + 6 * gates
-    for unknown_or_long in (None, cpu_kernel.UNROLL_STEPS + 1):
+    for unknown_or_long in (None, cpu_loop.UNROLL_STEPS + 1):
         ops = operations(layer, None, unknown_or_long)
         assert sum(op in ("While", "StatelessWhile") for op in ops) == 2
         assert ops.count("MatMul") <= 2 * gates + 6 * gates

@@ -11,11 +11,13 @@ What makes it faster than Keras's generic loop:
 
 Under mixed_bfloat16 the matrix products are in bfloat16; the gates, the carried state and the sums
 over time are in float32. Everything is made of stock operations, so a SavedModel with this loop
-loads without rnnzoo. This is the only module of the layers that needs TensorFlow: import it inside
-functions.
+loads without rnnzoo. The equations of each cell stand in its file. This module needs TensorFlow:
+import it inside functions.
 
 Shapes are written with T steps, B rows, I inputs, U units and G gates. Time is the first axis.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -26,121 +28,10 @@ from tensorflow.python.saved_model import save_context
 UNROLL_STEPS = 128
 
 Tensors = list[tf.Tensor] | tuple[tf.Tensor, ...]
-Gradients = tuple[Tensors, Tensors, tuple[tf.Tensor | None, ...]]
-
-
-class LSTMEquations:
-    """One step of the LSTM (gates i, f, g, o), and its derivatives."""
-
-    gates = 4
-    saved = 6  # tensors that `backward` needs
-    acts_on_recurrent = False  # whether the last gate multiplies its recurrent part
-
-    @staticmethod
-    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """Takes the step.
-
-        Args:
-            inputs: What the inputs give to each gate, G times (B, U).
-            recurrent: What the previous h gives to each gate, G times (B, U).
-            state: The state before the step, (B, U) each, h first.
-
-        Returns:
-            The state after the step, and the `saved` tensors that `backward` needs.
-        """
-        _, c = state
-        i, f, g, o = (a + b for a, b in zip(inputs, recurrent, strict=True))
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        c_next = f * c + i * g
-        squashed = tf.tanh(c_next)
-        return (o * squashed, c_next), (i, f, g, o, c, squashed)
-
-    @staticmethod
-    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
-        """Takes the gradient one step back.
-
-        Args:
-            d_state: Gradients of the state after the step.
-            saved: What `forward` saved.
-
-        Returns:
-            The gradients of `inputs` and of `recurrent`, and what flows to the state before the
-            step otherwise than through `recurrent` (`None`: nothing).
-        """
-        dh, dc = d_state
-        i, f, g, o, c, squashed = saved
-        dc += _d_tanh(squashed, dh * o)
-        d_gates = (
-            _d_sigmoid(i, dc * g),
-            _d_sigmoid(f, dc * c),
-            _d_tanh(g, dc * i),
-            _d_sigmoid(o, dh * squashed),
-        )
-        return d_gates, d_gates, (None, dc * f)
-
-
-class GRUEquations:
-    """One step of the GRU with `reset_after=True` (gates z, r, n); see `LSTMEquations`."""
-
-    gates = 3
-    saved = 5
-    acts_on_recurrent = True
-
-    @staticmethod
-    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """Takes the step; see `LSTMEquations`."""
-        (h,) = state
-        z = tf.sigmoid(inputs[0] + recurrent[0])
-        r = tf.sigmoid(inputs[1] + recurrent[1])
-        n = tf.tanh(inputs[2] + r * recurrent[2])
-        change = h - n
-        return (n + z * change,), (z, r, n, recurrent[2], change)
-
-    @staticmethod
-    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
-        """Takes the gradient one step back; see `LSTMEquations`."""
-        (dh,) = d_state
-        z, r, n, recurrent, change = saved
-        kept = dh * z
-        dz = _d_sigmoid(z, dh * change)
-        dn = _d_tanh(n, dh - kept)
-        dr = _d_sigmoid(r, dn * recurrent)
-        return (dz, dr, dn), (dz, dr, dn * r), (kept,)
-
-
-class SimpleRNNEquations:
-    """One step of the Elman network with tanh; see `LSTMEquations`."""
-
-    gates = 1
-    saved = 1
-    acts_on_recurrent = False
-
-    @staticmethod
-    def forward(inputs: Tensors, recurrent: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """Takes the step; see `LSTMEquations`."""
-        h = tf.tanh(inputs[0] + recurrent[0])
-        return (h,), (h,)
-
-    @staticmethod
-    def backward(d_state: Tensors, saved: Tensors) -> Gradients:
-        """Takes the gradient one step back; see `LSTMEquations`."""
-        d_gate = (_d_tanh(saved[0], d_state[0]),)
-        return d_gate, d_gate, (None,)
-
-
-Equations = type[LSTMEquations | GRUEquations | SimpleRNNEquations]
-
-
-def _d_sigmoid(y, dy):
-    return tf.raw_ops.SigmoidGrad(y=y, dy=dy)  # dy * y * (1 - y)
-
-
-def _d_tanh(y, dy):
-    return tf.raw_ops.TanhGrad(y=y, dy=dy)  # dy * (1 - y * y)
 
 
 def run(
-    equations: Equations,
+    equations: Any,
     layer: keras.layers.RNN,
     sequences: tf.Tensor,
     initial_state: Tensors,
@@ -150,7 +41,7 @@ def run(
     """Runs a recurrent layer over its sequences: what `inner_loop` of a Keras layer returns.
 
     Args:
-        equations: `LSTMEquations`, `GRUEquations` or `SimpleRNNEquations`.
+        equations: The equations of the cell; see `rnnzoo.layers.cells.lstm.LSTMEquations`.
         layer: The built Keras layer.
         sequences: (B, T, I); numbers of any dtype are cast to the layer's compute dtype, as Keras
             does.
@@ -167,6 +58,8 @@ def run(
         sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
 
     x = tf.transpose(sequences, (1, 0, 2))  # (T, B, I)
+    if keras.tree.is_nested(mask):
+        mask = mask[0]
     if mask is not None:
         mask = tf.transpose(tf.cast(mask, "bool"))[:, :, None]  # (T, B, 1)
     if layer.go_backwards:
@@ -200,7 +93,7 @@ def run(
 
 
 def scan(
-    equations: Equations,
+    equations: Any,
     x: tf.Tensor,
     initial_state: Tensors,
     kernel: tf.Tensor,
@@ -215,7 +108,7 @@ def scan(
     `LookupError` rather than be silently wrong: the stock Keras layers have it.
 
     Args:
-        equations: `LSTMEquations`, `GRUEquations` or `SimpleRNNEquations`.
+        equations: The equations of the cell; see `rnnzoo.layers.cells.lstm.LSTMEquations`.
         x: (T, B, I), float32 or bfloat16.
         initial_state: One (B, U) for each state of the cell, h first.
         kernel: (I, G * U), in the dtype of `x` like all weights.
@@ -246,7 +139,7 @@ def scan(
             # them: it would take what `_forward` saved for constants.
             @tf.custom_gradient
             def first_order(*tensors):
-                return back(*tensors[len(inputs) :]), _no_second_order
+                return back(*tensors[len(inputs) :]), no_second_order
 
             return first_order(*inputs, *upstream)
 
@@ -259,7 +152,8 @@ def scan(
     return outputs, results
 
 
-def _no_second_order(*_):
+def no_second_order(*_):
+    """Raises: the gradient of the gradient would be silently wrong."""
     raise LookupError(
         "rnnzoo's CPU loop has no second-order gradient: use the layer of the same name of "
         "keras.layers, which takes the same weights."
@@ -274,12 +168,7 @@ def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bia
 
     input_weights = tf.split(kernel, gates, axis=1)  # G times (I, U)
     recurrent_weights = tf.split(recurrent_kernel, gates, axis=1)  # G times (U, U)
-    # The recurrent bias joins the input bias, except where a gate multiplies the recurrent part.
-    bias_rows = tf.reshape(bias, (-1, gates, units))
-    input_biases = tf.unstack(tf.reduce_sum(bias_rows, 0))  # G times (U,)
-    inner_bias = None
-    if equations.acts_on_recurrent and len(bias.shape) == 2:
-        input_biases[-1], inner_bias = bias_rows[0, -1], tf.cast(bias_rows[1, -1], "float32")
+    input_biases, inner_bias = split_bias(equations, bias, units)
 
     rows = tf.reshape(x, (steps * batch, x.shape[2]))
     projected = [
@@ -299,10 +188,10 @@ def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bia
             new = [tf.where(inputs[-1], n, s) for n, s in zip(new, state, strict=True)]
         return new, (h, tf.cast(new[0], dtype), *saved)
 
-    masks = [] if mask is None else [_unstack(mask, unroll)]
+    masks = [] if mask is None else [unstack(mask, unroll)]
     dtypes = [dtype, dtype] + ["float32"] * equations.saved
-    inputs = [_unstack(p, unroll) for p in projected]
-    final, (previous, outputs, *saved) = _loop(forward_step, inputs + masks, state, dtypes, steps)
+    inputs = [unstack(p, unroll) for p in projected]
+    final, (previous, outputs, *saved) = loop(forward_step, inputs + masks, state, dtypes, steps)
 
     def backward(*d_results):
         d_state, d_outputs = d_results[: len(state)], d_results[len(state) :]
@@ -328,23 +217,38 @@ def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bia
             stored = [*d_inputs, d_recurrent[-1]] if equations.acts_on_recurrent else d_inputs
             return d_state, stored
 
-        inputs = [*saved, *masks, *(_unstack(d, unroll) for d in d_outputs)]
+        inputs = [*saved, *masks, *(unstack(d, unroll) for d in d_outputs)]
         dtypes = [dtype] * (gates + equations.acts_on_recurrent)
-        d_initial, d_gates = _loop(backward_step, inputs, d_state, dtypes, steps, reverse=True)
+        d_initial, d_gates = loop(backward_step, inputs, d_state, dtypes, steps, reverse=True)
 
-        d_gates = [tf.reshape(_stack(d), (steps * batch, units)) for d in d_gates]
+        d_gates = [tf.reshape(stack(d), (steps * batch, units)) for d in d_gates]
         d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]
-        h = tf.reshape(_stack(previous), (steps * batch, units))
+        h = tf.reshape(stack(previous), (steps * batch, units))
         dx = tf.add_n([d @ tf.transpose(w) for d, w in zip(d_inputs, input_weights, strict=True)])
         d_kernel = tf.concat([tf.matmul(rows, d, transpose_a=True) for d in d_inputs], 1)
         d_recurrent_kernel = tf.concat([tf.matmul(h, d, transpose_a=True) for d in d_recurrent], 1)
-        d_bias = [
-            tf.concat([_sum(d) for d in part], 0) for part in (d_inputs, d_recurrent)
-        ]  # (G * U,) each
-        d_bias = tf.stack(d_bias) if len(bias.shape) == 2 else d_bias[0]
+        d_bias = join_bias(d_inputs, d_recurrent, bias)
         return (tf.reshape(dx, tf.shape(x)), d_kernel, d_recurrent_kernel, d_bias, *d_initial)
 
-    return (*final, *([_stack(outputs)] if return_sequences else [])), backward
+    return (*final, *([stack(outputs)] if return_sequences else [])), backward
+
+
+def split_bias(equations, bias, units):
+    """Splits a bias into those of the inputs, G times (U,), and that of the last recurrent part.
+
+    The recurrent bias joins the input bias, except where a gate multiplies the recurrent part.
+    """
+    rows = tf.reshape(bias, (-1, equations.gates, units))
+    input_biases, inner_bias = tf.unstack(tf.reduce_sum(rows, 0)), None
+    if equations.acts_on_recurrent and len(bias.shape) == 2:
+        input_biases[-1], inner_bias = rows[0, -1], tf.cast(rows[1, -1], "float32")
+    return input_biases, inner_bias
+
+
+def join_bias(d_inputs, d_recurrent, bias):
+    """The gradient of a bias, from those of the inputs and the recurrent parts, (N, U) each."""
+    d_bias = [tf.concat([_sum(d) for d in part], 0) for part in (d_inputs, d_recurrent)]
+    return tf.stack(d_bias) if len(bias.shape) == 2 else d_bias[0]
 
 
 def _sum(x):
@@ -355,26 +259,29 @@ def _sum(x):
 # The steps of a tensor are a list where the loop is unrolled, else a `tf.TensorArray`.
 
 
-def _unstack(x, unroll):
+def unstack(x, unroll):
+    """Takes a tensor apart into its steps."""
     if unroll:
         return tf.unstack(x)
     return tf.TensorArray(x.dtype, tf.shape(x)[0], clear_after_read=False).unstack(x)
 
 
-def _stack(steps):
+def stack(steps):
+    """Puts steps together into a tensor."""
     return tf.stack(steps) if isinstance(steps, list) else steps.stack()
 
 
-def _loop(body, inputs, state, dtypes, steps, reverse=False):
+def loop(body, inputs, state, dtypes, steps, reverse=False, shapes=None):
     """Runs `body(inputs of the step, state) -> (state, results)` over time.
 
     Args:
         body: The function of one step.
         inputs: The inputs, each as its steps.
         state: The tensors carried from step to step.
-        dtypes: The dtypes of the results, which have the shape of the first state.
+        dtypes: The dtypes of the results.
         steps: The number of steps.
         reverse: Whether to go from the last step to the first.
+        shapes: The shapes of the results; that of the first state when left out.
 
     Returns:
         The last state, and the results as their steps, in the order of time.
@@ -388,7 +295,7 @@ def _loop(body, inputs, state, dtypes, steps, reverse=False):
                 result[t] = value
         return state, results
 
-    shape = state[0].shape
+    shapes = shapes or [state[0].shape] * len(dtypes)
 
     def step(n, state, results):
         t = steps - 1 - n if reverse else n
@@ -399,7 +306,7 @@ def _loop(body, inputs, state, dtypes, steps, reverse=False):
 
     results = [
         tf.TensorArray(dtype, steps, element_shape=shape, clear_after_read=False)
-        for dtype in dtypes
+        for dtype, shape in zip(dtypes, shapes, strict=True)
     ]
     _, state, results = tf.while_loop(lambda n, *_: n < steps, step, (0, state, results))
     return state, results
