@@ -76,7 +76,7 @@ def set_word_vectors(
         with open(path, encoding="utf-8", newline="\n") as file:
             for word, vector in _vectors(file, dim, path):
                 if word in ids:
-                    matrix[ids[word]] = _numbers(vector, word, dim, path)
+                    matrix[ids[word]] = _numbers(vector, word, dim=dim, path=path)
                     found.add(word)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
@@ -114,7 +114,7 @@ def _vectors(lines: Iterable[str], dim: int, path: str | os.PathLike) -> Iterato
         yield word, vector
 
 
-def _numbers(vector, word, dim, path):
+def _numbers(vector, word, *, dim, path):
     """A vector as an array."""
     try:
         values = np.array(vector, "float32")

@@ -69,42 +69,57 @@ def stream_batches(
         [[3, 4, 0], [8, 9, 0]] [[4, 5, 0], [9, 10, 0]]
     """
     if validation_split is None:
-        return _stream(ids, batch_size, sequence_length, "the text")
+        return _stream(ids, batch_size=batch_size, sequence_length=sequence_length, what="the text")
     ids = ids if sequences.is_documents(ids) else sequences.flat_ids(ids)
     train, valid = sequences.split(ids, validation_split)
     return (
-        _stream(train, batch_size, sequence_length, "the training part"),
-        _stream(valid, batch_size, sequence_length, "the validation part"),
+        _stream(
+            train, batch_size=batch_size, sequence_length=sequence_length, what="the training part"
+        ),
+        _stream(
+            valid,
+            batch_size=batch_size,
+            sequence_length=sequence_length,
+            what="the validation part",
+        ),
     )
 
 
-def _stream(ids, batch_size, sequence_length, what):
+def _stream(ids, *, batch_size, sequence_length, what):
     import tensorflow as tf
 
     if sequences.is_documents(ids):
         pieces = sequences.lay_out(ids, "document", minimum=2)
         ids = pieces.ids
         rows = tf.data.Dataset.from_tensor_slices(
-            tuple(indexing.document_rows(pieces, batch_size, sequence_length, what))
+            tuple(
+                indexing.document_rows(
+                    pieces, batch_size=batch_size, sequence_length=sequence_length, what=what
+                )
+            )
         )
     else:
         ids = sequences.flat_ids(ids)
-        rows = _text_rows(len(ids), batch_size, sequence_length, what)
+        rows = _text_rows(
+            len(ids), batch_size=batch_size, sequence_length=sequence_length, what=what
+        )
     take = _taker(ids)
 
     def batch(starts, counts, reset):
-        tokens, weights = _padded(take, starts, counts, sequence_length)
-        targets, _ = _padded(take, starts + 1, counts, sequence_length)
+        tokens, weights = _padded(take, starts, counts, width=sequence_length)
+        targets, _ = _padded(take, starts + 1, counts, width=sequence_length)
         return {"tokens": tokens, "reset": reset}, targets, weights
 
     return in_background(rows.map(batch))
 
 
-def _text_rows(num_ids, batch_size, sequence_length, what):
+def _text_rows(num_ids, *, batch_size, sequence_length, what):
     """The twin of `indexing.text_rows` for every batch, which takes no memory."""
     import tensorflow as tf
 
-    length = indexing.row_length(num_ids, batch_size, sequence_length, what)
+    length = indexing.row_length(
+        num_ids, batch_size=batch_size, sequence_length=sequence_length, what=what
+    )
 
     def rows(batch):
         first = batch * sequence_length
@@ -156,7 +171,7 @@ def window_batches(
         [[2, 3, 4]] [5]
     """
     ids = sequences.flat_ids(ids)
-    count = indexing.window_count(len(ids), length, stride, batch_size)
+    count = indexing.window_count(len(ids), length=length, stride=stride, batch_size=batch_size)
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     import tensorflow as tf
 
@@ -220,11 +235,18 @@ def document_batches(
     take, starts, counts = _taker(pieces.ids), _constant(pieces.starts), _constant(pieces.counts)
 
     def batch(rows):
-        (start, count), (tokens, weights) = _rows(take, starts, counts, rows)
+        (start, count), (tokens, weights) = _rows(take, (starts, counts), rows)
         targets, _ = _padded(take, start + 1, count)
         return tokens, targets, weights
 
-    return _bucketed(batch, (pieces.counts,), batch_size, shuffle, seed, initial_epoch)
+    return _bucketed(
+        batch,
+        (pieces.counts,),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        initial_epoch=initial_epoch,
+    )
 
 
 def pair_batches(
@@ -285,13 +307,18 @@ def pair_batches(
     target_at = _constant(target.starts), _constant(target.counts)
 
     def batch(rows):
-        _, (source_ids, _) = _rows(take_source, *source_at, rows)
-        (start, count), (target_ids, weights) = _rows(take_target, *target_at, rows)
+        _, (source_ids, _) = _rows(take_source, source_at, rows)
+        (start, count), (target_ids, weights) = _rows(take_target, target_at, rows)
         labels, _ = _padded(take_target, start + 1, count)
         return {"source": source_ids, "target": target_ids}, labels, weights
 
     return _bucketed(
-        batch, (target.counts, source.counts), batch_size, shuffle, seed, initial_epoch
+        batch,
+        (target.counts, source.counts),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        initial_epoch=initial_epoch,
     )
 
 
@@ -321,7 +348,7 @@ def _taker(ids):
     return take
 
 
-def _padded(take, starts, counts, width=None):
+def _padded(take, starts, counts, *, width=None):
     """The twin of `indexing.take_padded` and `weights_of` on tensors."""
     import tensorflow as tf
 
@@ -332,11 +359,11 @@ def _padded(take, starts, counts, width=None):
     return tf.where(inside, ids, 0), tf.cast(inside, tf.float32)
 
 
-def _rows(take, starts, counts, rows):
+def _rows(take, at, rows):
     """Reads the pieces of the given numbers: their (start, count) and their padded ids."""
     import tensorflow as tf
 
-    at = tf.gather(starts, rows), tf.gather(counts, rows)
+    at = tuple(tf.gather(table, rows) for table in at)
     return at, _padded(take, *at)
 
 
@@ -348,14 +375,16 @@ def each_epoch(make, spec, initial_epoch):
     return tf.data.Dataset.from_generator(lambda: iter([make(next(epochs))]), output_signature=spec)
 
 
-def _bucketed(batch, keys, batch_size, shuffle, seed, initial_epoch):
+def _bucketed(batch, keys, *, batch_size, shuffle, seed, initial_epoch):
     """Maps `batch` over the numbers of the sequences of each batch, by length."""
     import tensorflow as tf
 
     number = len(keys[0])
 
     def order(epoch):
-        return indexing.epoch_order(keys, batch_size, seed, epoch if shuffle else None)
+        return indexing.epoch_order(
+            keys, batch_size=batch_size, seed=seed, epoch=epoch if shuffle else None
+        )
 
     def epoch_batches(rows):
         starts = tf.data.Dataset.range(0, number, batch_size)

@@ -114,7 +114,7 @@ def load(
             options["data_dir"] = data_dir
         corpus = loader(seed=seed, **options)
     else:
-        corpus = _load_own(_own_path(name_or_path), kind, seed, options)
+        corpus = _load_own(_own_path(name_or_path), kind=kind, seed=seed, options=options)
     if limit is not None:
         corpus = _first(corpus, limit)
     say(f"Corpus {corpus.name}: {corpus.source}")
@@ -159,24 +159,26 @@ def _exists(path):
         return False
 
 
-def _load_own(path, kind, seed, options):
+def _load_own(path, *, kind, seed, options):
     if isinstance(path, tuple):
-        return _own_items(path[0], "pairs", read_parallel(*path), seed, options)
+        return _own_items(path[0], "pairs", read_parallel(*path), seed=seed, options=options)
     if path.is_dir():
-        return _own_items(path, "documents", _read_folder(path), seed, options)
+        return _own_items(path, "documents", _read_folder(path), seed=seed, options=options)
     name = path.name.lower().removesuffix(".gz")
     if name.endswith(".jsonl"):
         fields = jsonl_fields(path)
         rows = list(read_jsonl(path, fields))
         if fields == ("text",):
-            return _own_items(path, "documents", [text for (text,) in rows], seed, options)
-        return _own_items(path, "pairs", rows, seed, options)
+            return _own_items(
+                path, "documents", [text for (text,) in rows], seed=seed, options=options
+            )
+        return _own_items(path, "pairs", rows, seed=seed, options=options)
     if name.endswith(".csv"):
         if kind is None and (texts := csv_documents(path)):
-            return _own_items(path, "documents", texts, seed, options)
-        return _own_items(path, "pairs", read_csv_pairs(path), seed, options)
+            return _own_items(path, "documents", texts, seed=seed, options=options)
+        return _own_items(path, "pairs", read_csv_pairs(path), seed=seed, options=options)
     if name.endswith(".tsv") or kind == "pairs":
-        return _own_items(path, "pairs", read_tab_separated(path), seed, options)
+        return _own_items(path, "pairs", read_tab_separated(path), seed=seed, options=options)
     _check_options(str(path), options, set())
     next(read_pieces(path, 4096))  # a file that is missing, empty or binary is refused at once
     return Corpus.of_text(
@@ -187,7 +189,7 @@ def _load_own(path, kind, seed, options):
     )
 
 
-def _own_items(path, kind, items, seed, options):
+def _own_items(path, kind, items, *, seed, options):
     """Makes a corpus of the user's documents or pairs; equal ones stay on one side."""
     _check_options(str(path), options, {"validation_split"})
     fraction = options.get("validation_split", 0.0)
@@ -195,7 +197,7 @@ def _own_items(path, kind, items, seed, options):
     splits, notes = {"train": items}, []
     if fraction:
         keys = items if kind == "documents" else connected_keys(items)
-        rest, held = hold_out(items, keys, round(len(items) * fraction), seed)
+        rest, held = hold_out(items, keys, round(len(items) * fraction), seed=seed)
         if not (rest and held):
             raise InputError(
                 f"A `validation_split` of {fraction} of the {len(items)} {kind} in {path} leaves "

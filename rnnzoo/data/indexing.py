@@ -56,7 +56,7 @@ def take(ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def take_padded(
-    ids: np.ndarray, starts: np.ndarray, counts: np.ndarray, width: int | None = None
+    ids: np.ndarray, starts: np.ndarray, counts: np.ndarray, *, width: int | None = None
 ) -> np.ndarray:
     """Reads pieces of different lengths into one array, padded on the right with 0.
 
@@ -95,7 +95,9 @@ def weights_of(counts: np.ndarray, width: int | None = None) -> np.ndarray:
 # --- Streams -----------------------------------------------------------------------------------
 
 
-def row_length(num_ids: int, batch_size: int, sequence_length: int, what: str = "the text") -> int:
+def row_length(
+    num_ids: int, *, batch_size: int, sequence_length: int, what: str = "the text"
+) -> int:
     """Says how many targets each row of a stream has.
 
     Row b reads the ids from `b * row_length` on; the last `(num_ids - 1) % batch_size` ids, fewer
@@ -134,7 +136,7 @@ def row_length(num_ids: int, batch_size: int, sequence_length: int, what: str = 
 
 
 def text_rows(
-    batch: int, length: int, batch_size: int, sequence_length: int
+    batch: int, *, length: int, batch_size: int, sequence_length: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Says what each row of a text's stream reads in one batch.
 
@@ -185,7 +187,7 @@ def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
 
 
 def document_rows(
-    documents: Pieces, batch_size: int, sequence_length: int, what: str = "the list"
+    documents: Pieces, *, batch_size: int, sequence_length: int, what: str = "the list"
 ) -> DocumentRows:
     """Shares documents out to the rows of a stream.
 
@@ -240,7 +242,7 @@ def _ranks(counts: np.ndarray) -> np.ndarray:
 # --- Shuffled batches --------------------------------------------------------------------------
 
 
-def window_count(num_ids: int, length: int, stride: int, batch_size: int) -> int:
+def window_count(num_ids: int, *, length: int, stride: int, batch_size: int) -> int:
     """Says how many windows a text has.
 
     Args:
@@ -274,7 +276,7 @@ def window_count(num_ids: int, length: int, stride: int, batch_size: int) -> int
     return count
 
 
-def epoch_order(keys: tuple, batch_size: int, seed: int, epoch: int | None) -> np.ndarray:
+def epoch_order(keys: tuple, *, batch_size: int, seed: int, epoch: int | None) -> np.ndarray:
     """Orders sequences for one epoch so that a batch holds sequences of similar length.
 
     All are shuffled, sorted by length within pools of 100 batches, and the batches shuffled; a

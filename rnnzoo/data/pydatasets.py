@@ -35,10 +35,14 @@ class StreamDataset(keras.utils.PyDataset):
         if sequences.is_documents(ids):
             pieces = sequences.lay_out(ids, "document", minimum=2)
             self._ids = pieces.ids
-            self._rows = indexing.document_rows(pieces, batch_size, sequence_length)
+            self._rows = indexing.document_rows(
+                pieces, batch_size=batch_size, sequence_length=sequence_length
+            )
         else:
             self._ids = sequences.flat_ids(ids)
-            self._length = indexing.row_length(len(self._ids), batch_size, sequence_length)
+            self._length = indexing.row_length(
+                len(self._ids), batch_size=batch_size, sequence_length=sequence_length
+            )
 
     @property
     def num_batches(self) -> int:
@@ -53,10 +57,13 @@ class StreamDataset(keras.utils.PyDataset):
             starts, counts, reset = (table[index] for table in self._rows)
         else:
             starts, counts, reset = indexing.text_rows(
-                index, self._length, self.batch_size, self.sequence_length
+                index,
+                length=self._length,
+                batch_size=self.batch_size,
+                sequence_length=self.sequence_length,
             )
-        tokens = indexing.take_padded(self._ids, starts, counts, self.sequence_length)
-        targets = indexing.take_padded(self._ids, starts + 1, counts, self.sequence_length)
+        tokens = indexing.take_padded(self._ids, starts, counts, width=self.sequence_length)
+        targets = indexing.take_padded(self._ids, starts + 1, counts, width=self.sequence_length)
         weights = indexing.weights_of(counts, self.sequence_length)
         return {"tokens": tokens, "reset": reset}, targets, weights
 
@@ -122,9 +129,9 @@ class PairDataset(keras.utils.PyDataset):
         self._epoch += 1
         self._order = indexing.epoch_order(
             (self._target.counts, self._source.counts),
-            self.batch_size,
-            self.seed,
-            self._epoch if self.shuffle else None,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            epoch=self._epoch if self.shuffle else None,
         )
 
     def __getitem__(self, index: int) -> tuple:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def random_resets(
-    stream: tf.data.Dataset, probability: float, seed: int = 0, initial_epoch: int = 0
+    stream: tf.data.Dataset, probability: float, *, seed: int = 0, initial_epoch: int = 0
 ) -> tf.data.Dataset:
     """Starts rows of a stream anew at random, beside those that start anew anyway.
 

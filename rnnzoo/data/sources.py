@@ -28,6 +28,7 @@ class Found(NamedTuple):
 def resolve(
     name: str,
     data_dir: str | Path | None,
+    *,
     find: Callable[[Path], Found | None],
     download: Callable[[], Found],
     package: Callable[[], Found | None] | None = None,
@@ -77,7 +78,7 @@ def resolve(
     )
 
 
-def fetch(url: str, path: Path, sha256: str, unpack: Callable[[bytes], bytes] = bytes) -> Path:
+def fetch(url: str, path: Path, *, sha256: str, unpack: Callable[[bytes], bytes] = bytes) -> Path:
     """Downloads a small file whose content is known, whole or not at all.
 
     Args:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Hashable, Sequence
 
 
-def hold_out(items: Sequence, keys: Sequence[str], count: int, seed: int) -> tuple[list, list]:
+def hold_out(items: Sequence, keys: Sequence[str], count: int, *, seed: int) -> tuple[list, list]:
     """Splits items in two; items with the same key stay together.
 
     Keys are ranked by the SHA-256 of seed and key, and the first are held out. So the split is

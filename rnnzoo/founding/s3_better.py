@@ -65,7 +65,7 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
     )
     with stop_on_interrupt(clock):
         model.fit(
-            random_resets(train, constants.reset_probability, seed),
+            random_resets(train, constants.reset_probability, seed=seed),
             epochs=constants.epochs,
             callbacks=[clock, rate, report],
             shuffle=False,  # the batches go on where the last ones ended

@@ -25,7 +25,12 @@ def arguments_of(
     """Returns the arguments of the `Vocabulary` that a layer has; see `Vocabulary.from_keras`."""
     if isinstance(layer, keras.layers.TextVectorization):
         config, lookup = layer.get_config(), layer._lookup_layer
-        _check_ids(layer, config.get("output_mode"), config.get("ngrams"), config.get("split"))
+        _check_ids(
+            layer,
+            output_mode=config.get("output_mode"),
+            ngrams=config.get("ngrams"),
+            split=config.get("split"),
+        )
         level = level or ("character" if config["split"] == "character" else "word")
         standard = config["standardize"]
         known = _STANDARDS.get(standard) if not callable(standard) else None
@@ -38,7 +43,7 @@ def arguments_of(
         found = known or (lowercase, punctuation)
     elif isinstance(layer, keras.layers.StringLookup):
         lookup, found = layer, (False, "whitespace")
-        _check_ids(layer, layer.output_mode, None, None)
+        _check_ids(layer, output_mode=layer.output_mode, ngrams=None, split=None)
         if layer.invert:
             raise InputError(f"The layer {layer.name!r} inverts ids; give the one that makes them.")
     else:
@@ -70,7 +75,7 @@ def arguments_of(
     }
 
 
-def _check_ids(layer, output_mode, ngrams, split):
+def _check_ids(layer, *, output_mode, ngrams, split):
     if output_mode != "int":
         raise InputError(
             f"The layer {layer.name!r} has the output_mode {output_mode!r}; a vocabulary needs "

@@ -63,14 +63,14 @@ def tables() -> Tables:
     seconds |= {*range(_V, _V + _V_COUNT), *range(_T + 1, _T + _T_COUNT)}
     ordered = sorted(pairs)
     return Tables(
-        np.array(list(decompositions), np.int32),
-        np.array(unstable, np.int32),
-        np.array(list(decompositions.values()), np.int32),
-        np.array(list(classes), np.int32),
-        np.array(list(classes.values()), np.int32),
-        np.array(ordered, np.int64),
-        np.array([pairs[pair] for pair in ordered], np.int32),
-        np.array(sorted(seconds), np.int32),
+        decomposed=np.array(list(decompositions), np.int32),
+        unstable=np.array(unstable, np.int32),
+        decompositions=np.array(list(decompositions.values()), np.int32),
+        classed=np.array(list(classes), np.int32),
+        classes=np.array(list(classes.values()), np.int32),
+        pairs=np.array(ordered, np.int64),
+        composites=np.array([pairs[pair] for pair in ordered], np.int32),
+        seconds=np.array(sorted(seconds), np.int32),
     )
 
 

@@ -78,7 +78,12 @@ class Vocabulary:
         normalization: str | None = "auto",
         keep_line_breaks: bool = False,
     ):
-        _check_rule(level, punctuation, normalization, keep_line_breaks)
+        _check_rule(
+            level,
+            punctuation=punctuation,
+            normalization=normalization,
+            keep_line_breaks=keep_line_breaks,
+        )
         self.tokens = tuple(tokens)
         self.level = level
         self.lowercase = bool(lowercase)
@@ -378,7 +383,7 @@ class Vocabulary:
         return " (the line break)"
 
     def encode_documents(
-        self, texts: Iterable[str], start: bool = True, end: bool = True
+        self, texts: Iterable[str], *, start: bool = True, end: bool = True
     ) -> list[np.ndarray]:
         """Turns documents into ids, each between a start and an end.
 
@@ -580,7 +585,7 @@ def _check_no_path(text, refused):
         raise InputError(f"{text!r} is the name of a file, not a text; read it first{_READ}")
 
 
-def _check_rule(level, punctuation, normalization, keep_line_breaks):
+def _check_rule(level, *, punctuation, normalization, keep_line_breaks):
     if level not in LEVELS:
         raise unknown_name("level", level, LEVELS)
     if punctuation not in tuple(text_rules.WORD_RULES):

@@ -94,9 +94,9 @@ def test_split_refuses(share):
 @given(st.integers(1, 6), st.integers(1, 7), st.integers(0, 40))
 def test_stream_targets_are_each_id_once(batch_size, sequence_length, extra):
     num_ids = batch_size * sequence_length + 1 + extra
-    length = indexing.row_length(num_ids, batch_size, sequence_length)
+    length = indexing.row_length(num_ids, batch_size=batch_size, sequence_length=sequence_length)
     batches = [
-        indexing.text_rows(k, length, batch_size, sequence_length)
+        indexing.text_rows(k, length=length, batch_size=batch_size, sequence_length=sequence_length)
         for k in range(-(-length // sequence_length))
     ]
     for row in range(batch_size):
@@ -114,7 +114,10 @@ def test_row_length_names_the_largest_that_fits():
         InputError, match="sequence_length of at most 9 or a batch_size of at most 4"
     ):
         indexing.row_length(100, batch_size=10, sequence_length=20)
-    assert indexing.row_length(100, 10, 9) == 9 and indexing.row_length(100, 4, 20) == 24
+    assert (
+        indexing.row_length(100, batch_size=10, sequence_length=9) == 9
+        and indexing.row_length(100, batch_size=4, sequence_length=20) == 24
+    )
     with pytest.raises(InputError, match="use a batch_size of at most 1"):
         indexing.row_length(5, batch_size=8, sequence_length=4)
     with pytest.raises(InputError, match="batch_size=1 with a sequence_length of at most 2"):
@@ -123,7 +126,7 @@ def test_row_length_names_the_largest_that_fits():
         indexing.row_length(1, batch_size=1, sequence_length=1)
     for sizes in ((0, 4), (4, -1), (2.5, 4)):
         with pytest.raises(InputError, match="at least 1"):
-            indexing.row_length(100, *sizes)
+            indexing.row_length(100, batch_size=sizes[0], sequence_length=sizes[1])
 
 
 @given(documents_strategy, st.integers(1, 7) | st.none())
@@ -147,9 +150,9 @@ def test_document_rows_walk_through_whole_documents(documents, batch_size, seque
     laid = sequences.lay_out(documents, "document", 2)
     if batch_size > len(documents):
         with pytest.raises(InputError, match=f"batch_size that fits is {len(documents)}"):
-            indexing.document_rows(laid, batch_size, sequence_length)
+            indexing.document_rows(laid, batch_size=batch_size, sequence_length=sequence_length)
         return
-    rows = indexing.document_rows(laid, batch_size, sequence_length)
+    rows = indexing.document_rows(laid, batch_size=batch_size, sequence_length=sequence_length)
     assert rows.starts.shape[1] == batch_size and rows.reset.dtype == np.int32
     assert (rows.reset[0] == 1).all()
     seen = []
@@ -174,7 +177,7 @@ def test_document_rows_walk_through_whole_documents(documents, batch_size, seque
 def test_document_rows_are_balanced():
     lengths = np.random.default_rng(0).integers(10, 500, 400)
     laid = sequences.lay_out([np.zeros(n, int) for n in lengths], "document", 2)
-    rows = indexing.document_rows(laid, 8, 16)
+    rows = indexing.document_rows(laid, batch_size=8, sequence_length=16)
     batches_of_row = (rows.counts > 0).sum(axis=0)
     assert batches_of_row.max() - batches_of_row.min() <= 1
 
@@ -210,11 +213,13 @@ def test_window_count_equals_brute_force(num_ids, length, stride):
     starts = [s for s in range(0, num_ids, stride) if s + length + 1 <= num_ids]
     if not starts:
         with pytest.raises(InputError, match=f"largest that fits is {num_ids - 1}"):
-            indexing.window_count(num_ids, length, stride, 1)
+            indexing.window_count(num_ids, length=length, stride=stride, batch_size=1)
         return
-    assert indexing.window_count(num_ids, length, stride, len(starts)) == len(starts)
+    assert indexing.window_count(
+        num_ids, length=length, stride=stride, batch_size=len(starts)
+    ) == len(starts)
     with pytest.raises(InputError, match=f"largest that fits is {len(starts)}"):
-        indexing.window_count(num_ids, length, stride, len(starts) + 1)
+        indexing.window_count(num_ids, length=length, stride=stride, batch_size=len(starts) + 1)
 
 
 @settings(max_examples=50)
@@ -225,9 +230,9 @@ def test_window_count_equals_brute_force(num_ids, length, stride):
 )
 def test_epoch_order_is_a_permutation_sorted_within_batches(lengths, batch_size, epoch):
     keys = tuple(np.array(lengths).T)
-    order = indexing.epoch_order(keys, batch_size, seed=5, epoch=epoch)
+    order = indexing.epoch_order(keys, batch_size=batch_size, seed=5, epoch=epoch)
     assert sorted(order) == list(range(len(lengths)))
-    assert (order == indexing.epoch_order(keys, batch_size, seed=5, epoch=epoch)).all()
+    assert (order == indexing.epoch_order(keys, batch_size=batch_size, seed=5, epoch=epoch)).all()
     for at in range(0, len(order), batch_size):
         batch = [lengths[i] for i in order[at : at + batch_size]]
         assert batch == sorted(batch)  # by the first key, then the second
@@ -238,14 +243,16 @@ def test_epoch_order_is_a_permutation_sorted_within_batches(lengths, batch_size,
 def test_epochs_and_seeds_have_their_own_order():
     keys = (np.arange(1000),)
     orders = [
-        indexing.epoch_order(keys, 10, seed, epoch) for seed in range(2) for epoch in (0, 1, 2)
+        indexing.epoch_order(keys, batch_size=10, seed=seed, epoch=epoch)
+        for seed in range(2)
+        for epoch in (0, 1, 2)
     ]
     assert len({order.tobytes() for order in orders}) == 6
 
 
 def test_batches_have_little_padding():
     lengths = np.random.default_rng(0).geometric(1 / 200, 20_000)
-    order = indexing.epoch_order((lengths,), 32, seed=0, epoch=0)
+    order = indexing.epoch_order((lengths,), batch_size=32, seed=0, epoch=0)
     used = lengths.sum() / (32 * lengths[order].reshape(-1, 32).max(axis=1).sum())
     used_in_any_order = lengths.sum() / (32 * lengths.reshape(-1, 32).max(axis=1).sum())
     assert used > 0.9 and used_in_any_order < 0.3

@@ -36,7 +36,7 @@ def test_fetch_writes_what_it_checked(served, tmp_path):
     folder, url = served
     (folder / "a.txt").write_bytes(b" text ")
     path = tmp_path / "new" / "a.txt"
-    assert sources.fetch(f"{url}/a.txt", path, sha256(b"text"), bytes.strip) == path
+    assert sources.fetch(f"{url}/a.txt", path, sha256=sha256(b"text"), unpack=bytes.strip) == path
     assert path.read_bytes() == b"text"
 
 
@@ -44,7 +44,7 @@ def test_fetch_leaves_nothing_when_the_content_is_another(served, tmp_path):
     folder, url = served
     (folder / "a.txt").write_bytes(b"changed")
     with pytest.raises(InputError, match="has changed"):
-        sources.fetch(f"{url}/a.txt", tmp_path / "new" / "a.txt", sha256(b"text"))
+        sources.fetch(f"{url}/a.txt", tmp_path / "new" / "a.txt", sha256=sha256(b"text"))
     assert not (tmp_path / "new").exists()
 
 

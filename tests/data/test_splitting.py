@@ -8,7 +8,7 @@ words = st.lists(st.text("abc", max_size=2), max_size=30)
 
 @given(items=words, count=st.integers(0, 30), seed=st.integers(0, 5), data=st.data())
 def test_hold_out_keeps_copies_together_and_ignores_the_order(items, count, seed, data):
-    rest, held = hold_out(items, items, count, seed)
+    rest, held = hold_out(items, items, count, seed=seed)
     assert sorted(rest + held) == sorted(items)
     assert not set(rest) & set(held)
     assert len(held) <= count
@@ -16,7 +16,7 @@ def test_hold_out_keeps_copies_together_and_ignores_the_order(items, count, seed
     if singles >= count:  # then copies cannot get in the way of the exact count
         assert len(held) == count
     shuffled = data.draw(st.permutations(items))
-    assert hold_out(shuffled, shuffled, count, seed) == (rest, held)
+    assert hold_out(shuffled, shuffled, count, seed=seed) == (rest, held)
 
 
 def test_hold_out_is_pinned():

@@ -103,7 +103,7 @@ def test_score_equals_the_model(level, request):
     scores = loaded.score(tf.constant(texts))
     assert scores["nats"].dtype == tf.float32 and scores["tokens"].dtype == tf.int32
     for text, nats, tokens in zip(texts, scores["nats"], scores["tokens"], strict=True):
-        ids = v.encode_documents([text], level == "words", level == "words")[0]
+        ids = v.encode_documents([text], start=level == "words", end=level == "words")[0]
         assert tokens == len(ids) - 1
         expected = nats_of(model(ids[None, :-1])[0], ids[1:])
         assert float(nats) == pytest.approx(expected, rel=1e-4)

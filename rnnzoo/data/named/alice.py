@@ -37,10 +37,10 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
         return found and Found(partial(read_pieces, found), str(found))
 
     def download():
-        path = fetch(_URL, download_folder() / "alice.txt", _SHA256, _plain)
+        path = fetch(_URL, download_folder() / "alice.txt", sha256=_SHA256, unpack=_plain)
         return Found(partial(read_pieces, path), f"{_URL}, downloaded")
 
-    reader, where = resolve("alice", data_dir, find, download)
+    reader, where = resolve("alice", data_dir, find=find, download=download)
     return Corpus.of_known_text(reader, name="alice", where=where, about=ABOUT, sha256=_SHA256)
 
 

@@ -79,7 +79,7 @@ def load(
     raw = read["train"]()
     if not raw:
         raise InputError(f"There is no training review in {where}; fetch the corpus again.")
-    train, validation, keys = _split(raw, round(len(raw) / 10), seed, clean)
+    train, validation, keys = _split(raw, count=round(len(raw) / 10), seed=seed, clean=clean)
 
     source, notes = f"{len(raw):,} training reviews from {where}.", []
     if len(raw) != _TRAINING_REVIEWS:
@@ -98,7 +98,7 @@ def load(
         held = set(_tidied(validation + tests))
         both = [*train, *more]
         kept = [text for text, key in zip(both, _tidied(both), strict=True) if key not in held]
-        train, _, keys = _split(kept, 0, seed, clean)
+        train, _, keys = _split(kept, count=0, seed=seed, clean=clean)
         keys |= set(_tidied(validation))
         notes.append(
             f"{len(both) - len(kept):,} of the {len(both):,} training and unlabelled reviews occur "
@@ -106,7 +106,7 @@ def load(
         )
 
     def other(split):
-        documents, _, other_keys = _split(read[split](), 0, seed, clean)
+        documents, _, other_keys = _split(read[split](), count=0, seed=seed, clean=clean)
         if shared := len(keys & other_keys):
             corpus.note(f"{shared:,} reviews of {split} occur in train or validation too.")
         return documents
@@ -156,10 +156,10 @@ def _read_word_index(path):
     return index
 
 
-def _split(raw: list[str], count: int, seed: int, clean: bool):
+def _split(raw: list[str], *, count: int, seed: int, clean: bool):
     """Holds `count` reviews out; also returns the set of their tidied texts."""
     tidied = _tidied(raw)
-    rest, held = hold_out(tidied if clean else raw, tidied, count, seed)
+    rest, held = hold_out(tidied if clean else raw, tidied, count, seed=seed)
     return rest, held, set(tidied)
 
 

@@ -46,10 +46,10 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     def download():
         folder = download_folder() / "multi30k"
         for name, sha256 in _SHA256.items():
-            fetch(f"{_URL}/{name}", folder / name, sha256)
+            fetch(f"{_URL}/{name}", folder / name, sha256=sha256)
         return Found(folder, f"{_URL}, downloaded")
 
-    folder, where = resolve("multi30k_en_de", data_dir, find, download)
+    folder, where = resolve("multi30k_en_de", data_dir, find=find, download=download)
     splits = {
         split: read_parallel(*(find_file(folder, (f"{file}.{end}",)) for end in ("en", "de")))
         for split, file in _SPLITS.items()

@@ -46,17 +46,17 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 
     def download():
         path = download_folder() / "spa-eng.txt"
-        fetch(_URL, path, _SHA256, _unzip_spanish)
+        fetch(_URL, path, sha256=_SHA256, unpack=_unzip_spanish)
         return Found(path, f"{_URL}, downloaded")
 
-    path, where = resolve("spa_eng", data_dir, find, download)
+    path, where = resolve("spa_eng", data_dir, find=find, download=download)
     rows = read_tab_separated(path)
     pairs = list(dict.fromkeys(rows))
     notes = []
     if copies := len(rows) - len(pairs):
         notes.append(f"{copies:,} repeated pairs left out.")
-    train, held = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed)
-    validation, test = hold_out(held, connected_keys(held), len(held) // 2, seed)
+    train, held = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed=seed)
+    validation, test = hold_out(held, connected_keys(held), len(held) // 2, seed=seed)
     notes.append(
         f"Held out: 5 % of the pairs, half as validation ({len(validation):,}), half as test "
         f"({len(test):,}), drawn with the seed {seed} by sentences: none, English or Spanish, "

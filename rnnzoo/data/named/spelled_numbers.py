@@ -60,7 +60,13 @@ def load(
         )
     check_fraction(repeats=repeats)
     train, validation = (
-        _pairs(count, min_digits, max_digits, repeats, np.random.default_rng([seed, stream]))
+        _pairs(
+            count,
+            min_digits=min_digits,
+            max_digits=max_digits,
+            repeats=repeats,
+            random=np.random.default_rng([seed, stream]),
+        )
         for stream, count in enumerate((samples, validation_samples))
     )
     known = set(train)
@@ -81,18 +87,18 @@ def load(
     )
 
 
-def _pairs(count, min_digits, max_digits, repeats, random):
+def _pairs(count, *, min_digits, max_digits, repeats, random):
     lengths = random.integers(min_digits, max_digits, size=count, endpoint=True)
     digits = random.integers(0, 10, size=lengths.sum(), dtype=np.uint8) + ord("0")
     ends = lengths.cumsum()
     if repeats:
-        _repeat(digits, lengths, ends, repeats, random)
+        _repeat(digits, lengths, ends, repeats=repeats, random=random)
     digits = digits.tobytes().decode("ascii")
     targets = [digits[start:end] for start, end in zip(ends - lengths, ends, strict=True)]
     return [(target.translate(_SPELL).rstrip(), target) for target in targets]
 
 
-def _repeat(digits, lengths, ends, repeats, random):
+def _repeat(digits, lengths, ends, *, repeats, random):
     """Makes digits of a share of the numbers those of some places before, in place."""
     chosen = np.flatnonzero(random.random(len(lengths)) < repeats)
     periods = random.integers(1, PERIODS, size=len(chosen), endpoint=True)

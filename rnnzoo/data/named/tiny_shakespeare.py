@@ -46,7 +46,7 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     def download():
         return _joined(download_tfds(name, _TFDS_SPLITS, _URL))
 
-    reader, where = resolve(name, data_dir, find, download)
+    reader, where = resolve(name, data_dir, find=find, download=download)
     return Corpus.of_known_text(reader, name=name, where=where, about=ABOUT, sha256=_SHA256)
 
 
