@@ -62,7 +62,9 @@ def main(
             if beam_width is not None:
                 raise InputError(f"{model} writes by drawing tokens; leave out --beam-width.")
             longest = 200 if max_new_tokens is None else max_new_tokens
-            written = loaded.generate(texts, longest, sampler, temperature, seed)
+            written = loaded.generate(
+                texts, longest, sampler=sampler, temperature=temperature, seed=seed
+            )
             results = [
                 joined(loaded.vocabulary, *pair) for pair in zip(texts, written, strict=True)
             ]

@@ -4,23 +4,20 @@
 """
 
 import os
-from functools import partial
 from typing import Any
 
 import keras
 
 from rnnzoo.errors import InputError
-from rnnzoo.generation.translate import check_search
+from rnnzoo.generation.beam import check_search
 from rnnzoo.layers.recurrent import FastLoop
-from rnnzoo.models.base import ZooModel
-from rnnzoo.models.language_model import LanguageModel
-from rnnzoo.models.seq2seq import Seq2Seq
 
 
 def export(
-    model: LanguageModel | Seq2Seq,
+    model: keras.Model,
     filepath: str | os.PathLike,
     format: str = "tf_saved_model",
+    *,
     verbose: bool | None = None,
     input_signature: list[Any] | None = None,
     use_cudnn: bool = False,
@@ -31,7 +28,7 @@ def export(
     """Exports a model; `rnnzoo.models.base.ZooModel.export` describes it.
 
     Args:
-        model: A `LanguageModel` or a `Seq2Seq`.
+        model: A model that gives its `export_endpoints`.
         filepath: Where to write.
         format: The format.
         verbose: Whether to print what was written where.
@@ -47,54 +44,43 @@ def export(
             cannot be written.
     """
     backend = keras.config.backend()
-    is_language_model = isinstance(model, LanguageModel)
-    if is_language_model:
-        knows_text = model.vocabulary is not None
-        ids = keras.InputSpec("int32", (None, None))
-    else:
-        knows_text = None not in (model.source_vocabulary, model.target_vocabulary)
-        ids = {name: keras.InputSpec("int32", (None, None)) for name in ("source", "target")}
+    names = list(model.export_endpoints())
+    knows_text = names != ["serve"]
     check_search(beam_width, length_penalty)
-    if beam_width > 1 and (is_language_model or not knows_text or format != "tf_saved_model"):
+    if beam_width > 1 and ("translate" not in names or format != "tf_saved_model"):
         raise InputError(
             f"`beam_width` ({beam_width}) goes with the endpoint `translate`, which only a "
             "SavedModel of an encoder-decoder with vocabularies has; leave it out."
         )
-    input_signature = [ids] if input_signature is None else input_signature
-    if format != "tf_saved_model" or (backend != "tensorflow" and not knows_text):
-        keras.Model.export(
-            portable_copy(model, use_cudnn), filepath, format, verbose, input_signature, **kwargs
-        )
-        return
-    if backend != "tensorflow":
+    keras_writes = format != "tf_saved_model" or (backend != "tensorflow" and not knows_text)
+    if not keras_writes and backend != "tensorflow":
         raise InputError(
             "A SavedModel that reads and writes text is exported on TensorFlow, but Keras runs on "
             f"{backend}; save the model, load it in a process with the environment "
             "variable KERAS_BACKEND=tensorflow, and export it there."
         )
-    if kwargs:
+    if kwargs and not keras_writes:
         raise TypeError(f"export got unexpected keyword arguments: {', '.join(kwargs)}.")
-    from rnnzoo.export import endpoints
+    copy = portable_copy(model, use_cudnn)
+    endpoints = copy.export_endpoints()
+    if input_signature is None:
+        input_signature = [endpoints["serve"]["inputs"]]
+    if keras_writes:
+        keras.Model.export(copy, filepath, format, verbose, input_signature, **kwargs)
+        return
+    from rnnzoo.export.endpoints import make_endpoints
     from rnnzoo.export.writing import write_saved_model
 
-    if not knows_text:
-        make = endpoints.id_endpoints
-    elif is_language_model:
-        make = endpoints.language_model_endpoints
-    else:
-        make = partial(
-            endpoints.seq2seq_endpoints, beam_width=beam_width, length_penalty=length_penalty
-        )
-    module, signatures = make(portable_copy(model, use_cudnn), input_signature)
+    endpoints["serve"] = {"inputs": input_signature}
+    if "translate" in endpoints:
+        endpoints["translate"] |= {"beam_width": beam_width, "length_penalty": length_penalty}
+    module, signatures = make_endpoints(copy, endpoints)
     write_saved_model(module, signatures, filepath)
     if verbose is not False:
-        print(
-            f"Exported to {str(filepath)!r}: a SavedModel with the endpoints "
-            f"{', '.join(name for name in signatures if name != 'serving_default')}."
-        )
+        print(f"Exported to {str(filepath)!r}: a SavedModel with the endpoints {', '.join(names)}.")
 
 
-def portable_copy(model: ZooModel, use_cudnn: bool = False) -> ZooModel:
+def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
     """Rebuilds a model so that its graph runs on any machine.
 
     The copy has the weights but nothing of the training, computes in float32 whatever the policy

@@ -1,4 +1,4 @@
-"""Pieces of the endpoints: texts to padded ids, written ids to texts, summed nats."""
+"""Pieces of the endpoints: texts to ids, and generated ids to texts."""
 
 import tensorflow as tf
 
@@ -10,10 +10,10 @@ def require(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operat
     return tf.debugging.Assert(condition, [message, *values])
 
 
-def with_marks(
+def with_special_tokens(
     ids: tf.RaggedTensor, start_id: int | None = None, end_id: int | None = None
 ) -> tf.RaggedTensor:
-    """Puts the start before and the end after every row, where there is such a mark.
+    """Puts the start before and the end after every row, where there is such a token.
 
     Args:
         ids: int32, ragged `(batch, None)`.
@@ -24,7 +24,7 @@ def with_marks(
         int32, ragged `(batch, None)`.
 
     Example:
-        >>> with_marks(tf.ragged.constant([[5], [6, 7]]), start_id=1).to_list()
+        >>> with_special_tokens(tf.ragged.constant([[5], [6, 7]]), start_id=1).to_list()
         [[1, 5], [1, 6, 7]]
     """
     rows = ids.nrows()
@@ -33,35 +33,30 @@ def with_marks(
     return tf.concat([*before, ids, *after], axis=1) if before or after else ids
 
 
-def written_text(graph_vocabulary: GraphVocabulary, written: tf.Tensor) -> tf.Tensor:
-    """Reads written ids, up to the first end of each row.
+def generated_text(
+    graph_vocabulary: GraphVocabulary,
+    tokens: tf.Tensor,
+    *,
+    prompt: tf.Tensor | None = None,
+    before: tf.RaggedTensor | None = None,
+) -> tf.Tensor:
+    """Turns generated ids into texts, up to the first end of each row.
 
     Args:
-        graph_vocabulary: The `GraphVocabulary` of what was written.
-        written: int32 `(batch, steps)`.
+        graph_vocabulary: The `GraphVocabulary` of the ids.
+        tokens: int32 `(batch, steps)`.
+        prompt: The texts that were continued `(batch,)`, if any.
+        before: Their ids, ragged `(batch, None)`.
 
     Returns:
-        Texts, `(batch,)`.
+        Texts, `(batch,)`, which can be appended to the prompts.
     """
-    end_id = graph_vocabulary.vocabulary.end_id
-    if end_id is None:
-        return graph_vocabulary.decode(written)
-    ends_so_far = tf.cumsum(tf.cast(tf.equal(written, end_id), tf.int32), axis=1)
-    return graph_vocabulary.decode(tf.ragged.boolean_mask(written, ends_so_far == 0))
-
-
-def summed_nats(logits: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Sums the surprise of each row.
-
-    Args:
-        logits: float32 `(batch, time, vocabulary)`.
-        labels: The tokens that came, int32 `(batch, time)`, right-padded.
-        counts: Real length of each row, `(batch,)`.
-
-    Returns:
-        `{"nats": float32 (batch,), "tokens": int32 (batch,)}`.
-    """
-    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # (B, T)
-    real = tf.sequence_mask(counts, tf.shape(labels)[1])
-    nats = tf.reduce_sum(tf.where(real, nats, 0.0), axis=1)
-    return {"nats": nats, "tokens": tf.cast(counts, tf.int32)}
+    vocabulary = graph_vocabulary.vocabulary
+    if vocabulary.end_id is not None:
+        ends_so_far = tf.cumsum(tf.cast(tf.equal(tokens, vocabulary.end_id), tf.int32), axis=1)
+        tokens = tf.ragged.boolean_mask(tokens, ends_so_far == 0)
+    if prompt is None or vocabulary.level == "character":
+        return graph_vocabulary.decode(tokens)
+    text = graph_vocabulary.decode(tokens, after=before)
+    spaced = tf.strings.regex_full_match(prompt, r"(?s).*[\s\p{Z}]")
+    return tf.where(spaced, tf.strings.regex_replace(text, "^ ", ""), text)

@@ -7,7 +7,8 @@ from keras import ops
 from rnnzoo.errors import check_positive
 from rnnzoo.evaluation.metrics import Perplexity
 from rnnzoo.generation.compiled import compile_function
-from rnnzoo.generation.loop import generation_loop
+from rnnzoo.generation.generate import compiled_loop
+from rnnzoo.generation.protocol import Decodable, TokenRules
 from rnnzoo.generation.samplers import GreedySampler
 from rnnzoo.layers import LSTM, AttentionCell
 from rnnzoo.models.base import ZooModel
@@ -164,15 +165,9 @@ class WordModel(ZooModel):
         Returns:
             int32 `(length,)`, without the first.
         """
-
-        def run(tokens, uniforms):
-            logits, state = self.step(tokens, self.get_initial_state(1))
-            steps = ops.shape(uniforms)[0]
-            return generation_loop(self.step, GreedySampler(), logits, state, uniforms, steps)
-
-        uniforms = np.zeros((length, 1), "float32")  # not used: nothing is drawn
-        write = self._compiled("write", lambda: compile_function(self, run))
-        written = write(np.array([first], "int32"), uniforms)
+        run, _ = compiled_loop(_DecodableWords(self), GreedySampler())
+        nothing_is_drawn = np.zeros((length, 1), "float32")
+        written = run(np.array([first], "int32"), nothing_is_drawn, np.array([length], "int32"))
         return ops.convert_to_numpy(written)[0]
 
     def get_config(self):
@@ -180,3 +175,17 @@ class WordModel(ZooModel):
         names = ("vocabulary_size", "embedding_dim", "attention_length", "trainable_initial_state")
         own = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **own, "units": list(self.units)}
+
+
+class _DecodableWords(Decodable):
+    """S2's network; its inputs are the first ids, `(batch,)`. No id is suppressed, none ends."""
+
+    def __init__(self, model):
+        super().__init__(model, TokenRules(model.vocabulary_size))
+
+    def start(self, inputs, attention=False):
+        (tokens,) = inputs
+        return self.model.step(tokens, self.model.get_initial_state(ops.shape(tokens)[0]))
+
+    def step(self, tokens, state, attention=False):
+        return self.model.step(tokens, state)

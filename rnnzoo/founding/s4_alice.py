@@ -305,7 +305,9 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
 
     def write(temperature):
         sampler, temperature = ("greedy", None) if temperature == 0 else (None, temperature)
-        return model.generate(seed_text, constants.sample_length, sampler, temperature, seed)
+        return model.generate(
+            seed_text, constants.sample_length, sampler=sampler, temperature=temperature, seed=seed
+        )
 
     folder.curve("training_loss", "validation_loss", x="minutes", ylabel="nats per character")
     book = vocabulary.decode(training_ids)

@@ -13,8 +13,9 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.generation.compiled import compile_function
-from rnnzoo.generation.loop import generation_loop
-from rnnzoo.generation.samplers import get_sampler
+from rnnzoo.generation.generate import compiled_loop
+from rnnzoo.generation.protocol import Decodable, TokenRules
+from rnnzoo.generation.samplers import get_sampler, with_penalties
 
 
 class Writer:
@@ -35,7 +36,7 @@ class Writer:
 
     def __init__(self, model, vocabulary, shortest=1):
         self.model, self.vocabulary, self.shortest = model, vocabulary, shortest
-        self._compiled = {}
+        self.decodable = _DecodableStack(model, TokenRules(len(vocabulary)))
 
     def write(self, phrase, length, sampler=None, temperature=None, seed=0):
         """Writes on from a phrase.
@@ -54,13 +55,12 @@ class Writer:
             InputError: If the phrase is too short or has unknown characters.
         """
         self.check(phrase)
-        sampler = get_sampler(sampler, temperature)
-        key = repr(sampler)
-        if key not in self._compiled:
-            self._compiled[key] = compile_function(self.model, self._loop(sampler))
+        run, numbers = compiled_loop(
+            self.decodable, with_penalties(get_sampler(sampler, temperature))
+        )
         tokens = self.vocabulary.encode(phrase)[:, None]  # (P, 1)
         uniforms = np.random.default_rng(seed).random((length, 1), "float32")
-        written = self._compiled[key](tokens, uniforms)  # (1, N)
+        written = run(tokens, uniforms, np.array([length], "int32"), *numbers)  # (1, N)
         return self.vocabulary.decode(ops.convert_to_numpy(written)[0])
 
     def check(self, phrase):
@@ -72,33 +72,40 @@ class Writer:
             )
         self.vocabulary.encode(phrase)
 
-    def _loop(self, sampler):
-        def run(tokens, uniforms):
-            length, rows = ops.shape(tokens)[0], ops.shape(tokens)[1]
-            state = [
-                part
-                for layer in self._recurrent()
-                for part in keras.tree.flatten(layer.get_initial_state(rows))
-            ]
-            logits = ops.zeros((rows, len(self.vocabulary)))
 
-            def read_one(position, logits, *state):
-                logits, state = self._step(ops.take(tokens, position, axis=0), list(state))
-                return (position + 1, logits, *state)
+class _DecodableStack(Decodable):
+    """A stack of layers; its inputs are phrases of one length, step-major, ids (P, B)."""
 
-            start = (ops.convert_to_tensor(0, "int32"), logits, *state)
-            _, logits, *state = ops.while_loop(lambda at, *_: at < length, read_one, start)
-            return generation_loop(
-                self._step, sampler, logits, state, uniforms, ops.shape(uniforms)[0]
-            )
+    def __init__(self, model, rules):
+        super().__init__(model, rules)
+        self._functions = {}  # one for each kind of sampler
 
-        return run
+    def compiled(self, key, function):
+        if key not in self._functions:
+            self._functions[key] = compile_function(self.model, function)
+        return self._functions[key]
 
-    def _recurrent(self):
-        return [layer for layer in self.model.layers if isinstance(layer, keras.layers.RNN)]
+    def start(self, inputs, attention=False):
+        """Reads the phrase id by id."""
+        (tokens,) = inputs
+        length, rows = ops.shape(tokens)[0], ops.shape(tokens)[1]
+        state = [
+            part
+            for layer in self.model.layers
+            if isinstance(layer, keras.layers.RNN)
+            for part in keras.tree.flatten(layer.get_initial_state(rows))
+        ]
 
-    def _step(self, tokens, state):
-        """Reads one character a row, (B,): the logits of the next (B, V), and the new state."""
+        def read_one(position, logits, *state):
+            logits, state = self.step(ops.take(tokens, position, axis=0), list(state))
+            return (position + 1, logits, *state)
+
+        first = (ops.convert_to_tensor(0, "int32"), ops.zeros((rows, self.rules.size)), *state)
+        _, logits, *state = ops.while_loop(lambda at, *_: at < length, read_one, first)
+        return logits, state
+
+    def step(self, tokens, state, attention=False):
+        """Reads one id a row, (B,): the logits of the next (B, V), and the new state."""
         values, state, new_state = tokens, list(state), []
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.RNN):

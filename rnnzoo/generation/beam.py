@@ -1,28 +1,26 @@
-"""Beam search: the few likeliest beginnings of each translation are followed side by side."""
+"""Beam search: the few likeliest beginnings of each text are followed side by side."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo.generation.generate import never_written
+from rnnzoo.errors import InputError, check_positive
+from rnnzoo.generation.protocol import NEVER, Decodable, cast_like, take_rows
+from rnnzoo.generation.samplers.checks import is_number
 from rnnzoo.typing import Tensor
-
-if TYPE_CHECKING:
-    from rnnzoo.models.seq2seq import Seq2Seq
-
-NEVER = -1e9  # far below the log-probability of anything that can be written
 
 
 def length_penalty(length: float | Tensor, alpha: float | Tensor) -> float | Tensor:
-    """What a log-probability is divided by, so that short translations win less often.
+    """Computes what a log-probability is divided by, so that short texts win less often.
 
     Args:
         length: Number of tokens, the end token included.
-        alpha: 0 for no penalty; the more, the longer the translations.
+        alpha: 0 for no penalty; the more, the longer the texts.
 
     Returns:
         `((5 + length) / 6) ** alpha`.
@@ -37,10 +35,37 @@ def length_penalty(length: float | Tensor, alpha: float | Tensor) -> float | Ten
     return ((5.0 + length) / 6.0) ** alpha
 
 
+def check_search(beam_width: int, length_penalty: float, n_best: int | None = None) -> None:
+    """Checks the options of beam search.
+
+    Raises:
+        InputError: If the width is not a whole number of at least 1, the penalty not a finite
+            number of at least 0, or more texts are asked for than are followed.
+    """
+    check_positive(beam_width=beam_width, n_best=n_best)
+    if not is_number(length_penalty) or not 0 <= length_penalty < math.inf:
+        raise InputError(
+            "`length_penalty` must be a finite number of at least 0 (0 for none, 0.6 is usual), "
+            f"not {length_penalty!r}."
+        )
+    if n_best is not None and n_best > beam_width:
+        raise InputError(
+            f"`n_best` ({n_best}) is more than `beam_width` ({beam_width}); follow at least as "
+            "many hypotheses as you want to have."
+        )
+
+
 def beam_search(
-    model: Seq2Seq, source: Tensor, room: Tensor, num_tokens: Tensor, alpha: Tensor, width: int
+    model: Decodable,
+    inputs: Any,
+    *,
+    limits: Tensor,
+    room: Tensor,
+    alpha: Tensor,
+    width: int,
+    n_best: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """Finds the translation with the highest log-probability over length penalty.
+    """Finds the texts with the highest log-probability over length penalty.
 
     At each step the live hypotheses are continued by every token. Those of the `width` likeliest
     continuations that end are done; the `width` likeliest that do not end live on. A row is ready
@@ -48,125 +73,105 @@ def beam_search(
     is greedy search; with one that cuts nothing off, exhaustive search.
 
     Args:
-        model: The encoder-decoder.
-        source: Token ids, int32 `(batch, source_length)`, right-padded with 0.
-        room: Any int32 vector; its length is the capacity of the output.
-        num_tokens: The most tokens to write, an integer tensor of at most the capacity.
+        model: What is decoded.
+        inputs: What its `start` reads.
+        limits: The most tokens of each row, int32 `(batch,)`, at most the capacity.
+        room: Any vector; its length is the capacity of the output.
         alpha: The exponent of `length_penalty`, at least 0, a float32 tensor.
         width: The number of hypotheses that are followed, a Python int.
+        n_best: How many texts are wanted of each row, at most `width`, a Python int.
 
     Returns:
-        Tokens of the best hypothesis, int32 `(batch, capacity)`, filled up with 0 after the end
-        token; and its log-probability over its penalty, float32 `(batch,)`. Where none has ended
-        after `num_tokens`, the best live one. Padding, start and unknown tokens are never written,
-        and the other probabilities sum to one without them.
+        Tokens, int32 `(batch, n_best, capacity)`, filled up with 0 after the end token; and their
+        log-probabilities over their penalties, float32 `(batch, n_best)`, below half of `NEVER`
+        where there are fewer texts. Where too few have ended within the limit, the best live ones
+        follow. Suppressed ids are never written, and the other probabilities sum to one.
     """
-    size = model.target_vocabulary_size
-    banned = never_written(model.target_vocabulary, size)
-    banned[[0, model.start_id]] = NEVER  # padding and start, also without a vocabulary
-    banned = ops.convert_to_tensor(banned)
-    capacity, batch_size = ops.shape(room)[0], ops.shape(source)[0]
+    size, end_id = model.rules.size, model.rules.end_id
+    logits, state = model.start(inputs)
+    batch_size, capacity = ops.shape(logits)[0], ops.shape(room)[0]
+    rows = ops.arange(batch_size, dtype="int32")
+    logits, state = take_rows((logits, state), ops.repeat(rows, width))  # (B * K, ...)
     positions = ops.arange(capacity, dtype="int32")  # (N,)
-    first_of_row = ops.expand_dims(ops.arange(batch_size, dtype="int32") * width, -1)  # (B, 1)
-    num_tokens = ops.cast(num_tokens, "int32")
-    most = length_penalty(ops.cast(num_tokens, "float32"), alpha)
-
-    memory, state = model.encode(source)
-    memory = keras.tree.map_structure(lambda each: ops.repeat(each, width, axis=0), memory)
-    state = [ops.repeat(each, width, axis=0) for each in state]  # (B * K, units)
+    first_of_row = ops.expand_dims(rows * width, -1)  # (B, 1)
+    limits = ops.cast(limits, "int32")
+    largest_penalty = length_penalty(ops.cast(limits, "float32"), alpha)  # (B,)
     # All hypotheses of a row are the same at first: only one of them may go on.
-    start = np.full((1, width), NEVER, "float32")
-    start[0, 0] = 0.0
-    live = ops.repeat(ops.convert_to_tensor(start), batch_size, axis=0)  # (B, K) log-probabilities
+    only_first = np.full((1, width), NEVER, "float32")
+    only_first[0, 0] = 0.0
+    live = ops.repeat(ops.convert_to_tensor(only_first), batch_size, axis=0)  # (B, K)
     written = ops.zeros((batch_size, width, capacity), "int32")
-    token = ops.full((batch_size * width,), model.start_id, "int32")
-    best = ops.full((batch_size,), NEVER, "float32")  # the score of what is `chosen`
-    chosen = ops.zeros((batch_size, capacity), "int32")
+    best = ops.full((batch_size, n_best), NEVER, "float32")  # the scores of what is `chosen`
+    chosen = ops.zeros((batch_size, n_best, capacity), "int32")
     done = ops.zeros((batch_size,), "int32")  # how many hypotheses have ended
 
-    def ready(live, best, done):
-        cannot_win = ops.max(live, axis=-1) / most <= best  # it only falls, divided by `most`
-        return ops.logical_or(done >= width, cannot_win)
+    def ready(position, live, best, done):
+        # A live log-probability only falls, and is divided by the largest penalty at most.
+        cannot_win = ops.max(live, axis=-1) / largest_penalty <= best[:, -1]
+        enough = ops.logical_or(done >= width, cannot_win)
+        return ops.logical_or(enough, position >= limits)  # (B,)
 
-    def more(position, live, written, token, best, chosen, done, *state):
-        unfinished = ops.logical_not(ops.all(ready(live, best, done)))
-        return ops.logical_and(position < num_tokens, unfinished)
+    def keep_best(where, scores, texts, best, chosen):
+        """Merges other texts (B, n, N) into the best, where that is wanted (B,)."""
+        both = ops.concatenate([best, scores], axis=-1)  # (B, 2n)
+        merged, places = ops.top_k(both, n_best)
+        both = ops.concatenate([chosen, texts], axis=1)
+        both = ops.take_along_axis(both, ops.expand_dims(places, -1), axis=1)
+        where = ops.expand_dims(where, -1)
+        return ops.where(where, merged, best), ops.where(ops.expand_dims(where, -1), both, chosen)
 
-    def write_one(position, live, written, token, best, chosen, done, *state):
-        waits = ops.logical_not(ready(live, best, done))  # (B,)
-        logits, new_state, _ = model.step(token, list(state), memory)
-        surprise = ops.log_softmax(logits + banned, axis=-1)  # (B * K, V)
-        scores = ops.expand_dims(live, -1) + ops.reshape(surprise, (-1, width, size))
+    def choose(position, live, written, best, chosen, done, logits):
+        """Continues every hypothesis by a token; also returns the rows that live on."""
+        waits = ops.logical_not(ready(position, live, best, done))  # (B,)
+        log_probabilities = ops.log_softmax(model.rules.suppress(logits), axis=-1)  # (B * K, V)
+        scores = ops.expand_dims(live, -1) + ops.reshape(log_probabilities, (-1, width, size))
         scores, found = ops.top_k(ops.reshape(scores, (-1, width * size)), 2 * width)  # (B, 2K)
         found = ops.cast(found, "int32")
         parents, tokens = found // size, found % size  # (B, 2K)
         here = ops.equal(positions, position)  # (N,)
         texts = ops.take_along_axis(written, ops.expand_dims(parents, -1), axis=1)  # (B, 2K, N)
         texts = ops.where(here, ops.expand_dims(tokens, -1), texts)
-        ends = ops.equal(tokens, model.end_id)  # (B, 2K)
-
-        # The best of those that end now, against the best that has ended before
-        ending = ops.logical_and(ends[:, :width], scores[:, :width] > NEVER / 2)
         length = ops.cast(position + 1, "float32")
-        ended = ops.where(ending, scores[:, :width] / length_penalty(length, alpha), NEVER)
-        winner = ops.expand_dims(ops.argmax(ended, axis=-1), -1)  # (B, 1)
-        score = ops.max(ended, axis=-1)  # (B,)
-        better = ops.logical_and(waits, score > best)
-        text = ops.take_along_axis(texts, ops.expand_dims(winner, -1), axis=1)[:, 0]  # (B, N)
-        best = ops.where(better, score, best)
-        chosen = ops.where(ops.expand_dims(better, -1), text, chosen)
-        done = done + ops.sum(ops.cast(ending, "int32"), axis=-1)
-
+        penalty = length_penalty(length, alpha)
+        continues = scores
+        if end_id is not None:
+            ends = ops.equal(tokens, end_id)  # (B, 2K)
+            # The best of those that end now, against the best that have ended before
+            ending = ops.logical_and(ends[:, :width], scores[:, :width] > NEVER / 2)
+            ended = ops.where(ending, scores[:, :width] / penalty, NEVER)
+            ended, places = ops.top_k(ended, n_best)
+            its = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)  # (B, n, N)
+            best, chosen = keep_best(waits, ended, its, best, chosen)
+            done = done + ops.sum(ops.cast(ending, "int32"), axis=-1)
+            continues = ops.where(ends, 2 * NEVER, scores)
         # The likeliest of the others live on, each with its parent's state; at least `width` of
         # the 2 * width do not end, since a parent ends but once.
-        live, kept = ops.top_k(ops.where(ends, 2 * NEVER, scores), width)  # (B, K)
+        live, kept = ops.top_k(continues, width)  # (B, K)
         rows = ops.reshape(first_of_row + ops.take_along_axis(parents, kept, axis=1), (-1,))
         token = ops.reshape(ops.take_along_axis(tokens, kept, axis=1), (-1,))
         written = ops.take_along_axis(texts, ops.expand_dims(kept, -1), axis=1)
-        new_state = [
-            ops.take(ops.cast(new, old.dtype), rows, axis=0)
-            for new, old in zip(new_state, state, strict=True)
-        ]
-        return (position + 1, live, written, token, best, chosen, done, *new_state)
+        # At its limit a row takes its best live hypotheses where too few have ended.
+        ended = ops.sum(ops.cast(best > NEVER / 2, "int32"), axis=-1, keepdims=True)  # (B, 1)
+        rank = ops.arange(n_best, dtype="int32") - ended  # (B, n), of a live hypothesis
+        at_limit = ops.expand_dims(ops.logical_and(waits, position + 1 >= limits), -1)
+        fills = ops.logical_and(at_limit, rank >= 0)
+        rank = ops.maximum(rank, 0)
+        best = ops.where(fills, ops.take_along_axis(live, rank, axis=1) / penalty, best)
+        texts = ops.take_along_axis(written, ops.expand_dims(rank, -1), axis=1)  # (B, n, N)
+        chosen = ops.where(ops.expand_dims(fills, -1), texts, chosen)
+        return (position + 1, live, written, best, chosen, done, token), rows
 
-    first = ops.convert_to_tensor(0, "int32")
-    result = ops.while_loop(
-        more, write_one, (first, live, written, token, best, chosen, done, *state)
-    )
-    position, live, written, _, best, chosen, done = result[:7]
-    unended = ops.equal(done, 0)
-    likeliest = live[:, 0] / length_penalty(ops.cast(position, "float32"), alpha)
-    chosen = ops.where(ops.expand_dims(unended, -1), written[:, 0], chosen)
-    return chosen, ops.where(unended, likeliest, best)
+    def more(position, live, written, best, chosen, done, *_):
+        return ops.logical_not(ops.all(ready(position, live, best, done)))
 
+    def step_and_choose(position, live, written, best, chosen, done, token, *carried):
+        old = keras.tree.pack_sequence_as(state, list(carried))
+        logits, new = model.step(token, old)
+        now, rows = choose(position, live, written, best, chosen, done, logits)
+        new = cast_like(model.reorder(new, rows), old)
+        return (*now, *keras.tree.flatten(new))
 
-def attention_of(model: Seq2Seq, source: Tensor, written: Tensor) -> Tensor:
-    """Tells where the decoder looked when it wrote given tokens.
-
-    Args:
-        model: The encoder-decoder, with attention.
-        source: Token ids, int32 `(batch, source_length)`, right-padded with 0.
-        written: Token ids, int32 `(batch, steps)`.
-
-    Returns:
-        The attention weights, float32 `(batch, steps, source_length)`.
-    """
-    memory, state = model.encode(source)
-    batch_size, source_length = ops.shape(source)[0], ops.shape(source)[1]
-    written = ops.transpose(written)  # (N, B)
-    steps = ops.shape(written)[0]
-    positions = ops.reshape(ops.arange(steps, dtype="int32"), (-1, 1, 1))  # (N, 1, 1)
-    looked = ops.zeros((steps, batch_size, source_length), "float32")
-    token = ops.full((batch_size,), model.start_id, "int32")
-
-    def look(position, looked, token, *state):
-        _, new_state, weights = model.step(token, list(state), memory)
-        looked = ops.where(ops.equal(positions, position), weights, looked)
-        new_state = [ops.cast(new, old.dtype) for new, old in zip(new_state, state, strict=True)]
-        return (position + 1, looked, ops.take(written, position, axis=0), *new_state)
-
-    first = ops.convert_to_tensor(0, "int32")
-    result = ops.while_loop(
-        lambda position, *_: position < steps, look, (first, looked, token, *state)
-    )
-    return ops.transpose(result[1], (1, 0, 2))
+    start = ops.convert_to_tensor(0, "int32")
+    first, _ = choose(start, live, written, best, chosen, done, logits)
+    result = ops.while_loop(more, step_and_choose, (*first, *keras.tree.flatten(state)))
+    return result[4], result[3]

@@ -2,117 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
-from rnnzoo.generation.compiled import compile_function
-from rnnzoo.generation.inputs import check_seed, list_of_texts, rows_of_ids
-from rnnzoo.generation.loop import generation_loop, pad_rows
-from rnnzoo.generation.samplers import Sampler, get_sampler
+from rnnzoo.generation.batching import LENGTH_STEP, batches_by_length
+from rnnzoo.generation.beam import beam_search, check_search
+from rnnzoo.generation.inputs import cut_at, encode_prompts, read_seed, read_stop
+from rnnzoo.generation.loop import decoding_loop, pad_rows
+from rnnzoo.generation.peer_words import refuse_unknown
+from rnnzoo.generation.protocol import NEVER, Decodable
+from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.typing import Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from rnnzoo.models.language_model import LanguageModel
 
-# JAX compiles for every shape: there prompts and outputs are padded to multiples of this.
-LENGTH_STEP = 32 if keras.config.backend() == "jax" else 1
+class Hypothesis(NamedTuple):
+    """One of the best texts of a beam.
+
+    Args:
+        text: The text; an array of ids without a vocabulary.
+        score: Its log-probability in nats over its length penalty.
+    """
+
+    text: str | np.ndarray
+    score: float
 
 
 def generate(
-    model: LanguageModel,
+    model: Any,
     prompts: Texts,
     max_new_tokens: int = 100,
+    *,
     sampler: str | Callable | None = None,
     temperature: float | None = None,
+    k: int | None = None,
+    p: float | None = None,
+    repetition_penalty: float | None = None,
+    no_repeat_ngram: int | None = None,
     seed: int | None = None,
-) -> Written:
+    stop: str | Sequence[str] | None = None,
+    num_samples: int | None = None,
+    beam_width: int | None = None,
+    length_penalty: float = 0.6,
+    n_best: int | None = None,
+    batch_size: int = 256,
+    **unknown: Any,
+) -> Written | list:
     """Continues prompts; `LanguageModel.generate` describes it."""
-    check_positive(max_new_tokens=max_new_tokens)
-    check_seed(seed)
-    sampler = get_sampler(sampler, temperature)
+    if unknown:
+        refuse_unknown("generate", unknown, generate.__kwdefaults__)
+    check_positive(max_new_tokens=max_new_tokens, num_samples=num_samples, batch_size=batch_size)
+    drawing = {
+        "sampler": sampler, "temperature": temperature, "k": k, "p": p,
+        "repetition_penalty": repetition_penalty, "no_repeat_ngram": no_repeat_ngram,
+        "num_samples": num_samples,
+    }  # fmt: skip
+    stop = read_stop(stop, model.vocabulary)
+    seed = read_seed(seed)
+    searches = beam_width is not None or n_best is not None
+    if searches:
+        check_search(1 if beam_width is None else beam_width, length_penalty, n_best)
+        for name, value in drawing.items():
+            if value is not None:
+                raise InputError(
+                    f"`{name}` ({value!r}) is of no use to beam search, which draws nothing; leave "
+                    "out that or `beam_width`."
+                )
+    else:
+        sampler = with_penalties(
+            get_sampler(sampler, temperature, k=k, p=p),
+            repetition_penalty=repetition_penalty,
+            no_repeat_ngram=no_repeat_ngram,
+        )
     rows, single = encode_prompts(model, prompts)
-    tokens, lengths = pad_rows(rows, LENGTH_STEP)
-    capacity = -(-max_new_tokens // LENGTH_STEP) * LENGTH_STEP
-    # Step-major, so that a longer text begins like a shorter one with the same seed.
-    uniforms = np.random.default_rng(seed).random((capacity, len(rows)), "float32")
-    function = _compiled_generation(model, sampler)
-    written = ops.convert_to_numpy(
-        function(tokens, lengths, uniforms, np.asarray(max_new_tokens, "int32"))
-    )
-    texts = [decode_until_end(model.vocabulary, row[:max_new_tokens]) for row in written]
-    return texts[0] if single else texts
+    texts = [prompts] if single else list(prompts)
+    samples = 1 if num_samples is None else int(num_samples)
+    rows, texts = ([each for each in side for _ in range(samples)] for side in (rows, texts))
+    capacity = -(-int(max_new_tokens) // LENGTH_STEP) * LENGTH_STEP
+    decodable, limit = model.decodable(), np.int32(max_new_tokens)
+    if searches:
+        search = compiled_beam(decodable, int(beam_width or 1), int(n_best or 1))
+        penalty = np.asarray(length_penalty, "float32")
+        room = np.zeros(capacity, "int32")
+    else:
+        run, numbers = compiled_loop(decodable, sampler)
+        # Step-major, so that a longer text begins like a shorter one with the same seed.
+        uniforms = np.random.default_rng(seed).random((capacity, len(rows)), "float32")
+    results = [None] * len(rows)
+    for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
+        inputs = pad_rows([rows[index] for index in batch], LENGTH_STEP)
+        limits = np.full(len(batch), limit)
+        if searches:
+            written, scores = map(ops.convert_to_numpy, search(*inputs, limits, room, penalty))
+        else:
+            written = ops.convert_to_numpy(run(*inputs, uniforms[:, batch], limits, *numbers))
+        for place, index in enumerate(batch):
+
+            def text_of(ids, before=rows[index], prompt=texts[index]):
+                ids = until_end(ids[:limit], decodable.rules.end_id)
+                return cut_at(continuation(model.vocabulary, ids, before, prompt), stop)
+
+            if not searches:
+                results[index] = text_of(written[place])
+            else:
+                found = hypotheses(written[place], scores[place], text_of)
+                results[index] = found[0].text if n_best is None else found
+    if num_samples is not None:
+        results = [results[at : at + samples] for at in range(0, len(results), samples)]
+    return results[0] if single else results
 
 
-def encode_prompts(model: LanguageModel, prompts: Texts) -> tuple[list[np.ndarray], bool]:
-    """Turns prompts into rows of ids.
+def compiled_loop(decodable: Decodable, sampler: Any) -> tuple[Callable, list[np.ndarray]]:
+    """Returns the compiled loop of a `Sampler`, and the sampler's numbers as arrays.
+
+    The function takes the arrays that the model starts from, then the uniforms, the limits and the
+    numbers.
+    """
+    names = list(sampler.numbers())
+
+    def run(*arrays):
+        at = len(arrays) - len(names)
+        *inputs, uniforms, limits = arrays[:at]
+        return decoding_loop(
+            decodable, tuple(inputs), sampler, uniforms=uniforms, limits=limits,
+            numbers=dict(zip(names, arrays[at:], strict=True)),
+        )  # fmt: skip
+
+    numbers = [np.asarray(number, "float32") for number in sampler.numbers().values()]
+    return decodable.compiled(("generate", sampler.key()), run), numbers
+
+
+def compiled_beam(decodable: Decodable, width: int, n_best: int) -> Callable:
+    """Returns the compiled beam search.
+
+    The function takes the arrays that the model starts from, then the limits, the room and the
+    exponent of the length penalty.
+    """
+
+    def run(*arrays):
+        *inputs, limits, room, alpha = arrays
+        return beam_search(
+            decodable, tuple(inputs), limits=limits, room=room, alpha=alpha, width=width,
+            n_best=n_best,
+        )  # fmt: skip
+
+    return decodable.compiled(("beam_search", width, n_best), run)
+
+
+def hypotheses(
+    rows: np.ndarray, scores: np.ndarray, text_of: Callable[[np.ndarray], str | np.ndarray]
+) -> list[Hypothesis]:
+    """Lists the texts that a beam found for one input, the best first."""
+    found = [
+        Hypothesis(text_of(row), float(score))
+        for row, score in zip(rows, scores, strict=True)
+        if score > NEVER / 2
+    ]
+    return sorted(found, key=lambda one: -one.score)
+
+
+def until_end(ids: np.ndarray, end_id: int | None) -> np.ndarray:
+    """Returns the ids before the first end token."""
+    ends = np.flatnonzero(ids == end_id) if end_id is not None else ()
+    return ids[: ends[0]] if len(ends) else ids
+
+
+def continuation(
+    vocabulary: Vocabulary | None, ids: np.ndarray, before: np.ndarray, prompt: str
+) -> str | np.ndarray:
+    """Turns generated ids into a text that can be appended to the prompt.
 
     Args:
-        model: The language model.
-        prompts: A text or a list of texts; for a model without a vocabulary, a list of ids or a
-            list of such lists.
+        vocabulary: The vocabulary; without one the ids stay ids.
+        ids: The generated ids.
+        before: The ids of the prompt.
+        prompt: The prompt as it was given.
 
     Returns:
-        The list of id arrays, and whether the prompt was a single one.
-
-    Raises:
-        InputError: If a prompt is empty, where no start token goes before it, or has symbols that
-            the vocabulary lacks.
+        The text. It begins with a space where one belongs and the prompt ends in none.
     """
-    vocabulary = model.vocabulary
-    if vocabulary is None:
-        return rows_of_ids(prompts, 0, model.vocabulary_size)
-    texts, single = list_of_texts(prompts)
-    start = vocabulary.start_id is not None
-    rows = vocabulary.encode_documents(texts, start=start, end=False)
-    if any(row.size == 0 for row in rows):
-        raise InputError("A prompt is empty; give at least one symbol for the model to go on from.")
-    return rows, single
-
-
-def decode_until_end(vocabulary: Vocabulary | None, ids: np.ndarray) -> str | np.ndarray:
-    """Turns what was written before the end token into text; without a vocabulary it stays ids."""
     if vocabulary is None:
         return ids
-    ends = np.flatnonzero(ids == vocabulary.end_id)  # none, too, where there is no end token
-    return vocabulary.decode(ids[: ends[0]] if ends.size else ids)
-
-
-def never_written(vocabulary: Vocabulary | None, vocabulary_size: int) -> np.ndarray:
-    """A row to add to logits that forbids padding, the start mark and the unknown token."""
-    row = np.zeros(vocabulary_size, "float32")
-    if vocabulary is not None:
-        banned = (vocabulary.pad_id, vocabulary.start_id, vocabulary.unknown_id)
-        row[[index for index in banned if index is not None]] = -1e9
-    return row
-
-
-def _compiled_generation(model, sampler):
-    """The compiled function of this model for this sampler, made once and kept on the model."""
-    # Equal samplers share a function, which a sampler of one's own kind can only do with itself.
-    own = not isinstance(sampler, Sampler)
-    key = ("generate", sampler if own else (type(sampler), repr(sampler)))
-
-    def make():
-        vocabulary = model.vocabulary
-        banned = never_written(vocabulary, model.vocabulary_size)
-        end_id = None if vocabulary is None else vocabulary.end_id
-
-        def step(token, state):
-            logits, state = model.step(token, state)
-            return logits + banned, state
-
-        def run(tokens, lengths, uniforms, num_tokens):
-            logits, state = model.prefill(tokens, lengths)
-            return generation_loop(
-                step, sampler, logits + banned, state, uniforms, num_tokens, end_id
-            )
-
-        return compile_function(model, run)
-
-    return model._compiled(key, make)
+    text = vocabulary.decode(ids, after=before)
+    spaced = vocabulary.level != "character" and prompt[-1:].isspace()
+    return text.removeprefix(" ") if spaced else text

@@ -1,12 +1,16 @@
 """What people hand to `generate` and `translate`, read and checked."""
 
 import numbers
+import random
 import reprlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from rnnzoo.errors import InputError
+from rnnzoo.typing import Texts
+from rnnzoo.vocabulary import Vocabulary
 
 
 def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
@@ -24,9 +28,116 @@ def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
     """
     single = isinstance(texts, str)
     listed = [texts] if single else list(texts) if isinstance(texts, Iterable) else []
-    if not listed or not all(isinstance(text, str) for text in listed):
-        raise InputError(f"Give a text, or a list of at least one text, not {reprlib.repr(texts)}.")
-    return listed, single
+    wrong = [index for index, text in enumerate(listed) if not isinstance(text, str)]
+    if not listed or wrong:
+        which = f" (number {wrong[0] + 1} is none)" if wrong else ""
+        raise InputError(
+            f"Give a text, or a list of at least one text, not {reprlib.repr(texts)}{which}."
+        )
+    return [str(text) for text in listed], single  # NumPy's texts too
+
+
+def encode_texts(
+    vocabulary: Vocabulary, texts: Sequence[str], *, single: bool, start: bool, end: bool
+) -> list[np.ndarray]:
+    """Encodes texts, and names the one at fault.
+
+    Raises:
+        InputError: If a text has symbols that the vocabulary lacks.
+    """
+    try:
+        return vocabulary.encode_documents(texts, start=start, end=end)
+    except InputError:
+        if single:
+            raise
+        for number, text in enumerate(texts, 1):
+            try:
+                vocabulary.encode(text)
+            except InputError as error:
+                raise InputError(f"In text {number} of {len(texts)}: {error}") from error
+        raise
+
+
+def encode_prompts(model: Any, prompts: Texts) -> tuple[list[np.ndarray], bool]:
+    """Turns prompts into rows of ids.
+
+    Args:
+        model: The language model.
+        prompts: A text or a list of texts; for a model without a vocabulary, a list of ids or a
+            list of such lists.
+
+    Returns:
+        The list of id arrays, and whether the prompt was a single one.
+
+    Raises:
+        InputError: If a prompt is empty, where no start token goes before it, or has symbols that
+            the vocabulary lacks.
+    """
+    vocabulary = model.vocabulary
+    if vocabulary is None:
+        return rows_of_ids(prompts, 0, model.vocabulary_size)
+    texts, single = list_of_texts(prompts)
+    start = vocabulary.start_id is not None
+    rows = encode_texts(vocabulary, texts, single=single, start=start, end=False)
+    for number, row in enumerate(rows, 1):
+        if row.size == 0:
+            which = "A prompt is empty" if single else f"A prompt is empty (number {number})"
+            raise InputError(f"{which}; give at least one symbol for the model to go on from.")
+    return rows, single
+
+
+def encode_sources(model: Any, texts: Texts) -> tuple[list[np.ndarray], bool]:
+    """Turns source texts into rows of ids, each with the end token if there is one.
+
+    Args:
+        model: The encoder-decoder.
+        texts: A text or a list of texts; without a vocabulary a list of ids or a list of such.
+
+    Returns:
+        The list of id arrays, and whether there was a single text.
+
+    Raises:
+        InputError: If a text is empty or has symbols that the vocabulary lacks.
+    """
+    vocabulary = model.source_vocabulary
+    if vocabulary is None:
+        return rows_of_ids(texts, 1, model.source_vocabulary_size)  # 0 is padding
+    texts, single = list_of_texts(texts)
+    end = vocabulary.end_id is not None
+    rows = encode_texts(vocabulary, texts, single=single, start=False, end=end)
+    for number, (text, row) in enumerate(zip(texts, rows, strict=True), 1):
+        if not text.strip() or row.size == 0:
+            which = "A text to translate is empty"
+            which += "" if single else f" (number {number})"
+            raise InputError(f"{which}; give at least one symbol.")
+    return rows, single
+
+
+def read_stop(stop: str | Sequence[str] | None, vocabulary: Vocabulary | None) -> list[str]:
+    """Reads the texts that end a text.
+
+    Raises:
+        InputError: If one is empty or no text, or the model writes ids.
+    """
+    if stop is None:
+        return []
+    listed = [stop] if isinstance(stop, str) else list(stop) if isinstance(stop, Iterable) else [0]
+    if not all(isinstance(text, str) and text for text in listed):
+        raise InputError(f"`stop` must be a text or a list of texts, none of them empty: {stop!r}.")
+    if listed and vocabulary is None:
+        raise InputError("The model has no vocabulary and writes ids; leave out `stop`.")
+    return listed
+
+
+def cut_at(text: str, stop: Sequence[str]) -> str:
+    """Cuts a text before the first of the texts that end it.
+
+    Example:
+        >>> cut_at("one. two. three", [". t", "three"])
+        'one'
+    """
+    found = [text.find(end) for end in stop if end in text]
+    return text[: min(found)] if found else text
 
 
 def rows_of_ids(
@@ -69,15 +180,20 @@ def rows_of_ids(
     return [row.astype("int32") for row in rows], single
 
 
-def check_seed(seed: int | None) -> None:
-    """Checks a seed, which is `None` or a whole number of at least 0.
+def read_seed(seed: int | None) -> int:
+    """Reads a seed: a whole number of at least 0, or `None` for one that is drawn.
+
+    It is drawn from Python's generator, as Keras does, so that `keras.utils.set_random_seed` makes
+    what follows repeatable.
 
     Raises:
-        InputError: If it is not.
+        InputError: If it is neither.
 
     Example:
-        >>> check_seed(7)
+        >>> read_seed(7)
+        7
     """
     whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if seed is not None and (not whole or seed < 0):
         raise InputError(f"`seed` must be a whole number of at least 0, not {seed!r}.")
+    return random.getrandbits(32) if seed is None else int(seed)

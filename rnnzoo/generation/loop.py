@@ -1,65 +1,75 @@
-"""The loop that writes: one token after the other, inside one compiled function."""
+"""The loop that decodes: one token after the other, inside one compiled function."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from rnnzoo.generation.protocol import Decodable, cast_like
+from rnnzoo.generation.samplers import Sampler
 from rnnzoo.typing import Tensor
 
 
-def generation_loop(
-    step: Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]],
-    sampler: Callable[[Tensor, Tensor], Tensor],
-    logits: Tensor,
-    state: list[Tensor],
+def decoding_loop(
+    model: Decodable,
+    inputs: Any,
+    sampler: Sampler,
+    *,
     uniforms: Tensor,
-    num_tokens: Tensor,
-    end_id: int | None = None,
+    limits: Tensor,
+    numbers: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """Samples tokens until every row has ended or `num_tokens` are written.
+    """Chooses tokens until every row has ended or is as long as it may be.
 
     Args:
-        step: `step(tokens (batch,), state) -> logits (batch, vocabulary), state`.
-        sampler: `sampler(logits, uniform (batch,)) -> tokens (batch,)`.
-        logits: Logits of the first new token, `(batch, vocabulary)`.
-        state: The state behind them, a flat list of tensors.
-        uniforms: Numbers in [0, 1), `(at least num_tokens, batch)`: the chance of each draw, so
-            that a seed gives the same text on every backend.
-        num_tokens: How many tokens to write, an integer tensor.
-        end_id: The token that ends a row; `None` when rows do not end.
+        model: What is decoded.
+        inputs: What its `start` reads.
+        sampler: How tokens are chosen.
+        uniforms: Numbers in [0, 1), float32 `(capacity, batch)`: the chance of each draw, so that a
+            seed gives the same text on every backend.
+        limits: The most tokens of each row, int32 `(batch,)`, at least 1, at most the capacity.
+        numbers: The numbers of the sampler by name, scalar tensors; its own when left out.
 
     Returns:
-        Tokens `(batch, rows of uniforms)`, int32. A row is filled up with `end_id` after its end,
-        and everything after `num_tokens` is 0.
+        Tokens, int32 `(batch, capacity)`. A row is filled up with the end token after its end, or
+        with 0.
     """
+    numbers, end_id = numbers or {}, model.rules.end_id
     capacity, batch_size = ops.shape(uniforms)[0], ops.shape(uniforms)[1]
     positions = ops.expand_dims(ops.arange(capacity, dtype="int32"), -1)  # (N, 1)
+    limits = ops.cast(limits, "int32")
+    logits, state = model.start(inputs)
+    own = sampler.start(batch_size, model.rules.size, capacity)
     written = ops.zeros((capacity, batch_size), "int32")
     ended = ops.zeros((batch_size,), "bool")
 
-    def write(position, written, ended, logits):
-        """Draws the tokens of a position and notes which rows they end."""
-        token = sampler(logits, ops.take(uniforms, position, axis=0))  # (B,)
+    def write(position, written, ended, logits, own):
+        """Chooses the tokens of a position and notes which rows they end."""
+        uniform = ops.take(uniforms, position, axis=0)  # (B,)
+        token, own = sampler.sample(model.rules.suppress(logits), uniform, own, numbers)
+        token = ops.where(ended, 0 if end_id is None else end_id, token)  # (B,)
+        ended = ops.logical_or(ended, position + 1 >= limits)
         if end_id is not None:
-            token = ops.where(ended, end_id, token)
             ended = ops.logical_or(ended, ops.equal(token, end_id))
         # A select over the small buffer is cheaper than it looks and runs on every backend.
         written = ops.where(ops.equal(positions, position), token, written)  # (N, B)
-        return position + 1, written, ended, token
+        return position + 1, written, ended, token, own
 
-    def more(position, written, ended, *_):
-        unfinished = ops.logical_not(ops.all(ended))
-        return ops.logical_and(position < num_tokens, unfinished)
+    def more(position, written, ended, token, *_):
+        return ops.logical_not(ops.all(ended))
 
-    def step_and_write(position, written, ended, token, *state):
-        logits, new_state = step(token, list(state))
+    def step_and_write(position, written, ended, token, *carried):
+        old, own = keras.tree.pack_sequence_as((state, first[-1]), list(carried))
+        logits, new = model.step(token, old)
         # The state must keep its dtype round the loop, also in mixed precision.
-        new_state = [ops.cast(new, old.dtype) for new, old in zip(new_state, state, strict=True)]
-        return (*write(position, written, ended, logits), *new_state)
+        *now, own = write(position, written, ended, logits, own)
+        return (*now, *keras.tree.flatten((cast_like(new, old), own)))
 
-    first = write(ops.convert_to_tensor(0, "int32"), written, ended, logits)
-    _, written, *_ = ops.while_loop(more, step_and_write, (*first, *state))
+    first = write(ops.convert_to_tensor(0, "int32"), written, ended, logits, own)
+    carried = keras.tree.flatten((state, first[-1]))
+    _, written, *_ = ops.while_loop(more, step_and_write, (*first[:-1], *carried))
     return ops.transpose(written)  # (B, N)
 
 

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.export import export
 from rnnzoo.files import unfinished
 from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.models.compiled_functions import CompiledFunctions
@@ -143,19 +144,22 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
         `tf.saved_model.load` alone runs the SavedModel, without rnnzoo or Keras. It computes in
         float32 and holds no cuDNN kernel, so that it runs on any machine. Its endpoints:
 
-        - `generate(prompt, max_new_tokens=100, temperature=1.0, seed=0)` of a language model:
-          strings `(batch,)` to their continuations, strings `(batch,)`. Temperature 0 always takes
-          the likeliest token. A seed repeats its draws; they differ from `LanguageModel.generate`.
+        - `generate(prompt, max_new_tokens=100, temperature=1.0, seed=0, sampler="temperature",
+          k=40, p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)` of a language model: strings
+          `(batch,)` to their continuations, strings `(batch,)`, as `LanguageModel.generate`; p = 0
+          is the sampler's own default. Temperature 0 always takes the likeliest token. A seed
+          repeats its draws; they differ from `LanguageModel.generate`.
         - `translate(text)` of an encoder-decoder: strings `(batch,)` to strings `(batch,)`.
-        - `score(text)`, or `score(source, target)`: `{"nats", "tokens"}`, the summed surprise of
-          each text, float32 `(batch,)`, and how many tokens it has, int32 `(batch,)`; the
-          perplexity is `exp(sum(nats) / sum(tokens))`. A text is read from the zero state, after
-          the start token and up to the end token, where the vocabulary has these; without a start
-          token the first symbol is given, not foretold.
+        - `score(text)`, or `score(source, target)`: `{"nats", "tokens"}`, the negative
+          log-probability of each text, float32 `(batch,)`, and how many tokens it has, int32
+          `(batch,)`; the perplexity is `exp(sum(nats) / sum(tokens))`. A text is read from the zero
+          state, after the start token and up to the end token, where the vocabulary has these;
+          without a start token the first symbol is given, not predicted.
         - `serve(tokens)`, or `serve({"source", "target"})`: ids to logits, as Keras exports it.
 
         Each is a signature too. The default signature is `generate` with its defaults, or
-        `translate`, and takes the texts alone.
+        `translate`, and takes the texts alone. A signature has no defaults: `generate` takes the
+        first four inputs, `sample` all nine.
 
         Args:
             filepath: The folder to write; a SavedModel that is there already is replaced.
@@ -189,9 +193,16 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
                 --input_exprs 'prompt=["ROMEO:"];max_new_tokens=300;temperature=0.8;seed=1'
             ```
         """
-        from rnnzoo.export import export  # imports the models
+        export(self, filepath, format, verbose=verbose, input_signature=input_signature, **kwargs)
 
-        export(self, filepath, format, verbose, input_signature, **kwargs)
+    def export_endpoints(self) -> dict[str, dict[str, Any]]:
+        """Returns what an export of this model can do, and what each endpoint is made of.
+
+        Returns:
+            The names of endpoints in `rnnzoo.export`, the default one first, with their arguments;
+            `serve`, ids to logits, is always one of them.
+        """
+        return {"serve": {"inputs": keras.InputSpec("int32", (None, None))}}
 
     def get_config(self) -> dict[str, Any]:
         """The format of the file; subclasses add the arguments that remake the model."""

@@ -9,11 +9,13 @@ from keras import ops
 from rnnzoo.errors import InputError, check_fraction, check_positive
 from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
+from rnnzoo.generation.scoring import Scores, score_texts
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.heads import TiedHead
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
+from rnnzoo.models.decodables import DecodableLanguageModel
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
@@ -227,31 +229,72 @@ class LanguageModel(StatefulStreams, ZooModel):
         last_hidden = ops.squeeze(ops.take_along_axis(hidden, last, axis=1), 1)  # (B, units)
         return self._logits(last_hidden), state
 
+    def decodable(self) -> DecodableLanguageModel:
+        """Returns what `rnnzoo.generation` needs of this model."""
+        return DecodableLanguageModel(self)
+
+    def export_endpoints(self) -> dict[str, dict[str, Any]]:
+        """Returns `generate` and `score` too, of a model with a vocabulary; see `ZooModel`."""
+        if self.vocabulary is None:
+            return super().export_endpoints()
+        parts = {"vocabulary": self.vocabulary}
+        return {"generate": parts, "score": parts, **super().export_endpoints()}
+
     def generate(
         self,
         prompts: Texts,
         max_new_tokens: int = 100,
+        *,
         sampler: str | Callable | None = None,
         temperature: float | None = None,
+        k: int | None = None,
+        p: float | None = None,
+        repetition_penalty: float | None = None,
+        no_repeat_ngram: int | None = None,
         seed: int | None = None,
-    ) -> Written:
-        """Writes on from prompts, one token after the other, in a compiled loop.
+        stop: str | Sequence[str] | None = None,
+        num_samples: int | None = None,
+        beam_width: int | None = None,
+        length_penalty: float = 0.6,
+        n_best: int | None = None,
+        batch_size: int = 256,
+        **unknown: Any,
+    ) -> Written | list:
+        """Generates text that follows prompts, one token after the other, in a compiled loop.
 
-        The padding, start and unknown tokens are never written. A row stops at the end token, if
-        the vocabulary has one.
+        The padding, start and unknown tokens are never generated. A row stops at the end token, if
+        the vocabulary has one. The numbers of the samplers (`temperature` to `no_repeat_ngram`)
+        may change from call to call at no cost.
 
         Args:
             prompts: A text or a list of texts; a text may be empty where the vocabulary has a start
                 token. Without a vocabulary: ids or a list of lists of ids.
-            max_new_tokens: The most tokens to write.
-            sampler: `"greedy"`, `"temperature"`, `"top_k"`, `"top_p"`, or a sampler object; drawing
-                from the model's own distribution when left out.
-            temperature: Below 1 plays safe, above 1 takes risks; 1 when left out.
-            seed: A whole number that makes the draws repeatable.
+            max_new_tokens: The most tokens to generate.
+            sampler: `"greedy"`, `"temperature"`, `"top_k"`, `"top_p"`, `"min_p"`, `"typical"`, or a
+                sampler object; when left out the model's own distribution is drawn from.
+            temperature: Below 1 plays safe, above 1 takes risks, 0 takes the likeliest token; 1
+                when left out.
+            k: How many tokens `"top_k"` draws from; 40 when left out.
+            p: The probability that `"top_p"` or `"typical"` keeps, 0.9 when left out; for `"min_p"`
+                the share of the largest probability, 0.1 when left out.
+            repetition_penalty: Above 1, tokens that were generated before become less likely.
+            no_repeat_ngram: The length of the n-grams that are generated once at most.
+            seed: A whole number that makes the draws repeatable; `keras.utils.set_random_seed`
+                does so too.
+            stop: A text or texts before whose first appearance the result ends.
+            num_samples: How many texts to draw for each prompt; the results are then lists.
+            beam_width: Follows so many hypotheses with beam search, which draws nothing.
+            length_penalty: As in `Seq2Seq.translate`, for beam search.
+            n_best: Returns for each prompt a list of so many `(text, score)`, the best first; for
+                beam search.
+            batch_size: The most rows that are computed at once; prompts of like length go
+                together, and the results do not depend on it.
+            **unknown: None; the words of other packages are told what they are called here.
 
         Returns:
             The continuation without the prompt, a text or a list of texts (arrays of ids without
-            a vocabulary).
+            a vocabulary). `prompt + continuation` is the whole text: it begins with a space where
+            one belongs.
 
         Raises:
             InputError: If a prompt is empty or has unseen symbols, or an argument is not valid.
@@ -261,8 +304,43 @@ class LanguageModel(StatefulStreams, ZooModel):
             >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
             >>> len(model.generate("to ", max_new_tokens=5, temperature=0.8, seed=1))
             5
+            >>> len(model.generate("to ", 5, sampler="top_p", p=0.9, repetition_penalty=1.2))
+            5
+            >>> len(model.generate("to ", 5, beam_width=4, n_best=2))
+            2
         """
-        return generate(self, prompts, max_new_tokens, sampler, temperature, seed)
+        return generate(
+            self, prompts, max_new_tokens, sampler=sampler, temperature=temperature, k=k, p=p,
+            repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram, seed=seed,
+            stop=stop, num_samples=num_samples, beam_width=beam_width,
+            length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
+        )  # fmt: skip
+
+    def score(self, texts: Texts, *, batch_size: int = 256) -> Scores:
+        """Computes the log-probability of texts.
+
+        A text is read from the zero state, after the start token and up to the end token, where
+        the vocabulary has these; without a start token the first symbol is given, not predicted.
+        The perplexity is `exp(sum(nats) / sum(tokens))`.
+
+        Args:
+            texts: A text or a list of texts. Without a vocabulary: ids or a list of lists of ids.
+            batch_size: The most texts that are computed at once.
+
+        Returns:
+            `{"nats", "tokens"}`: the negative log-probability of each text, float32 `(batch,)`,
+            and how many tokens were predicted, int32 `(batch,)`; two numbers for a single text.
+
+        Raises:
+            InputError: If a text is too short or has unseen symbols.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, char_lstm
+            >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
+            >>> int(model.score("to be")["tokens"])
+            4
+        """
+        return score_texts(self, texts, batch_size=batch_size)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the model."""

@@ -8,10 +8,12 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 from rnnzoo.evaluation.metrics import Perplexity
+from rnnzoo.generation.scoring import Scores, score_pairs
 from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.models.base import ZooModel, vocabulary_and_size
+from rnnzoo.models.decodables import DecodableTranslator
 from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
@@ -221,48 +223,101 @@ class Seq2Seq(ZooModel):
         logits, state, weights = self.decoder.step(tokens, state, memory)
         return ops.cast(logits, "float32"), state, weights
 
+    def decodable(self) -> DecodableTranslator:
+        """Returns what `rnnzoo.generation` needs of this model."""
+        return DecodableTranslator(self)
+
+    def export_endpoints(self) -> dict[str, dict[str, Any]]:
+        """Returns `translate` and `score` too, of a model with vocabularies; see `ZooModel`."""
+        ids = keras.InputSpec("int32", (None, None))
+        serve = {"serve": {"inputs": {"source": ids, "target": ids}}}
+        parts = {
+            "source_vocabulary": self.source_vocabulary,
+            "target_vocabulary": self.target_vocabulary,
+        }
+        if None in parts.values():
+            return serve
+        return {"translate": dict(parts), "score": dict(parts), **serve}
+
     def translate(
         self,
         texts: Texts,
         max_new_tokens: int | None = None,
+        *,
         return_attention: bool = False,
         beam_width: int = 1,
         length_penalty: float = 0.6,
-    ) -> Written | tuple[Written, np.ndarray | list[np.ndarray]]:
-        """Translates, feeding back what was written: by greedy search, or by beam search.
+        n_best: int | None = None,
+        batch_size: int = 256,
+        **unknown: Any,
+    ) -> Written | list | tuple[Written, np.ndarray | list[np.ndarray]]:
+        """Translates, feeding back what was generated: by greedy search, or by beam search.
 
-        The padding, start and unknown tokens are never written.
+        The padding, start and unknown tokens are never generated.
 
         Args:
             texts: A text or a list of texts. Without vocabularies: ids or a list of lists of ids.
-            max_new_tokens: The most tokens to write per text; twice the longest source and ten
+            max_new_tokens: The most tokens of each translation; twice those of its source and ten
                 when left out.
-            return_attention: Whether to return where the decoder looked, too.
+            return_attention: Whether to return the attention weights too.
             beam_width: How many hypotheses are followed. 1 takes the likeliest token at every
                 step; 5 is usual and finds better translations in some five times the time.
             length_penalty: What keeps a beam from short translations: the exponent in
                 `log p / ((5 + length) / 6) ** length_penalty` (Wu et al., arXiv:1609.08144); 0
                 for none. Greedy search has no use for it.
+            n_best: Returns for each text a list of so many `(text, score)`, the best first; the
+                score is the log-probability over its penalty.
+            batch_size: The most texts that are computed at once; texts of like length go together,
+                and the results do not depend on it.
+            **unknown: None; the words of other packages are told what they are called here.
 
         Returns:
             A text or a list of texts; with `return_attention` also the attention weights, one
-            float32 array `(written tokens, source tokens)` per text, the end token included.
+            float32 array `(generated tokens, source tokens)` per text, the end token included.
 
         Raises:
-            InputError: If a text is empty or has unseen symbols, or the attention is asked of a
-                model without it.
+            InputError: If a text is empty or has unseen symbols, an argument is not valid, or the
+                attention is asked of a model without it.
 
         Example:
             >>> from rnnzoo import Vocabulary, gru_seq2seq
-            >>> marks = ("<pad>", "<start>", "<end>")
-            >>> source = Vocabulary.from_text("one two", special_tokens=marks)
-            >>> target = Vocabulary.from_text("12", special_tokens=marks)
+            >>> special_tokens = ("<pad>", "<start>", "<end>")
+            >>> source = Vocabulary.from_text("one two", special_tokens=special_tokens)
+            >>> target = Vocabulary.from_text("12", special_tokens=special_tokens)
             >>> model = gru_seq2seq(source, target, units=8)
             >>> text, weights = model.translate("one two", return_attention=True)
             >>> weights.shape[1]
             8
+            >>> len(model.translate("one two", beam_width=4, n_best=2))
+            2
         """
-        return translate(self, texts, max_new_tokens, return_attention, beam_width, length_penalty)
+        return translate(
+            self, texts, max_new_tokens, return_attention=return_attention, beam_width=beam_width,
+            length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
+        )  # fmt: skip
+
+    def score(self, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:
+        """Computes the log-probability of translations, the end token included.
+
+        Args:
+            sources: A text or a list of texts. Without vocabularies: ids or lists of ids.
+            targets: A translation of each, without start and end tokens.
+            batch_size: The most pairs that are computed at once.
+
+        Returns:
+            `{"nats", "tokens"}`, as `LanguageModel.score`.
+
+        Raises:
+            InputError: If a source is empty, a text has unseen symbols, or the numbers of texts
+                differ.
+
+        Example:
+            >>> import numpy as np
+            >>> from rnnzoo import gru_seq2seq
+            >>> int(gru_seq2seq(20, 12, units=8).score([3, 4], [5, 6, 7])["tokens"])
+            4
+        """
+        return score_pairs(self, sources, targets, batch_size=batch_size)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the model."""

@@ -8,6 +8,8 @@ import keras
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.files import check_output
+from rnnzoo.generation.inputs import encode_prompts, encode_sources
+from rnnzoo.generation.samplers import get_sampler
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.vocabulary import Vocabulary
 
@@ -69,6 +71,24 @@ class SampleText(keras.callbacks.Callback):
         self._epoch = self._batches = 0
         self._writer = None
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Checks the prompts and the sampler, which `fit` should not stumble over later.
+
+        Raises:
+            InputError: If the model cannot go on from a prompt, or translate it, or the sampler is
+                none.
+        """
+        if hasattr(self.model, "translate"):
+            encode_sources(self.model, self.prompts)
+        elif hasattr(self.model, "generate"):
+            get_sampler(self.sampler, self.temperature)
+            encode_prompts(self.model, self.prompts)
+        else:
+            raise InputError(
+                f"SampleText shows what a model generates or translates, but {self.model.name!r} "
+                "does neither; leave it out."
+            )
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Notes the epoch."""
         self._epoch = epoch
@@ -101,12 +121,10 @@ class SampleText(keras.callbacks.Callback):
 
     def _continuations(self):
         written = self.model.generate(
-            self.prompts, self.max_new_tokens, self.sampler, self.temperature, self.seed
-        )
-        vocabulary = self.model.vocabulary
-        return "\n\n".join(
-            joined(vocabulary, *pair) for pair in zip(self.prompts, written, strict=True)
-        )
+            self.prompts, self.max_new_tokens, sampler=self.sampler,
+            temperature=self.temperature, seed=self.seed,
+        )  # fmt: skip
+        return "\n\n".join(map("".join, zip(self.prompts, written, strict=True)))
 
     def _translations(self):
         written = self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
@@ -139,6 +157,5 @@ def _checked(path):
 
 
 def joined(vocabulary: Vocabulary | None, prompt: str, continuation: str) -> str:
-    """Puts a prompt and its continuation together, with a space between words."""
-    words = vocabulary is not None and vocabulary.level == "word"
-    return f"{prompt}{' ' if words else ''}{continuation}"
+    """Puts a prompt and its continuation together: a continuation can be appended."""
+    return f"{prompt}{continuation}"

@@ -8,7 +8,6 @@ if keras.config.backend() != "tensorflow":
 import tensorflow as tf
 
 from rnnzoo.errors import InputError
-from rnnzoo.generation.translate import translate
 from rnnzoo.models import gru_seq2seq
 from rnnzoo.vocabulary import Vocabulary
 from tests.export.models import (
@@ -185,9 +184,9 @@ def test_a_beam_over_subwords_equals_the_model(tmp_path):
     model = shaken(gru_seq2seq(vocabulary, vocabulary, units=8))
     loaded = export(model, tmp_path / "beam", beam_width=3, length_penalty=1.0)
     sources = [*texts, "Many wooden  tables?", "東京 Two", "men"]
-    expected = translate(model, sources, beam_width=3, length_penalty=1.0)
+    expected = model.translate(sources, beam_width=3, length_penalty=1.0)
     assert decoded(loaded.translate(tf.constant(sources))) == expected
-    assert len(set(expected)) > 2 and expected != translate(model, sources)
+    assert len(set(expected)) > 2 and expected != model.translate(sources)
 
 
 def test_a_beam_goes_with_translation(character_model, tmp_path):

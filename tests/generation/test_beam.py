@@ -10,9 +10,8 @@ from keras import ops
 
 import rnnzoo
 from rnnzoo.errors import InputError
-from rnnzoo.generation.beam import beam_search, length_penalty
-from rnnzoo.generation.compiled import compile_function
-from rnnzoo.generation.translate import translate
+from rnnzoo.generation.beam import length_penalty
+from rnnzoo.generation.generate import compiled_beam
 from tests import runners
 
 SOURCES = np.array([[3, 4, 5, 4], [5, 3, 0, 0], [4, 4, 4, 3]], "int32")
@@ -38,11 +37,11 @@ def shaken(seed, spread=1.5, target_size=5, position="before_cell"):
 
 def searched(model, most, alpha, width):
     """The tokens and scores of a compiled search of the SOURCES."""
-    search = functools.partial(beam_search, model, width=width)
-    function = model._compiled(("test", width), lambda: compile_function(model, search))
-    arguments = SOURCES, np.zeros(15, "int32"), np.int32(most), np.float32(alpha)
-    found = function(*arguments)
-    return [ops.convert_to_numpy(each) for each in found]
+    search = compiled_beam(model.decodable(), width, 1)
+    limits = np.full(len(SOURCES), most, "int32")
+    found = search(SOURCES, limits, np.zeros(15, "int32"), np.float32(alpha))
+    tokens, scores = map(ops.convert_to_numpy, found)
+    return tokens[:, 0], scores[:, 0]
 
 
 ENDED = [
@@ -90,7 +89,7 @@ def test_a_beam_of_one_is_greedy_search():
     for seed in range(6):
         model = shaken(seed, target_size=9)
         tokens, _ = searched(model, 8, 0.6, width=1)
-        greedy = translate(model, [source[source > 0] for source in SOURCES], 8)
+        greedy = model.translate([source[source > 0] for source in SOURCES], 8)
         for row, its in zip(tokens.tolist(), greedy, strict=True):
             assert row == [*its, *[0] * (len(row) - len(its))]
             ended.add(2 in its)
@@ -152,11 +151,11 @@ def test_translate_texts(name):
     random = np.random.default_rng(3)
     model.set_weights([random.normal(0, 1, weight.shape) for weight in model.weights])
     texts = ["one two one", "two", "one one two two one two"]
-    translations, attention = translate(model, texts, 9, return_attention=True, beam_width=3)
-    assert translations == translate(model, texts, 9, beam_width=3)
+    translations, attention = model.translate(texts, 9, return_attention=True, beam_width=3)
+    assert translations == model.translate(texts, 9, beam_width=3)
     target = model.target_vocabulary
     for text, translation, weights in zip(texts, translations, attention, strict=True):
-        assert translate(model, text, 9, beam_width=3) == translation  # whatever else is there
+        assert model.translate(text, 9, beam_width=3) == translation  # whatever else is there
         written = [target.start_id, *target.encode(translation), target.end_id]
         assert len(weights) in (len(translation), len(translation) + 1)
         source = model.source_vocabulary.encode_documents([text], start=False)[0]
@@ -168,9 +167,9 @@ def test_translate_texts(name):
 
 def test_the_model_without_attention_and_mixed_precision():
     model = runners.ENCODER_DECODERS["gru_seq2seq-no_attention"]()
-    assert isinstance(translate(model, "one", 5, beam_width=2), str)
+    assert isinstance(model.translate("one", 5, beam_width=2), str)
     model = runners.ENCODER_DECODERS["gru_seq2seq"](dtype="mixed_bfloat16")
-    _, weights = translate(model, "one two", 5, return_attention=True, beam_width=2)
+    _, weights = model.translate("one two", 5, return_attention=True, beam_width=2)
     assert weights.dtype == np.float32 and weights.shape[1] == 8
 
 
@@ -189,8 +188,8 @@ def test_one_trace_serves_all_lengths_and_penalties(monkeypatch):
     traces = []
     encode = rnnzoo.Seq2Seq.encode
     monkeypatch.setattr(rnnzoo.Seq2Seq, "encode", lambda *all: traces.append(1) or encode(*all))
-    translate(model, "one", 3, beam_width=2)
-    translate(model, ["one two " * 9, "two"], 40, beam_width=2, length_penalty=1)
+    model.translate("one", 3, beam_width=2)
+    model.translate(["one two " * 9, "two"], 40, beam_width=2, length_penalty=1)
     assert len(traces) == 1
 
 
@@ -206,4 +205,4 @@ def test_one_trace_serves_all_lengths_and_penalties(monkeypatch):
 )
 def test_bad_input(arguments, message):
     with pytest.raises(InputError, match=message):
-        translate(runners.ENCODER_DECODERS["gru_seq2seq"](), "one", **{"beam_width": 2} | arguments)
+        runners.ENCODER_DECODERS["gru_seq2seq"]().translate("one", **{"beam_width": 2} | arguments)

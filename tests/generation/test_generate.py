@@ -76,7 +76,8 @@ def test_greedy_text_is_the_likeliest_token_each_time(name):
         logits = ops.convert_to_numpy(model(np.array([ids], "int32")))[0, -1].copy()
         logits[[each for each in banned if each is not None]] = -np.inf
         ids.append(int(logits.argmax()))
-    assert model.generate(prompt, 8, sampler="greedy") == vocabulary.decode(ids[length:])
+    expected = vocabulary.decode(ids[length:], after=ids[:length])
+    assert model.generate(prompt, 8, sampler="greedy") == expected
 
 
 def test_batch_of_unequal_prompts_is_one_by_one(model):
@@ -237,7 +238,6 @@ def test_new_weights_are_used():
         ({"max_new_tokens": 2.5}, "not 2.5"),
         ({"sampler": "gredy"}, "No sampler is called 'gredy'; did you mean 'greedy'"),
         ({"sampler": 5}, "`sampler` must be a name"),
-        ({"temperature": 0}, "`temperature` must be"),
         ({"temperature": -1.0}, "`temperature` must be"),
         ({"temperature": 0.5, "sampler": "greedy"}, "takes no temperature"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, not -1"),

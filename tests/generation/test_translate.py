@@ -123,8 +123,11 @@ def test_one_trace_serves_all_lengths(monkeypatch):
     encode = rnnzoo.Seq2Seq.encode
     monkeypatch.setattr(rnnzoo.Seq2Seq, "encode", lambda *all: traces.append(1) or encode(*all))
     model.translate("one", max_new_tokens=3)
-    model.translate(["one two " * 9, "two"], max_new_tokens=40, return_attention=True)
+    model.translate(["one two " * 9, "two"], max_new_tokens=40)
     assert len(traces) == 1
+    for texts in ("one", ["one two " * 9, "two"]):
+        model.translate(texts, max_new_tokens=40, return_attention=True)
+    assert len(traces) == 2  # attention weights are computed by a function of their own
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_sampler_by_name(language_model, tmp_path):
     path = tmp_path / "samples.txt"
     sample = SampleText("to ", 5, sampler="greedy", path=path)
     model.fit(batches, callbacks=[sample], verbose=0, shuffle=False)
-    assert path.read_text().endswith(f"to {model.generate('to ', 5, 'greedy')}\n\n")
+    assert path.read_text().endswith(f"to {model.generate('to ', 5, sampler='greedy')}\n\n")
 
 
 def test_samples_go_to_tensorboard(language_model, tmp_path):

@@ -1,0 +1,38 @@
+"""Makes ids that were generated before less likely."""
+
+from typing import Any
+
+from keras import ops
+
+from rnnzoo.generation.samplers.checks import check_above_zero
+from rnnzoo.typing import Tensor
+
+
+class RepetitionPenalty:
+    """Divides the positive logits of ids generated before, and multiplies the negative ones.
+
+    The number is the penalty; 1 changes nothing. The ids of the prompt do not count.
+
+    Reference:
+        Keskar et al., "CTRL", arXiv:1909.05858, section 4.1.
+    """
+
+    off = 1.0  # the number that changes nothing
+
+    def check(self, number: float) -> None:
+        """Raises an `InputError` unless it is a finite number above 0."""
+        check_above_zero(repetition_penalty=number)
+
+    def start(self, batch_size: Tensor, vocabulary_size: int, capacity: Tensor) -> Tensor:
+        """Makes the state: which ids were generated, boolean `(B, V)`."""
+        return ops.zeros((batch_size, vocabulary_size), "bool")
+
+    def apply(self, logits: Tensor, state: Any, number: Tensor) -> Tensor:
+        """Changes the logits `(B, V)`."""
+        changed = ops.where(logits > 0, logits / number, logits * number)
+        return ops.where(state, changed, logits)
+
+    def update(self, state: Any, token: Tensor) -> Any:
+        """Notes the tokens `(B,)` that were chosen."""
+        ids = ops.arange(state.shape[-1], dtype="int32")
+        return ops.logical_or(state, ops.equal(ids, ops.expand_dims(token, -1)))

@@ -1,0 +1,52 @@
+"""Draws among the k likeliest tokens."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from rnnzoo.errors import check_positive
+from rnnzoo.generation.samplers.temperature import TemperatureSampler
+from rnnzoo.typing import Tensor
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class TopKSampler(TemperatureSampler):
+    """Draws among the k likeliest tokens (Fan et al. 2018, arXiv:1805.04833).
+
+    Args:
+        k: How many tokens may be drawn; ties with the k-th are kept, and a k above the size of
+            the vocabulary keeps all. Defaults to 40.
+        temperature: As for `TemperatureSampler`. Defaults to 1.
+
+    Raises:
+        InputError: If `k` is not a whole number of at least 1, or the temperature is wrong.
+
+    Example:
+        >>> int(TopKSampler(k=1)(ops.array([[0.0, 2.0, 1.0]]), ops.array([0.99]))[0])
+        1
+    """
+
+    def __init__(self, k: int = 40, temperature: float = 1.0):
+        super().__init__(temperature)
+        check_positive(k=k)
+        self.k = int(k)
+
+    def probabilities(
+        self, logits: Tensor, *, temperature: Tensor | None = None, k: Tensor | None = None
+    ) -> Tensor:
+        """Computes what is drawn from; see `TemperatureSampler`."""
+        probabilities = super().probabilities(logits, temperature=temperature)
+        size = logits.shape[-1]
+        if k is None or keras.config.backend() == "tensorflow":  # which takes a tensor for k
+            k = min(self.k, size) if k is None else ops.minimum(ops.cast(k, "int32"), size)
+            likeliest, _ = ops.top_k(probabilities, k)  # (B, k), falling
+            least = likeliest[:, -1:]
+        else:
+            rank = size - ops.minimum(ops.cast(k, "int32"), size)
+            least = ops.take(ops.sort(probabilities, axis=-1), ops.expand_dims(rank, 0), axis=-1)
+        return ops.where(probabilities >= least, probabilities, 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make an equal sampler."""
+        return {"k": self.k, **super().get_config()}

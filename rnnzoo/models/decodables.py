@@ -1,0 +1,77 @@
+"""What models hand to `rnnzoo.generation`: how each starts, goes on and scores."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from rnnzoo.generation.protocol import Decodable, TokenRules, take_rows
+from rnnzoo.typing import Tensor
+
+
+class DecodableLanguageModel(Decodable):
+    """A language model; its inputs are prompts, ids `(batch, time)` and their lengths."""
+
+    def __init__(self, model: keras.Model):
+        vocabulary = model.vocabulary
+        rules = TokenRules(model.vocabulary_size)
+        if vocabulary is not None:
+            never = (vocabulary.pad_id, vocabulary.start_id, vocabulary.unknown_id)
+            rules = TokenRules(
+                model.vocabulary_size,
+                vocabulary.start_id,
+                vocabulary.end_id,
+                tuple(index for index in never if index is not None),
+            )
+        super().__init__(model, rules)
+
+    def start(self, inputs: tuple[Tensor, Tensor], attention: bool = False) -> tuple:
+        """Reads prompts of different lengths at once."""
+        return self.model.prefill(*inputs)
+
+    def step(self, tokens: Tensor, state: Any, attention: bool = False) -> tuple:
+        """Reads one token per row."""
+        return self.model.step(tokens, state)
+
+    def nats(self, inputs: tuple[Tensor], labels: Tensor) -> Tensor:
+        """Computes the negative log-probability of each label after the tokens before it."""
+        return self.model({"tokens": inputs[0], "labels": labels}, training=False)["nats"]
+
+
+class DecodableTranslator(Decodable):
+    """An encoder-decoder; its inputs are sources, ids `(batch, source_length)`.
+
+    The state is `{"decoder": ..., "memory": ...}`; the memory is the same at every step.
+    """
+
+    def __init__(self, model: keras.Model):
+        vocabulary = model.target_vocabulary
+        never = {0, model.start_id}  # padding and start, also without a vocabulary
+        if vocabulary is not None and vocabulary.unknown_id is not None:
+            never.add(vocabulary.unknown_id)
+        size = model.target_vocabulary_size
+        rules = TokenRules(size, model.start_id, model.end_id, tuple(sorted(never)))
+        super().__init__(model, rules)
+
+    def start(self, inputs: tuple[Tensor], attention: bool = False) -> tuple:
+        """Reads the sources, and the start token."""
+        memory, state = self.model.encode(inputs[0])
+        tokens = ops.full((ops.shape(inputs[0])[0],), self.rules.start_id, "int32")
+        return self.step(tokens, {"decoder": state, "memory": memory}, attention)
+
+    def step(self, tokens: Tensor, state: Any, attention: bool = False) -> tuple:
+        """Reads one token per row."""
+        memory = state["memory"]
+        logits, new, weights = self.model.step(tokens, state["decoder"], memory)
+        result = logits, {"decoder": new, "memory": memory}
+        return (*result, weights) if attention else result
+
+    def reorder(self, state: Any, rows: Tensor) -> Any:
+        """Takes rows of the decoder's state; hypotheses of one source share their memory."""
+        return {"decoder": take_rows(state["decoder"], rows), "memory": state["memory"]}
+
+    def nats(self, inputs: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        """Computes the negative log-probability of each label after the target before it."""
+        source, target = inputs
+        pairs = {"source": source, "target": target, "labels": labels}
+        return self.model(pairs, training=False)["nats"]
