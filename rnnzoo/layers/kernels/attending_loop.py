@@ -104,6 +104,7 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
     ]
     flat_values = tf.reshape(values, (-1, dim))
     given = tf.reshape(flat_values @ value_kernel, (batch, source, gates * units))
+    given = tf.cast(given, "float32")  # a small product a row: in bfloat16 it is slow
     keys_32, v_32 = tf.cast(keys, "float32"), tf.cast(v, "float32")
     hidden_positions = tf.where(mask, 0.0, -1e9)  # (B, S), added to the scores
 
@@ -113,8 +114,8 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
         compared = tf.tanh(keys_32 + asked[:, None, :])  # (B, S, A)
         scores = tf.linalg.matvec(tf.reshape(compared, (-1, asked_units)), v_32)
         attended = tf.nn.softmax(tf.reshape(scores, (batch, source)) + hidden_positions)
-        context = tf.matmul(tf.cast(attended, dtype)[:, None, :], given)[:, 0]  # (B, G * U)
-        parts = tf.split(tf.cast(context, "float32"), gates, axis=1)
+        context = tf.matmul(attended[:, None, :], given)[:, 0]  # (B, G * U)
+        parts = tf.split(context, gates, axis=1)
         recurrent = [tf.cast(h @ w, "float32") for w in recurrent_weights]
         if inner_bias is not None:
             recurrent[-1] += inner_bias
@@ -137,49 +138,55 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
     def backward(d_hidden, d_contexts):
         transposed = [tf.transpose(w) for w in recurrent_weights]
         transposed_query = tf.transpose(query)
-        compared_all = cpu_loop.stack(compared)  # (T, B, S, A)
-        slopes = cpu_loop.unstack((1 - compared_all * compared_all) * v_32, unroll)
         d_values = tf.matmul(by_row, d_contexts, transpose_a=True)
         d_attended = tf.matmul(d_contexts, values, transpose_b=True)  # (B, T, S)
         d_attended = tf.cast(tf.transpose(d_attended, (1, 0, 2)), "float32")
 
-        def backward_step(inputs, d_state):
-            d_h, d_direct, weights, slope, *saved = inputs
+        # The gradients of keys and v are summed in the loop: what they are made of is too large to
+        # be kept, (T, B, S, A), and a step's part of it stays in the processor's cache.
+        def backward_step(inputs, carry):
+            *d_state, d_keys, d_v = carry
+            d_h, d_direct, weights, compared, *saved = inputs
             d_state = [d_state[0] + tf.cast(d_h, "float32"), *d_state[1:]]
-            d_inputs, d_recurrent, direct = equations.backward(d_state, saved)
+            d_parts, d_recurrent, direct = equations.backward(d_state, saved)
             d_recurrent = [tf.cast(d, dtype) for d in d_recurrent]
-            d_inputs = [*d_recurrent[:-1], tf.cast(d_inputs[-1], dtype)]
-            d_weights = tf.matmul(given, tf.concat(d_inputs, 1)[:, :, None])[:, :, 0]
-            d_weights = tf.cast(d_weights, "float32") + d_direct  # (B, S)
+            d_inputs = [*d_recurrent[:-1], tf.cast(d_parts[-1], dtype)]
+            d_context = tf.concat(d_parts, 1)[:, :, None]  # (B, G * U, 1)
+            d_weights = tf.matmul(given, d_context)[:, :, 0] + d_direct  # (B, S)
             mean = tf.reduce_sum(weights * d_weights, 1, keepdims=True)
             d_scores = weights * (d_weights - mean)
-            d_asked = tf.cast(tf.matmul(d_scores[:, None, :], slope)[:, 0], dtype)  # (B, A)
+            d_compared = d_scores[:, :, None] * v_32  # (B, S, A)
+            d_compared = tf.raw_ops.TanhGrad(y=compared, dy=d_compared)
+            d_asked = tf.cast(tf.reduce_sum(d_compared, 1), dtype)  # (B, A)
+            d_keys += d_compared
+            flat = tf.reshape(compared, (-1, asked_units))
+            d_v += tf.matmul(tf.reshape(d_scores, (1, -1)), flat)
             products = [d @ w for d, w in zip(d_recurrent, transposed, strict=True)]
             products.append(d_asked @ transposed_query)
             terms = [[*(tf.cast(p, "float32") for p in products), direct[0]]]
             terms += [[d] for d in direct[1:]]
             d_state = [tf.add_n([t for t in term if t is not None]) for term in terms]
             stored = [*d_inputs, d_recurrent[-1]] if equations.acts_on_recurrent else d_inputs
-            return d_state, [d_scores, d_asked, *stored]
+            return [*d_state, d_keys, d_v], [d_asked, *stored]
 
         inputs = [tf.cast(d_hidden, dtype), d_attended, attended_all]
         inputs = [cpu_loop.unstack(i, unroll) for i in inputs]
         count = gates + equations.acts_on_recurrent
-        shapes = [[None, None], [None, asked_units], *[unit_shape] * count]
-        d_initial, (d_scores, d_asked, *d_gates) = cpu_loop.loop(
+        start = [
+            *(tf.zeros_like(s) for s in state),
+            tf.zeros_like(keys_32),
+            tf.zeros_like(v_32[None]),
+        ]
+        (*d_initial, d_keys, d_v), (d_asked, *d_gates) = cpu_loop.loop(
             backward_step,
-            [*inputs, slopes, *saved],
-            [tf.zeros_like(s) for s in state],
-            ["float32", *[dtype] * (1 + count)],
+            [*inputs, compared, *saved],
+            start,
+            [dtype] * (1 + count),
             steps,
             reverse=True,
-            shapes=shapes,
+            shapes=[[None, asked_units], *[unit_shape] * count],
         )
 
-        d_scores = cpu_loop.stack(d_scores)[..., None]  # (T, B, S, 1)
-        d_keys = tf.reduce_sum(d_scores * cpu_loop.stack(slopes), 0)
-        flat = tf.reshape(compared_all, (-1, asked_units))
-        d_v = tf.matmul(flat, tf.reshape(d_scores, (-1, 1)), transpose_a=True)[:, 0]
         stacked = [cpu_loop.stack(d) for d in d_gates]  # (T, B, U) each
         d_gates = [tf.reshape(d, (-1, units)) for d in stacked]
         d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]
@@ -199,7 +206,7 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
         d_kernel = tf.concat([d_token_kernel, d_value_kernel], 0)
         return (
             tf.reshape(dx, tf.shape(x)), d_values, tf.cast(d_keys, dtype), d_kernel,
-            d_recurrent_kernel, d_query, tf.cast(d_v, dtype), d_bias, *d_initial,
+            d_recurrent_kernel, d_query, tf.cast(d_v[0], dtype), d_bias, *d_initial,
         )  # fmt: skip
 
     return (cpu_loop.stack(hidden), contexts), backward
