@@ -23,7 +23,7 @@ def published_files():
 shutil.rmtree(Path("build", "lib", "rnnzoo", ZOO), ignore_errors=True)
 
 setup(
-    packages=[*find_packages(include=["rnnzoo*"]), f"rnnzoo.{ZOO}"],
+    packages=[*find_packages(include=["rnnzoo", "rnnzoo.*", "rnnzoo_cli"]), f"rnnzoo.{ZOO}"],
     package_dir={f"rnnzoo.{ZOO}": ZOO},
     package_data={"rnnzoo": ["py.typed"], f"rnnzoo.{ZOO}": published_files()},
 )

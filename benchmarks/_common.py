@@ -64,7 +64,7 @@ def show(title, text):
 def write_section(title, text):
     """Prints a section and puts it into RESULTS.md, in place of the one with the same title."""
     from rnnzoo.files import write_atomically
-    from rnnzoo.training.hardware import machine
+    from rnnzoo.hardware import machine
 
     words = ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
     cores = machine()["cores"]

@@ -61,7 +61,7 @@ def standardised(text):
 def measured(translate, pairs):
     """BLEU and chrF of what is translated, and BLEU of the standard form."""
     from rnnzoo.evaluation.translation_quality import translation_quality
-    from rnnzoo.training.translation_task import translate_all
+    from rnnzoo.tasks.translation import translate_all
 
     written = translate_all(translate, pairs)
     references = [target for _, target in pairs]
@@ -80,7 +80,7 @@ def recipe_of(seed, quick):
 
 def splits(recipe):
     """Pairs of training, validation and test, in the recipe's direction."""
-    from rnnzoo.training.splits import load_corpus, train_and_validation
+    from rnnzoo.tasks.splits import load_corpus, train_and_validation
 
     corpus = load_corpus(recipe)
     train, held, _ = train_and_validation(corpus, recipe)
@@ -224,7 +224,7 @@ def greedy(network, source, target, most=60):
 def ours(recipe, minutes, folder):
     """Trains the recipe, unless the folder has a model, and measures it."""
     from rnnzoo import load
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.train import train
 
     if minutes is not None:
         train(recipe, out=folder, max_minutes=minutes)

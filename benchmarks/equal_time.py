@@ -118,7 +118,7 @@ def run_recipe(recipe, minutes, folder):
     """Walks the recipe; returns the seconds from the call to the start and to the end of `fit`."""
     import keras
 
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.train import train
 
     marks = []
 

@@ -32,7 +32,7 @@ import _common
 import _processes
 
 from rnnzoo.files import write_atomically
-from rnnzoo.training.hardware import resolve_dtype
+from rnnzoo.hardware import resolve_dtype
 
 ORDERS = (2, 3, 4, 5)
 SIDES = ("rnnzoo", "pytorch")
@@ -53,9 +53,9 @@ def make_recipe(name, seed, quick):
 
 def make_task(recipe, test=False):
     """The recipe's data, with the test reviews in the place of the validation's if wanted."""
-    from rnnzoo.training.evaluate import with_test_as_validation
-    from rnnzoo.training.language_model_task import LanguageModelTask
-    from rnnzoo.training.splits import load_corpus
+    from rnnzoo.publishing.evaluate import with_test_as_validation
+    from rnnzoo.tasks.language_model import LanguageModelTask
+    from rnnzoo.tasks.splits import load_corpus
 
     corpus = load_corpus(recipe)
     if test:
@@ -65,7 +65,7 @@ def make_task(recipe, test=False):
 
 def corpus_sha256(recipe):
     """The hash of the recipe's data."""
-    from rnnzoo.training.splits import load_corpus
+    from rnnzoo.tasks.splits import load_corpus
 
     return load_corpus(recipe).sha256
 
@@ -131,7 +131,7 @@ def report_kneser_ney(recipe, name):
 
 def ours(recipe):
     """Trains the recipe; returns its figures."""
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.train import train
 
     with tempfile.TemporaryDirectory(prefix="rnnzoo_imdb_reference_") as folder:
         train(recipe, out=folder)

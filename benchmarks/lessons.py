@@ -100,8 +100,8 @@ def start_from_vectors(recipe, vectors, path):
     """Saves an untrained model of the recipe whose embedding has the vectors of a file."""
     import keras
 
-    from rnnzoo.training.language_model_task import LanguageModelTask
-    from rnnzoo.training.splits import load_corpus
+    from rnnzoo.tasks.language_model import LanguageModelTask
+    from rnnzoo.tasks.splits import load_corpus
     from rnnzoo.word_vectors import set_word_vectors
 
     keras.utils.set_random_seed(recipe.seed)
@@ -115,7 +115,7 @@ def start_from_vectors(recipe, vectors, path):
 def train_variant(study, variant, runs, epochs, vectors):
     """Trains one variant, or goes on with it."""
     from rnnzoo import recipes
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.train import train
 
     name, _, _, variants = STUDIES[study]
     recipe, changes = recipes.get(name), dict(variants[variant])

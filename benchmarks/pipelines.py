@@ -34,8 +34,8 @@ from rnnzoo import Vocabulary, recipes
 from rnnzoo.data import corpora, document_batches, pair_batches, stream_batches, window_batches
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.errors import InputError
-from rnnzoo.training import language_model_task
-from rnnzoo.training.splits import load_corpus
+from rnnzoo.tasks import language_model as language_model_task
+from rnnzoo.tasks.splits import load_corpus
 
 WORDS = 10_000
 TIMES_THE_MODEL, FILE_MEMORY = 20, 500  # the targets: a factor, and MB above the imports

@@ -6,6 +6,11 @@ Importing the package registers its layers and models with Keras, so that `.kera
 import importlib
 import pkgutil
 
+from rnnzoo.terminal import quiet_start
+
+with quiet_start():
+    import keras  # noqa: F401 (imports its backend, whose log of its start is long)
+
 from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText

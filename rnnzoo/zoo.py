@@ -1,25 +1,26 @@
 """The zoo: loads a published model by its name, or any model of rnnzoo from a path.
 
 The published models lie in `saved_models/`, a folder each; its `index.json` says what there is and
-what each file's SHA-256 must be. `training.publish` writes it.
+what each file's SHA-256 must be. `publishing.publish` writes it.
 """
 
 import difflib
 import fnmatch
 import hashlib
+import importlib.util
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
-
-import rnnzoo.models  # noqa: F401 (registers the classes that files name)
 from rnnzoo.errors import InputError, unknown_name
-from rnnzoo.models.base import FILE_FORMAT
+
+if TYPE_CHECKING:
+    from rnnzoo.models import LanguageModel, Seq2Seq
 
 MODEL_FILE = "model.keras"  # in the folder that training leaves
 INDEX_FILE = "index.json"
@@ -121,7 +122,7 @@ def list_models(pattern: str = "*") -> list[str]:
     return fnmatch.filter(index(), pattern)
 
 
-def load(name_or_path: str | os.PathLike) -> keras.Model:
+def load(name_or_path: str | os.PathLike) -> "LanguageModel | Seq2Seq":
     """Loads a model with its vocabulary, ready to generate, to evaluate and to train on.
 
     It is compiled as it was when it was saved, and with the model's defaults if it was not.
@@ -145,6 +146,10 @@ def load(name_or_path: str | os.PathLike) -> keras.Model:
         >>> load("romeo.keras").vocabulary
         <Vocabulary of 5 characters>
     """
+    import keras
+
+    import rnnzoo.models  # noqa: F401 (registers the classes that files name)
+
     path = find(name_or_path)
     _check_file(path)
     try:
@@ -293,6 +298,10 @@ def _check_file(path):
 
 def _check_config(where, config):
     """Refuses the configuration of another class or of a newer format."""
+    import keras
+
+    from rnnzoo.models.base import FILE_FORMAT
+
     config = config if isinstance(config, dict) else {}
     name, inner = str(config.get("registered_name")), config.get("config")
     file_format = inner.get("file_format") if isinstance(inner, dict) else None
@@ -302,9 +311,24 @@ def _check_config(where, config):
             f"{config.get('class_name')}); load it with `keras.saving.load_model`."
         )
     known = keras.saving.get_registered_object(name) is not None
+    module = str(config.get("module"))
+    ours = module.split(".")[0] == "rnnzoo"  # its modules that are imported have registered all
+    if not known and not (ours and (module in sys.modules or not _is_module(module))):
+        raise InputError(
+            f"{where} holds a {name.removeprefix(PACKAGE)}, a class that is not registered here; "
+            f"import the module that defines it first (`import {module}`)."
+        )
     if file_format > FILE_FORMAT or not known:
         raise InputError(
             f"{where} was written by a newer rnnzoo (a {config.get('class_name')} of file format "
             f"{file_format}; this one reads formats up to {FILE_FORMAT}); upgrade it "
             "to load the model."
         )
+
+
+def _is_module(name):
+    """Returns whether a module of the package exists; imports nothing but its packages."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False

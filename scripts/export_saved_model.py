@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import _options as options
 import typer
-from _options import errors_in_a_sentence, run
+
+from rnnzoo_cli import options
+from rnnzoo_cli.running import errors_in_a_sentence, run
 
 
 def main(

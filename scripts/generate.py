@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from _options import errors_in_a_sentence, run
+
+from rnnzoo_cli.generate import generate_command
+from rnnzoo_cli.running import run
 
 
 def main(
@@ -24,12 +26,14 @@ def main(
         int | None, typer.Option(help="Hypotheses a translator follows; 1 is greedy search [1].")
     ] = None,
     text_file: Annotated[
-        Path | None, typer.Option(help="Read the texts from this file, one a line.")
+        Path | None,
+        typer.Option(help="Read the texts from this file, one a line."),
     ] = None,
 ):
     """Go on writing from a text with a language model, or translate it with a translator.
 
-    The results go to stdout, each text's on lines of its own.
+    The results go to stdout, each text's on lines of its own. Those of --text-file have one line
+    for each line of the file: a blank one for a blank one, and line breaks in a result as escapes.
 
     Examples:
       python scripts/generate.py saved_models/char_lstm_shakespeare "ROMEO:" --seed 1
@@ -38,6 +42,7 @@ def main(
 
       python scripts/generate.py gru_seq2seq_spa_eng "¿Dónde está la biblioteca?" --beam-width 5
     """
+<<<<<<< HEAD
     with errors_in_a_sentence():
         from rnnzoo import zoo
         from rnnzoo.data.reading import read_text
@@ -69,6 +74,12 @@ def main(
                 joined(loaded.vocabulary, *pair) for pair in zip(texts, written, strict=True)
             ]
         print("\n".join(results))
+=======
+    generate_command(
+        model, texts or [], text_file=text_file, max_new_tokens=max_new_tokens, sampler=sampler,
+        temperature=temperature, seed=seed, beam_width=beam_width,
+    )  # fmt: skip
+>>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
 
 if __name__ == "__main__":

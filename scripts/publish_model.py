@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import _options as options
 import typer
-from _options import errors_in_a_sentence, run
+
+from rnnzoo_cli import options
+from rnnzoo_cli.running import errors_in_a_sentence, run
 
 
 def main(
@@ -41,7 +42,7 @@ def main(
     """
     with errors_in_a_sentence():
         from rnnzoo.errors import InputError
-        from rnnzoo.training.publish import publish_model, rewrite_cards
+        from rnnzoo.publishing.publish import publish_model, rewrite_cards
 
         if (folder is None or name is None) != cards:
             raise InputError("Give the folder that a training left and a name, or --cards alone.")

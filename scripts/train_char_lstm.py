@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
-import _options as options
 import typer
+
+from rnnzoo_cli import options
+from rnnzoo_cli.running import run
+from rnnzoo_cli.train import train_command
 
 Recipe = Annotated[
     str,
@@ -21,10 +24,15 @@ def main(
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
     seed: options.Seed = None,
+    units: options.Units = None,
+    layers: options.Layers = None,
+    dropout: options.Dropout = None,
+    level: options.Level = None,
     out: options.Out = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     from_model: options.FromModel = None,
+    fold_lookalikes: options.FoldLookalikes = False,
     log_dir: options.LogDir = None,
 ):
     """Train a character LSTM: on tiny Shakespeare, on Alice, or on a text of your own.
@@ -43,12 +51,13 @@ def main(
       python scripts/train_char_lstm.py --text-file sonnets.txt --epochs 3
       --from saved_models/char_lstm_shakespeare --out saved_models/sonnets
     """
-    options.train_command(
-        recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,
-        max_minutes=max_minutes, seed=seed, out=out, resume=resume, overwrite=overwrite,
-        log_dir=log_dir,
+    train_command(
+        recipe, "language_model", text_file=text_file, from_model=from_model, data_dir=data_dir,
+        epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
+        num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
+        fold_lookalikes=fold_lookalikes, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    options.run(main)
+    run(main)

@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
-import _options as options
 import typer
+
+from rnnzoo_cli import options
+from rnnzoo_cli.running import run
+from rnnzoo_cli.train import train_command
 
 
 def main(
@@ -18,10 +21,15 @@ def main(
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
     seed: options.Seed = None,
+    units: options.Units = None,
+    layers: options.Layers = None,
+    dropout: options.Dropout = None,
+    level: options.Level = None,
     out: options.Out = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     from_model: options.FromModel = None,
+    fold_lookalikes: options.FoldLookalikes = False,
     log_dir: options.LogDir = None,
 ):
     """Train a word language model on the 25,000 IMDB reviews (22,500 to train, 2,500 to validate).
@@ -42,12 +50,13 @@ def main(
       python scripts/train_imdb_lm.py --text-file my_reviews.jsonl
       --from saved_models/imdb_lm --out saved_models/my_reviews
     """
-    options.train_command(
-        recipe, "language_model", text_file, from_model, data_dir=data_dir, epochs=epochs,
-        max_minutes=max_minutes, seed=seed, out=out, resume=resume, overwrite=overwrite,
-        log_dir=log_dir,
+    train_command(
+        recipe, "language_model", text_file=text_file, from_model=from_model, data_dir=data_dir,
+        epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
+        num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
+        fold_lookalikes=fold_lookalikes, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    options.run(main)
+    run(main)

@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
-import _options as options
 import typer
+
+from rnnzoo_cli import options
+from rnnzoo_cli.running import run
+from rnnzoo_cli.train import train_command
 
 Recipe = Annotated[
     str,
@@ -24,17 +27,22 @@ def main(
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
     seed: options.Seed = None,
+    units: options.Units = None,
+    layers: options.Layers = None,
+    dropout: options.Dropout = None,
+    level: options.Level = None,
     out: options.Out = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     from_model: options.FromModel = None,
+    fold_lookalikes: options.FoldLookalikes = False,
     log_dir: options.LogDir = None,
 ):
     """Train a GRU encoder-decoder with Bahdanau attention.
 
     The default recipe learns that "one two five" is 125, for 20 digits: in 5 minutes on two cores
     over 99 % of the digits are right, free-running. The others translate English sentences, and
-    gru_seq2seq_spa_eng Spanish ones; those on subwords need pip install 'rnnzoo[translation]'. Of
+    gru_seq2seq_spa_eng Spanish ones; those on subwords need pip install sacrebleu tokenizers. Of
     your own, --text-file takes a .jsonl file with the fields "source" and "target" in every line.
     Ctrl-C stops early and saves; --resume goes on.
 
@@ -49,12 +57,13 @@ def main(
       python scripts/train_translator.py --recipe spa_eng --text-file my_pairs.jsonl
       --out saved_models/my_pairs
     """
-    options.train_command(
-        recipe, "translation", text_file, from_model, data_dir=data_dir, epochs=epochs,
-        max_minutes=max_minutes, seed=seed, out=out, resume=resume, overwrite=overwrite,
-        log_dir=log_dir,
+    train_command(
+        recipe, "translation", text_file=text_file, from_model=from_model, data_dir=data_dir,
+        epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
+        num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
+        fold_lookalikes=fold_lookalikes, log_dir=log_dir,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    options.run(main)
+    run(main)

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from _options import errors_in_a_sentence, run
+
+from rnnzoo_cli.running import errors_in_a_sentence, run
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

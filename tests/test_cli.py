@@ -20,8 +20,8 @@ def published(tmp_path_factory):
     """A zoo with one model, trained for a moment on a text of one's own, and that text."""
     from rnnzoo import zoo
     from rnnzoo.models.base import ZooModel
-    from rnnzoo.training.publish import publish_model
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.publish import publish_model
+    from rnnzoo.publishing.train import train
 
     folder = tmp_path_factory.mktemp("cli")
     text = folder / "text.txt"
@@ -71,8 +71,9 @@ def test_list(published):
 def test_names_are_whole_in_a_narrow_terminal(published, monkeypatch, capsys):
     from rich.console import Console
 
-    monkeypatch.setattr(rnnzoo_cli, "_print", Console(width=60).print)
-    rnnzoo_cli.list_command()
+    # `rnnzoo_cli.list` is a module; the command in it prints by this function.
+    monkeypatch.setattr("rnnzoo_cli.list.print_table", Console(width=60).print)
+    rnnzoo_cli.list_models()
     assert "char_lstm_hamlet" in capsys.readouterr().out
 
 
@@ -117,10 +118,11 @@ def test_evaluate_finds_a_difference(published):
 
 
 def test_evaluate_tells_what_it_cannot_compare():
-    from rnnzoo.training.evaluate import Evaluation
+    from rnnzoo.publishing.evaluate import Evaluation
+    from rnnzoo_cli.evaluate import verdict
 
     found = Evaluation({"a": 1.0, "b": 1.0, "new": 1.0}, {"a": 1.0, "b": 2.0, "old": 1.0}, "", "")
-    assert rnnzoo_cli._verdict(found) == (
+    assert verdict(found) == (
         "b differ. The card lacks new, which this version measures. This version does not measure "
         "old, which the card has."
     )
@@ -165,5 +167,5 @@ def test_publish_from_the_command_line(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, [str(tmp_path)])
     assert done.exit_code == 2 and "Give the folder that a training left and a name" in done.stderr
     called = []
-    monkeypatch.setattr("rnnzoo.training.publish.rewrite_cards", lambda: called.append(True))
+    monkeypatch.setattr("rnnzoo.publishing.publish.rewrite_cards", lambda: called.append(True))
     assert CliRunner().invoke(app, ["--cards"]).exit_code == 0 and called

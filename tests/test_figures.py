@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnzoo import zoo
-from rnnzoo.training.evaluate import evaluate
+from rnnzoo.publishing.evaluate import evaluate
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
-from rnnzoo.training.card import card
-from rnnzoo.training.evaluate import read_facts
-from rnnzoo.training.publish import _check_recipe, _entry
-from rnnzoo.training.report import readable
+from rnnzoo.publishing.card import card
+from rnnzoo.publishing.evaluate import read_facts
+from rnnzoo.publishing.publish import _check_recipe, _entry
+from rnnzoo.publishing.report import readable
 
 WORDS = "zero one two three four five six seven eight nine".split()
 # At the start of a word: not within a URL, "8/10" or a relative path.

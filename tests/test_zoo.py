@@ -206,9 +206,11 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
     allowed = add_the_models_of_this_checkout(made)
     shutil.copytree(made, source / "saved_models")
     shutil.copytree(source / "saved_models" / "romeo", source / "saved_models" / "just_trained")
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "rnnzoo_cli.py"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
-    shutil.copytree(root / "rnnzoo", source / "rnnzoo", ignore=shutil.ignore_patterns("__pyc*"))
+    for package in ("rnnzoo", "rnnzoo_cli"):
+        ignored = shutil.ignore_patterns("__pyc*")
+        shutil.copytree(root / package, source / package, ignore=ignored)
     monkeypatch.chdir(source)
     build = "from setuptools import build_meta; print(build_meta.build_wheel('wheels'))"
     done = subprocess.run([sys.executable, "-c", build], capture_output=True, text=True)
@@ -221,8 +223,12 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
         "index.json", "romeo/model.keras", "romeo/card.md", "romeo/saved_model/saved_model.pb",
         "romeo/saved_model/variables/variables.index", *allowed,
     }  # fmt: skip
-    modules = {path.relative_to(root).as_posix() for path in (root / "rnnzoo").rglob("*.py")}
-    assert modules | {"rnnzoo/py.typed", "rnnzoo_cli.py"} <= names
+    modules = {
+        path.relative_to(root).as_posix()
+        for package in ("rnnzoo", "rnnzoo_cli")
+        for path in (root / package).rglob("*.py")
+    }
+    assert modules | {"rnnzoo/py.typed"} <= names
     monkeypatch.undo()
     monkeypatch.setattr(zoo, "__file__", str(source / "installed" / "rnnzoo" / "zoo.py"))
     assert zoo.load("romeo").vocabulary == model.vocabulary
@@ -284,7 +290,6 @@ def test_files_of_older_versions(monkeypatch):
     """Written by the first version; the logits are those it computed."""
     ids = np.array([[1, 2, 3]], "int32")
     for newest in (1, 2):
-        monkeypatch.setattr(zoo, "FILE_FORMAT", newest)
         monkeypatch.setattr("rnnzoo.models.base.FILE_FORMAT", newest)
         loaded = zoo.load(FILES / "language_model_format_1.keras")
         assert loaded.vocabulary.decode([1, 2, 3]) == "ben"

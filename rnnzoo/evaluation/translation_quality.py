@@ -69,7 +69,7 @@ def _metrics():
     if find_spec("sacrebleu") is None:
         raise InputError(
             "BLEU and chrF are counted by the package sacrebleu: "
-            "`pip install 'rnnzoo[translation]'`."
+            "`pip install sacrebleu tokenizers`."
         )
     from sacrebleu.metrics import BLEU, CHRF
 

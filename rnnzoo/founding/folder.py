@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from rnnzoo.files import check_output, check_replaces_nothing, unfinished, write_atomically
-from rnnzoo.training.hardware import machine, versions
+from rnnzoo.hardware import machine, versions
 
 SHOW_SECONDS = 5.0  # a run may report faster than anybody reads: it prints that often at most
 

@@ -40,8 +40,8 @@ from rnnzoo.founding.folder import (
     progress,
 )
 from rnnzoo.founding.writing import Writer, write_by_sliding
+from rnnzoo.hardware import resolve_dtype
 from rnnzoo.layers import LSTM
-from rnnzoo.training.hardware import resolve_dtype
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 

@@ -1,6 +1,7 @@
-"""Recipes: named ways from a corpus to a trained model, which `training.train.train` walks."""
+"""Recipes: named ways from a corpus to a trained model, which `publishing.train.train` walks."""
 
 from rnnzoo.recipes import imdb, shakespeare, translation  # noqa: F401 (they register themselves)
-from rnnzoo.recipes.recipe import Recipe, get, names, register
+from rnnzoo.recipes.recipe import get, names, register
+from rnnzoo.tasks import Recipe
 
 __all__ = ["Recipe", "get", "names", "register"]

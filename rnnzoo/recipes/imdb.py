@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from rnnzoo.recipes.recipe import Recipe, register
+from rnnzoo.recipes.recipe import register
+from rnnzoo.tasks import LanguageModelRecipe
 
 IMDB_LM = register(
-    Recipe(
+    LanguageModelRecipe(
         name="imdb_lm",
         description="A word LSTM of the IMDB reviews: 10,000 words, lower-cased, no punctuation.",
-        task="language_model",
         corpus="imdb_reviews",
         vocabulary={"level": "word", "lowercase": True, "punctuation": "strip", "size": 10_000},
         builder="word_lm",

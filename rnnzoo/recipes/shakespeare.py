@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from rnnzoo.recipes.recipe import Recipe, register
+from rnnzoo.recipes.recipe import register
+from rnnzoo.tasks import LanguageModelRecipe
 
 CHAR_LSTM_SHAKESPEARE = register(
-    Recipe(
+    LanguageModelRecipe(
         name="char_lstm_shakespeare",
         description="A character LSTM of tiny Shakespeare (Karpathy 2015).",
-        task="language_model",
         corpus="tiny_shakespeare",
         builder="char_lstm",
         builder_options={"units": 512, "num_layers": 2, "dropout": 0.4, "weight_drop": 0.2},

@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 
-from rnnzoo.recipes.recipe import Recipe, register
+from rnnzoo.recipes.recipe import register
+from rnnzoo.tasks import TranslationRecipe
 
 SPELLED_NUMBERS = register(
-    Recipe(
+    TranslationRecipe(
         name="spelled_numbers",
         description='Reads "one two five", writes "125": 20 digits, additive attention.',
-        task="translation",
         corpus="spelled_numbers",
         vocabulary={"special_tokens": ("<pad>", "<end>")},
         target_vocabulary={"special_tokens": ("<pad>", "<start>", "<end>")},
         builder="gru_seq2seq",
         builder_options={"units": 64, "embedding_dim": 32, "attention_position": "before_cell"},
-        batches="pairs",
         batch_size=100,
         sequence_length=None,
         epochs=1,
@@ -67,16 +66,14 @@ register(
 _WORDS = {"level": "word", "lowercase": True, "punctuation": "split", "size": 10_000}
 
 MULTI30K_EN_DE = register(
-    Recipe(
+    TranslationRecipe(
         name="multi30k_en_de",
         description="English image captions to German, by words (Multi30k task 1).",
-        task="translation",
         corpus="multi30k_en_de",
         vocabulary=_WORDS,
         target_vocabulary=_WORDS,
         builder="gru_seq2seq",
         builder_options={"units": 256, "embedding_dim": 128, "dropout": 0.4},
-        batches="pairs",
         batch_size=64,
         sequence_length=50,
         epochs=15,
@@ -122,11 +119,10 @@ register(
 _SUBWORDS = {"level": "subword", "size": 10_000}
 
 GRU_MULTI30K = register(
-    Recipe(
+    TranslationRecipe(
         name="gru_seq2seq_multi30k_en_de",
         description="English image captions to German, by subwords (Multi30k task 1, cased): a GRU "
         "encoder-decoder with additive attention.",
-        task="translation",
         corpus="multi30k_en_de",
         vocabulary=_SUBWORDS,
         joint_vocabulary=True,
@@ -134,7 +130,6 @@ GRU_MULTI30K = register(
         builder_options={
             "units": 384, "embedding_dim": 192, "dropout": 0.35, "tie_embedding_weights": "all",
         },
-        batches="pairs",
         batch_size=64,
         sequence_length=60,  # above every training pair: none is cut
         epochs=25,

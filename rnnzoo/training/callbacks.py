@@ -8,10 +8,14 @@ import keras
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.files import check_output
+<<<<<<< HEAD
 from rnnzoo.generation.inputs import encode_prompts, encode_sources
 from rnnzoo.generation.samplers import get_sampler
+=======
+from rnnzoo.tasks.samples import joined
+from rnnzoo.terminal import write_any_text
+>>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 from rnnzoo.training.averaging import averaged_weights
-from rnnzoo.vocabulary import Vocabulary
 
 
 class SampleText(keras.callbacks.Callback):
@@ -55,6 +59,7 @@ class SampleText(keras.callbacks.Callback):
         references: str | Sequence[str] | None = None,
     ):
         super().__init__()
+        write_any_text()
         check_positive(
             max_new_tokens=max_new_tokens, every_batches=every_batches, every_epochs=every_epochs
         )
@@ -72,6 +77,7 @@ class SampleText(keras.callbacks.Callback):
         self._writer = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+<<<<<<< HEAD
         """Checks the prompts and the sampler, which `fit` should not stumble over later.
 
         Raises:
@@ -88,6 +94,13 @@ class SampleText(keras.callbacks.Callback):
                 f"SampleText shows what a model generates or translates, but {self.model.name!r} "
                 "does neither; leave it out."
             )
+=======
+        """Tries once whether the model can write from the prompts, rather than after an epoch.
+
+        What it writes is dropped, but the compiled function stays.
+        """
+        self._write()
+>>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Notes the epoch."""
@@ -106,10 +119,7 @@ class SampleText(keras.callbacks.Callback):
 
     def _sample(self, when):
         with averaged_weights(self.model):
-            if hasattr(self.model, "translate"):
-                text = self._translations()
-            else:
-                text = self._continuations()
+            text = self._write()
         block = f"--- sample, {when} ---\n{text}\n"
         print(f"\n{block}", flush=True)
         if self.path is not None:
@@ -119,12 +129,30 @@ class SampleText(keras.callbacks.Callback):
         if self.log_dir is not None:
             self._to_tensorboard(text)
 
+    def _write(self):
+        if hasattr(self.model, "translate"):
+            return self._translations()
+        return self._continuations()
+
     def _continuations(self):
         written = self.model.generate(
+<<<<<<< HEAD
             self.prompts, self.max_new_tokens, sampler=self.sampler,
             temperature=self.temperature, seed=self.seed,
         )  # fmt: skip
         return "\n\n".join(map("".join, zip(self.prompts, written, strict=True)))
+=======
+            self.prompts,
+            max_new_tokens=self.max_new_tokens,
+            sampler=self.sampler,
+            temperature=self.temperature,
+            seed=self.seed,
+        )
+        vocabulary = self.model.vocabulary
+        return "\n\n".join(
+            joined(vocabulary, *pair) for pair in zip(self.prompts, written, strict=True)
+        )
+>>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
     def _translations(self):
         written = self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
@@ -154,8 +182,11 @@ def _checked(path):
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         raise InputError(f"The file of samples {path} cannot be written; give another `path`.")
     return path
+<<<<<<< HEAD
 
 
 def joined(vocabulary: Vocabulary | None, prompt: str, continuation: str) -> str:
     """Puts a prompt and its continuation together: a continuation can be appended."""
     return f"{prompt}{continuation}"
+=======
+>>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)

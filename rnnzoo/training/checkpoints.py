@@ -12,8 +12,8 @@ import keras
 
 from rnnzoo.errors import InputError
 from rnnzoo.files import unfinished, write_atomically
+from rnnzoo.hardware import machine
 from rnnzoo.training.averaging import averaged_weights
-from rnnzoo.training.hardware import machine
 from rnnzoo.training.schedule import TrainingClock
 
 SAVE_EVERY = 5 * 60  # seconds between checkpoints in a long epoch; a validation may come on top
@@ -104,13 +104,24 @@ class Checkpoint:
             self.progress = {}
             self.note(**identity, epoch=0, step=0, minutes=0.0, finished=False)
             return
-        for name, value in identity.items():
-            if self.progress[name] != value:
-                raise InputError(
-                    f"The training in {self.folder} has another {name} ({self.progress[name]}, not "
-                    f"{value}); give the same arguments to resume it, or another --out."
-                )
+        self.check_identity(**identity)
         self._forget_what_was_lost()
+
+    def check_identity(self, **identity: Any) -> None:
+        """Refuses to go on with a training of something else; see `begin`."""
+        for name, value in identity.items():
+            noted = self.progress[name]
+            if noted != value and name == "corpus_sha256":
+                raise InputError(
+                    f"The training in {self.folder} was begun on another text (SHA-256 "
+                    f"{noted[:12]}...; the one given has {value[:12]}...); resume it with the text "
+                    "that it began with, or train on this one with another --out."
+                )
+            if noted != value:
+                raise InputError(
+                    f"The training in {self.folder} has another {name} ({noted}, not {value}); "
+                    "give the same arguments to resume it, or another --out."
+                )
 
     def _forget_what_was_lost(self):
         """Takes the lines out of the log that tell of batches after the last save."""

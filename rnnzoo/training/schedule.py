@@ -116,6 +116,15 @@ class TrainingClock(keras.callbacks.Callback):
         room = max(self.max_seconds - self.validation_seconds, 1e-9)
         return min(1.0, max(by_steps, self.seconds / room))
 
+    def batches_allowed(self) -> int:
+        """How many batches epochs and minutes allow in all, as far as it is known by now."""
+        if self.max_seconds is None:
+            return self.total_steps
+        left = max(self.max_seconds - self.validation_seconds - self.seconds, 0.0)
+        if not self._step_seconds:  # nothing is known yet but that there is no time at all
+            return self.total_steps if left else self.step
+        return min(self.total_steps, self.step + int(left / self._step_seconds))
+
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""
         self.start = self.now()

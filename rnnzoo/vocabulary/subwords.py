@@ -147,7 +147,7 @@ def learn(
         import tokenizers
     except ImportError as error:
         raise InputError(
-            "Learning subwords needs the package tokenizers: `pip install 'rnnzoo[translation]'`; "
+            "Learning subwords needs the package tokenizers: `pip install tokenizers`; "
             "a vocabulary that is there already does without."
         ) from error
 

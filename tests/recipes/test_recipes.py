@@ -16,7 +16,7 @@ def test_every_recipe_names_things_that_exist(name):
     builder = getattr(models, recipe.builder)
     inputs = ("source", "target") if recipe.task == "translation" else ("vocabulary",)
     inspect.signature(builder).bind(*inputs, **recipe.builder_options)
-    for options in (recipe.vocabulary, recipe.target_vocabulary):
+    for options in (recipe.vocabulary, getattr(recipe, "target_vocabulary", {})):
         inspect.signature(Vocabulary.from_text).bind("text", **options)
 
 
@@ -50,7 +50,7 @@ def test_a_name_can_be_taken_once():
         ({"task": "summary"}, "No task"),
         ({"batches": "stream"}, "did you mean 'streams'"),
         ({"dtype": "float8"}, "No dtype"),
-        ({"batches": "pairs"}, "goes with pairs"),
+        ({"batches": "pairs"}, "No kind of batches is called 'pairs'"),
         ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1, not 0"),
         ({"sequence_length": 1.5}, "`sequence_length`"),
         ({"sequence_length": None}, "no `sequence_length`, which its streams need"),
@@ -69,6 +69,18 @@ def test_a_name_can_be_taken_once():
         ({"average_weights": 1.0}, "`average_weights` must be at least 0 and below 1, not 1.0"),
         ({"average_weights": "some"}, "`average_weights` must be"),
         ({"warmup_steps": -1}, "`warmup_steps` must be at least 0"),
+    ],
+)
+def test_recipes_that_cannot_be(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(recipes.get("imdb_lm"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "language_model"}, "No task of this recipe is called 'language_model'"),
+        ({"batches": "streams"}, "No kind of batches for a translation"),
         ({"length_penalty": -1}, "`length_penalty` must be at least 0"),
         ({"beam_widths": (5, 0)}, "`beam_widths` must be a whole number of at least 1, not 0"),
         ({"beam_widths": ()}, "`beam_widths`"),
@@ -79,6 +91,40 @@ def test_a_name_can_be_taken_once():
         ),
     ],
 )
-def test_recipes_that_cannot_be(changes, message):
+def test_recipes_of_translators_that_cannot_be(changes, message):
     with pytest.raises(InputError, match=message):
-        replace(recipes.get("imdb_lm"), **changes)
+        replace(recipes.get("spa_eng"), **changes)
+
+
+def test_a_recipe_by_its_task():
+    words = {"corpus": "alice", "builder": "char_lstm"}
+    made = recipes.Recipe("a", "b", task="language_model", stride=3, **words)
+    assert type(made).__name__ == "LanguageModelRecipe" and made.stride == 3
+    made = recipes.Recipe(name="a", description="b", task="translation", measure="bleu", **words)
+    assert type(made).__name__ == "TranslationRecipe" and made.batches == "pairs"
+    with pytest.raises(InputError, match="No task is called 'translating'; did you mean 'transl"):
+        recipes.Recipe("a", "b", task="translating", **words)
+
+
+def test_options_of_the_command_line():
+    recipe = recipes.get("char_lstm_shakespeare")
+    other = recipe.with_options({"units": 64, "num_layers": 1, "dropout": 0.1, "epochs": None})
+    assert dict(other.builder_options) == {
+        "units": 64, "num_layers": 1, "dropout": 0.1, "weight_drop": 0.2,
+    }  # fmt: skip
+    assert recipe.with_options({"level": "character"}) == recipe
+    words = recipe.with_options({"level": "word"})
+    assert words.builder == "word_lm" and words.vocabulary == {"level": "word", "size": 10_000}
+    back = recipes.get("imdb_lm").with_options({"level": "character", "units": 8})
+    assert back.builder == "char_lstm" and "embedding_dim" not in back.builder_options
+    letters = recipes.get("spa_eng").with_options({"level": "character"})
+    assert "<unk>" in letters.vocabulary["special_tokens"]
+    for options, sentence in (
+        ({"units": 0}, "`units` must be"),
+        ({"num_layers": 1.5}, "`num_layers` must be"),
+        ({"dropout": 1.0}, "`dropout` must be"),
+        ({"level": "words"}, "No level is called 'words'; did you mean 'word'"),
+        ({"seed": -1}, "`seed` must be"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            recipe.with_options(options)

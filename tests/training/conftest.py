@@ -43,7 +43,7 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(small_data, tmp_path_factory):
     """The artifact folder of a tiny recipe, trained once: `trained("imdb_lm_tiny")`."""
-    from rnnzoo.training.train import train
+    from rnnzoo.publishing.train import train
 
     folders = {}
 

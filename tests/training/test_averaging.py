@@ -9,9 +9,9 @@ from keras import ops
 
 import rnnzoo
 from rnnzoo import recipes
+from rnnzoo.publishing.train import train
 from rnnzoo.training.averaging import ValidateAverages, averaged_weights
 from rnnzoo.training.callbacks import SampleText
-from rnnzoo.training.train import train
 from tests import runners
 
 MOMENTUM = 0.8
@@ -103,7 +103,7 @@ def test_samples_are_written_by_the_average(monkeypatch):
     inputs, targets, weights = runners.batch(model, batch_size=12)
     watch, writers = Watch(), []
 
-    def generate(self, prompts, *options):
+    def generate(self, prompts, **options):
         writers.append(weights_of(self))
         return ["" for _ in prompts]
 
@@ -112,7 +112,7 @@ def test_samples_are_written_by_the_average(monkeypatch):
         inputs, targets, 4, sample_weight=weights, shuffle=False, epochs=2, verbose=0,
         callbacks=[watch, SampleText("a", every_batches=2)],
     )  # fmt: skip
-    for steps, writer in zip((2, 3, 4, 6, 6), writers, strict=True):
+    for steps, writer in zip((2, 3, 4, 6, 6), writers[1:], strict=True):
         assert_same(writer, expected_average(watch.steps[:steps]), atol=1e-6)
         assert np.abs(writer[0] - watch.steps[steps - 1][0]).max() > 1e-3
 
@@ -144,7 +144,7 @@ def text(tmp_path_factory):
 @pytest.fixture
 def unpublished(monkeypatch):
     """Ends a training before its results are measured and written."""
-    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", lambda trained: trained.out)
 
 
 def last(folder):

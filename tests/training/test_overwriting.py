@@ -15,8 +15,8 @@ import rnnzoo
 from rnnzoo import founding, recipes, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.files import RESULTS, check_replaces_nothing, is_published
-from rnnzoo.training import publish
-from rnnzoo.training.train import train
+from rnnzoo.publishing import publish
+from rnnzoo.publishing.train import train
 
 ROOT = Path(__file__).parents[2]
 FAST = replace(

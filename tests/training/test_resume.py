@@ -12,8 +12,8 @@ import pytest
 import rnnzoo
 from rnnzoo import recipes
 from rnnzoo.errors import InputError
-from rnnzoo.training.hardware import commit, machine
-from rnnzoo.training.train import train
+from rnnzoo.hardware import commit, machine
+from rnnzoo.publishing.train import train
 
 TEXT = replace(
     recipes.get("char_lstm_tiny"),
@@ -68,9 +68,9 @@ def batches_of(tmp_path, monkeypatch):
 
     for model in (rnnzoo.LanguageModel, rnnzoo.Seq2Seq):
         monkeypatch.setattr(model, "fit", watched(model.fit))
-    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", lambda trained: trained.out)
     no_samples = keras.callbacks.Callback()
-    monkeypatch.setattr("rnnzoo.training.train.SampleText", lambda *_, **options: no_samples)
+    monkeypatch.setattr("rnnzoo.training.fit.SampleText", lambda *_, **options: no_samples)
     path = tmp_path / "text.txt"
     path.write_text("to be or not to be, " * 40)
 
@@ -120,7 +120,7 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
     assert cut["slices"][0]["commit"] == commit()
     assert cut["slices"][0]["machine"] == machine() and cut["slices"][0]["dtype"] == "float32"
     other = "mixed_bfloat16", "a machine where it is fast"
-    monkeypatch.setattr("rnnzoo.training.train.resolve_dtype", lambda policy: other)
+    monkeypatch.setattr("rnnzoo.training.fit.resolve_dtype", lambda policy: other)
     batches_of("streams", "cut", epochs=3, resume=True)
     assert "Computing in float32: the training began in it." in capsys.readouterr().out
     batches_of("streams", "cut", epochs=3, resume=True)  # has nothing to train
@@ -129,7 +129,9 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
     assert [one["repeated"] for one in slices] == [0, 3, 0]
     assert {one["dtype"] for one in slices} == {"float32"}
     assert slices[1]["minutes"] == cut["minutes"] > 0 and slices[2]["minutes"] > cut["minutes"]
-    assert "epochs=3" in slices[1]["command"] and "epochs=4" in slices[2]["command"]
+    assert [one["overrides"]["options"] for one in slices] == [
+        {"epochs": 3}, {"epochs": 3}, {"epochs": 4},
+    ]  # fmt: skip
 
     without = {name: value for name, value in progress().items() if name != "slices"}
     path.write_text(json.dumps(without))  # as older code left it
@@ -150,18 +152,37 @@ def test_a_training_is_resumed_by_its_own_recipe(batches_of, monkeypatch):
     assert batches_of("streams", "cut", epochs=3, resume=True)
 
 
-def test_the_call_that_makes_a_changed_recipe():
-    from rnnzoo.training.train import _command
+def test_the_command_of_a_run_is_made_of_its_record():
+    from rnnzoo.publishing.command import command
+    from rnnzoo.publishing.train import overrides
 
-    def told(recipe):
-        return _command(recipe, Path("out"), None, None, {"epochs": 2, "seed": None})
+    def told(recipe, options, resume=False, **given):
+        given = {
+            "out": None,
+            "text_file": None,
+            "from_model": None,
+            "fold_lookalikes": False,
+        } | given
+        record = json.loads(json.dumps(overrides(recipe, options, **given)))
+        return command(record, recipe.as_json(), resume=resume)
 
     known = recipes.get("char_lstm_tiny")
-    assert told(known) == "rnnzoo.training.train.train('char_lstm_tiny', out='out', epochs=2)"
-    assert told(replace(known, batch_size=3, weight_decay=0.5)) == (
-        "rnnzoo.training.train.train(dataclasses.replace(rnnzoo.recipes.get('char_lstm_tiny'), "
+    assert told(known, {"epochs": 2, "seed": None, "num_layers": 3}, out=Path("o")) == (
+        "python scripts/train_char_lstm.py --recipe char_lstm_tiny --epochs 2 --layers 3 --out o"
+    )
+    given = {"text_file": Path("my text.txt"), "from_model": "m", "fold_lookalikes": True}
+    assert told(known, {}, resume=True, **given) == (
+        "python scripts/train_char_lstm.py --recipe char_lstm_tiny --text-file "
+        "'my text.txt' --from m --fold-lookalikes --resume"
+    )
+    assert told(recipes.get("imdb_lm"), {}).startswith(
+        "python scripts/train_imdb_lm.py --recipe imdb"
+    )
+    assert "train_translator.py" in told(recipes.get("spa_eng"), {})
+    assert told(replace(known, batch_size=3, weight_decay=0.5), {"epochs": 2}, out="out") == (
+        "rnnzoo.publishing.train.train(dataclasses.replace(rnnzoo.recipes.get('char_lstm_tiny'), "
         "batch_size=3, weight_decay=0.5), out='out', epochs=2)"
     )
-    assert told(replace(known, name="my")).startswith(
-        "rnnzoo.training.train.train(rnnzoo.recipes.Recipe(name='my', description="
+    assert told(replace(known, name="my"), {}).startswith(
+        "rnnzoo.publishing.train.train(rnnzoo.recipes.Recipe(**{'name': 'my', 'description':"
     )

@@ -13,7 +13,7 @@ import rnnzoo
 from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
-from rnnzoo.training.train import train
+from rnnzoo.publishing.train import train
 
 TINY = [name for name in recipes.names() if name.endswith("_tiny")]
 FILES = ("model.keras", "card.md", "metrics.json", "curve.png", "log.csv", "samples.txt")
@@ -45,7 +45,7 @@ def fast(text, monkeypatch):
 @pytest.fixture
 def unpublished(monkeypatch):
     """Ends a training before its results are measured and written."""
-    monkeypatch.setattr("rnnzoo.training.train.write_artifact", lambda *arguments: arguments[3])
+    monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", lambda trained: trained.out)
 
 
 def metrics(folder):
@@ -102,7 +102,7 @@ def test_the_card_says_it_all(name, trained, small_data):
         facts["corpus"]["terms"],
         facts["corpus"]["sha256"],
         facts["split"],
-        f"train({name!r}",  # the command
+        f"--recipe {name} --out",  # the command
         "Seed 0; 2.0 epochs",
         facts["machine"]["cpu"],
         f"{facts['machine']['cores']} core{'s' if facts['machine']['cores'] > 1 else ''}, ",
@@ -242,7 +242,7 @@ def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, 
 
 def test_a_long_text_is_read_from_a_file(fast, unpublished, tmp_path, monkeypatch):
     short = log(fast(out=tmp_path / "short", epochs=1) / "checkpoint")
-    monkeypatch.setattr("rnnzoo.training.language_model_task.MEMORY_LIMIT", 100)
+    monkeypatch.setattr("rnnzoo.tasks.language_model.MEMORY_LIMIT", 100)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     long = log(fast(out=tmp_path / "long", epochs=1) / "checkpoint")
     assert long[-1]["val_loss"] == short[-1]["val_loss"]

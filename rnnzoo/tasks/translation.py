@@ -1,30 +1,102 @@
 """What a recipe of an encoder-decoder reads, and how its free-running translations are counted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from rnnzoo import models
 from rnnzoo.data import pair_batches
 from rnnzoo.data.corpus import Corpus
+from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.evaluation.translation_quality import signatures, translation_quality
 from rnnzoo.generation.translate import translate
-from rnnzoo.recipes import Recipe
-from rnnzoo.training.splits import check_symbols, train_and_validation
-from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_not_negative, vocabulary_of
+from rnnzoo.tasks.splits import check_symbols, train_and_validation
+from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TRANSLATED = 5000  # validation pairs that are translated, at most
 BATCH = 250
 LENGTHS = 40  # of references that are told apart, at most
 
 
+UNKNOWN = "<unk>"
+MEASURES = ("symbols", "bleu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationRecipe(Recipe, task="translation"):
+    """A recipe of a translator, with what that needs beside what all tasks share.
+
+    Args:
+        target_vocabulary: The same for the target side of a translation.
+        joint_vocabulary: Whether `vocabulary` makes one vocabulary of both sides of a translation.
+        reverse_pairs: Whether to translate from the second side of the pairs to the first.
+        batches: `"pairs"`.
+        measure: What free-running translations are measured by: `"symbols"`, the share of symbols
+            that stand where they should, or `"bleu"`, BLEU and chrF by the package sacrebleu.
+        beam_widths: Widths of the beams to measure BLEU with, 1 for greedy search; the figure of
+            the first is the one to quote.
+        length_penalty: The exponent of the length penalty of these beams.
+
+    Raises:
+        InputError: If a name or a number cannot be.
+    """
+
+    task: str = "translation"
+    target_vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    joint_vocabulary: bool = False
+    reverse_pairs: bool = False
+    batches: str = "pairs"
+    measure: str = "symbols"
+    beam_widths: tuple[int, ...] = (1,)
+    length_penalty: float = 0.6
+    corpus_kinds: ClassVar[tuple[str, ...]] = ("pairs",)
+    reads: ClassVar[str] = (
+        "a file of tab-separated pairs, a .csv file, two files of lines with a comma between their "
+        'names, or a .jsonl file with the fields "source" and "target"'
+    )
+    own_words: ClassVar[frozenset[str]] = NOT_TRAINING | {
+        "measure", "beam_widths", "length_penalty",
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batches != "pairs":
+            raise unknown_name("kind of batches for a translation", self.batches, ("pairs",))
+        if self.measure not in MEASURES:
+            raise unknown_name("measure", self.measure, MEASURES)
+        if self.joint_vocabulary and self.target_vocabulary:
+            raise InputError(
+                f"The recipe {self.name!r} has a joint vocabulary and a `target_vocabulary`; leave "
+                "out one of them."
+            )
+        for width in self.beam_widths or (0,):
+            check_positive(beam_widths=width)
+        check_not_negative("length_penalty", self.length_penalty)
+
+    def kind_of_model(self) -> str:
+        """The model in words, to put before what it is trained on."""
+        return f"A {self.builder_options.get('cell', 'gru').upper()} encoder-decoder"
+
+    def with_level(self, level: str) -> Self:
+        """The recipe with tokens of another level on both sides."""
+        target = {} if self.joint_vocabulary else vocabulary_of(level, self.target_vocabulary)
+        source = vocabulary_of(level, self.vocabulary)
+        if level == "character":  # which have no special tokens by default
+            source.setdefault("special_tokens", SPECIAL_TOKENS)
+            if target:
+                target.setdefault("special_tokens", SPECIAL_TOKENS)
+        return replace(self, vocabulary=source, target_vocabulary=target)
+
+
 class TranslationTask:
     """The data of a translator, its figures and its samples.
 
     Args:
-        recipe: A `Recipe` with the task `"translation"`.
+        recipe: A `TranslationRecipe`.
         corpus: A `Corpus` of pairs.
         seed: Of the order of the data.
         model: A trained model to go on with, whose vocabularies are then used.
@@ -41,9 +113,34 @@ class TranslationTask:
             lack, or the recipe asks for BLEU and sacrebleu is not installed.
     """
 
+    model_class = models.Seq2Seq
+    script = "train_translator.py"
+    sample_name = "Text"
+    temperature = None  # nothing is drawn
+    limits = (
+        "It translates texts like those of its corpus, of about their length, and fails silently "
+        "on others: a fluent output may be wrong. Meant for study and demonstrations; not where a "
+        "wrong translation does harm."
+    )
+
+    @staticmethod
+    def vocabularies_of(model: models.Seq2Seq) -> tuple[Vocabulary | None, ...]:
+        """The vocabularies of a trained model."""
+        return model.source_vocabulary, model.target_vocabulary
+
+    @staticmethod
+    def sampling(recipe: Mapping[str, Any]) -> str:
+        """Says on a card how the samples were made, given the arguments of the recipe."""
+        widest = recipe["beam_widths"][0]
+        other = "" if widest == 1 else f" (the figure is of a beam of {widest})"
+        return (
+            "Not picked: the first three validation texts, translated by greedy search, which "
+            f"draws nothing at random{other}."
+        )
+
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: TranslationRecipe,
         corpus: Corpus,
         seed: int = 0,
         model: models.Seq2Seq | None = None,
@@ -78,12 +175,19 @@ class TranslationTask:
         recipe = self.recipe
         if recipe.joint_vocabulary:
             texts = [text for pair in train for text in pair]
-            return (Vocabulary.from_text(texts, **recipe.vocabulary),) * 2
+            return (self._new_vocabulary(texts, recipe.vocabulary),) * 2
         sources, targets = zip(*train, strict=True)
         return (
-            Vocabulary.from_text(sources, **recipe.vocabulary),
-            Vocabulary.from_text(targets, **recipe.target_vocabulary),
+            self._new_vocabulary(sources, recipe.vocabulary),
+            self._new_vocabulary(targets, recipe.target_vocabulary),
         )
+
+    def _new_vocabulary(self, texts, options):
+        """A vocabulary; of pairs of one's own it knows unknown symbols: any may be held out."""
+        special = options.get("special_tokens")
+        if special and UNKNOWN not in special and self.corpus.name != self.recipe.corpus:
+            options = {**options, "special_tokens": (*special, UNKNOWN)}
+        return Vocabulary.from_text(texts, **options)
 
     def _batches(self, pairs, batch_size, **order):
         source, target = self.vocabularies

@@ -1,15 +1,15 @@
-"""Options that the scripts share; what they share with the `rnnzoo` command is in `rnnzoo_cli`.
-
-The scripts import rnnzoo only once they run, so that `--help` answers at once.
-"""
+"""Arguments and options that commands and scripts share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rnnzoo_cli import DataDir, errors_in_a_sentence  # noqa: F401 (DataDir is for the scripts)
-
+Model = Annotated[str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder that has the corpus. Else: RNNZOO_DATA_DIR, caches, download."),
+]
 TextFile = Annotated[
     Path | None,
     typer.Option(help="Your own text instead: a text file, a folder of .txt files, or a .jsonl."),
@@ -21,6 +21,19 @@ MaxMinutes = Annotated[
 ]
 Seed = Annotated[
     int | None, typer.Option(help="Of weights, dropout and data order [recipe's own].")
+]
+Units = Annotated[int | None, typer.Option(help="Size of the recurrent layers [recipe's own].")]
+Layers = Annotated[int | None, typer.Option(help="Number of recurrent layers [recipe's own].")]
+Dropout = Annotated[float | None, typer.Option(help="Rate of dropout [recipe's own].")]
+Level = Annotated[
+    str | None, typer.Option(help="Tokens: character, subword or word [recipe's own].")
+]
+FoldLookalikes = Annotated[
+    bool,
+    typer.Option(
+        "--fold-lookalikes",
+        help="With --from: write curly quotes, dashes and the like as the model's own symbols.",
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -46,23 +59,3 @@ LogDir = Annotated[
         help="Folder for TensorBoard. Keras needs the package for it: pip install tensorboard."
     ),
 ]
-
-
-def run(main):
-    """Runs a script's `main` as a command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(context_settings={"help_option_names": ["-h", "--help"]})(main)
-    app()
-
-
-def train_command(recipe, task, text_file=None, from_model=None, **options):
-    """Trains a recipe, or says in one sentence why not."""
-    aborted = "Aborted; if a checkpoint was saved before, --resume goes on from it."
-    with errors_in_a_sentence(aborted):
-        from rnnzoo import recipes
-        from rnnzoo.errors import unknown_name
-        from rnnzoo.training.train import train
-
-        if recipe not in recipes.names(task):
-            raise unknown_name("recipe of this script", recipe, recipes.names(task))
-        train(recipe, text_file=text_file, from_model=from_model, **options)

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, replace
 
 from rnnzoo import recipes
-from rnnzoo.training import card
+from rnnzoo.publishing import card
 
 HERE = {"cpu": "Xeon", "cores": 2, "gpus": [], "system": "Linux"}
 THERE = {"cpu": "EPYC", "cores": 16, "gpus": ["gpu:0"], "system": "Linux"}
@@ -45,12 +45,12 @@ def test_a_training_that_was_resumed_by_another_command():
     )
     call = one_slice(9.5) | {"command": "train('a', epochs=5)"}
     training = {"command": "a", "slices": [first, first, one_slice(5.0), call, longer, call]}
-    assert card._resumed_by(training) == [
+    assert card._resumed_by(training, {}) == [
         "- Resumed by `train('a', epochs=5, resume=True)`.",
         "- Resumed by `python a --epochs 4 --resume`.",
     ]
-    assert card._resumed_by({"command": "a", "slices": [first, first]}) == []
-    assert card._resumed_by({"command": "a"}) == []
+    assert card._resumed_by({"command": "a", "slices": [first, first]}, {}) == []
+    assert card._resumed_by({"command": "a"}, {}) == []
 
 
 def test_the_code_of_a_training():
@@ -77,7 +77,7 @@ def test_the_recipe_is_told_by_what_differs():
     recipe = recipes.Recipe(
         name="a", description="b", task="language_model", corpus="alice", builder="char_lstm"
     )
-    least = ['name: "a"', 'task: "language_model"', 'corpus: "alice"', 'builder: "char_lstm"']
+    least = ['name: "a"', 'corpus: "alice"', 'builder: "char_lstm"']
     assert card._recipe(asdict(recipe)) == least
     recipe = replace(recipe, epochs=3, ngram_orders=(2, 3), builder_options={"units": 4})
     told = [*least, 'builder_options: {"units": 4}', "epochs: 3", "ngram_orders: [2, 3]"]

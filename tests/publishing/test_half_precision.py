@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnzoo.errors import InputError
-from rnnzoo.training.half_precision import to_half_precision
+from rnnzoo.publishing.half_precision import to_half_precision
 
 
 def test_only_float32_is_rounded_and_nothing_overflows(tmp_path):

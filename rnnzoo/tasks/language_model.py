@@ -2,6 +2,10 @@
 
 import itertools
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,15 +16,87 @@ from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
-from rnnzoo.errors import InputError
-from rnnzoo.recipes import Recipe
-from rnnzoo.training.callbacks import joined
-from rnnzoo.training.splits import check_symbols, train_and_validation
+from rnnzoo.errors import InputError, check_positive, unknown_name
+from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_above_zero, vocabulary_of
+from rnnzoo.tasks.samples import joined
+from rnnzoo.tasks.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MEMORY_LIMIT = 10_000_000  # characters; a longer text is encoded to a file
 # The estimate of nanoGPT: random blocks, each read from nothing.
 COLD_BATCHES, COLD_ROWS, COLD_LENGTH, COLD_SEED = 200, 64, 256, 1337
+
+
+BATCHES = ("streams", "windows", "documents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelRecipe(Recipe, task="language_model"):
+    """A recipe of a language model, with what that needs beside what all tasks share.
+
+    Args:
+        batches: `"streams"` (contiguous, the state is carried), `"windows"` or `"documents"`
+            (padded).
+        stride: From one window's start to the next; its length when left out.
+        reset_probability: How likely a row of a stream is to start from an empty state in a batch,
+            beside where it must; see `rnnzoo.data.random_resets`.
+        temperature: Of the samples.
+        ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
+
+    Raises:
+        InputError: If a name or a number cannot be.
+    """
+
+    task: str = "language_model"
+    batches: str = "streams"
+    stride: int | None = None
+    reset_probability: float = 0.0
+    temperature: float = 0.8
+    ngram_orders: tuple[int, ...] = ()
+    corpus_kinds: ClassVar[tuple[str, ...]] = ("text", "documents")
+    reads: ClassVar[str] = (
+        'a text file, a folder of .txt files or a .jsonl file with a field "text" in every line'
+    )
+    own_words: ClassVar[frozenset[str]] = NOT_TRAINING | {"temperature", "ngram_orders"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batches not in BATCHES:
+            raise unknown_name("kind of batches", self.batches, BATCHES)
+        check_positive(stride=self.stride)
+        if self.sequence_length is None:
+            raise InputError(
+                f"The recipe {self.name!r} has no `sequence_length`, which its {self.batches} "
+                "need; give the tokens of a row in one batch."
+            )
+        check_above_zero("temperature", self.temperature)
+        self._check_resets()
+
+    def _check_resets(self):
+        if not (isinstance(self.reset_probability, Real) and 0 <= self.reset_probability <= 1):
+            raise InputError(
+                f"`reset_probability` must be from 0 to 1, not {self.reset_probability!r}."
+            )
+        if self.reset_probability and self.batches != "streams":
+            raise InputError(
+                f"The recipe {self.name!r} has a `reset_probability`, which goes with streams, but "
+                f"its batches are {self.batches}."
+            )
+
+    def kind_of_model(self) -> str:
+        """The model in words, to put before what it is trained on."""
+        level = self.vocabulary.get("level", "character")
+        return f"A {level} {self.builder_options.get('cell', 'lstm').replace('_', ' ').upper()}"
+
+    def with_level(self, level: str) -> Self:
+        """The recipe with tokens of another level, and the builder that goes with them."""
+        builder = "char_lstm" if level == "character" else "word_lm"
+        options = dict(self.builder_options)
+        if builder != self.builder:
+            kept = ("units", "num_layers", "cell", "dropout", "weight_drop", "locked_dropout")
+            options = {name: options[name] for name in kept if name in options}
+        new = {"builder": builder, "builder_options": options, "ngram_orders": ()}
+        return replace(self, vocabulary=vocabulary_of(level, self.vocabulary), **new)
 
 
 class LanguageModelTask:
@@ -33,7 +109,7 @@ class LanguageModelTask:
     comparable with those of an n-gram model.
 
     Args:
-        recipe: A `Recipe` with the task `"language_model"`.
+        recipe: A `LanguageModelRecipe`.
         corpus: A `Corpus` of a text or of documents.
         seed: Of the order of the data.
         model: A trained model to go on with, whose vocabulary is then used.
@@ -49,9 +125,30 @@ class LanguageModelTask:
         InputError: If the text is too short or has symbols that the model's vocabulary lacks.
     """
 
+    model_class = models.LanguageModel
+    script = "train_char_lstm.py"
+    sample_name = "Seed"
+    limits = (
+        "It writes text in the manner of its corpus and knows nothing else: what it states is made "
+        "up, and it repeats the errors, the rude words and the prejudices of its source. Meant for "
+        "study, for demonstrations and as a start for fine-tuning on similar text; not for advice, "
+        "facts or judgements about people."
+    )
+
+    @staticmethod
+    def vocabularies_of(model: models.LanguageModel) -> tuple[Vocabulary | None, ...]:
+        """The vocabularies of a trained model."""
+        return (model.vocabulary,)
+
+    @staticmethod
+    def sampling(recipe: Mapping[str, Any]) -> str:
+        """Says on a card how the samples were drawn, given the arguments of the recipe."""
+        temperature = recipe["temperature"]
+        return f"Not picked: seeds 0, 1 and 2, drawn at temperature {temperature} after a prompt."
+
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: LanguageModelRecipe,
         corpus: Corpus,
         seed: int = 0,
         model: models.LanguageModel | None = None,
@@ -156,6 +253,11 @@ class LanguageModelTask:
                 "which are foretold as one token"
             )
 
+    @property
+    def temperature(self) -> float:
+        """The temperature of the samples."""
+        return self.recipe.temperature
+
     def build(self, dtype: str) -> models.LanguageModel:
         """Builds the recipe's model."""
         builder = getattr(models, self.recipe.builder)
@@ -228,16 +330,28 @@ class LanguageModelTask:
         return figures
 
     def prompts(self) -> list[str]:
-        """The recipe's prompts as far as the vocabulary has them, else how the text begins."""
+        """The recipe's prompts as far as the vocabulary has them.
+
+        Where there are none, as for a text of one's own: its first words, and words at a place in
+        the held-out part that the seed decides.
+        """
         vocabulary = self.vocabulary
         if vocabulary.unknown_id is not None:
             known = self.recipe.prompts
         else:
             known = [text for text in self.recipe.prompts if not vocabulary.unknown_symbols(text)]
-        if not known:
-            known = [next(iter(self.corpus.pieces())) if self.texts is None else self.texts[1][0]]
-            known = [text[:10] for text in known]
-        return list(known)
+        if known:
+            return list(known)
+        random = np.random.default_rng(self.recipe.seed)
+        if self.texts is None:
+            first = next(iter(self.corpus.pieces()))
+            place = int(random.integers(max(1, len(self.held) - 200)))
+            later = vocabulary.decode(self.held[place : place + 200])
+            later = later.partition(" ")[2] or later  # from the start of a word
+        else:
+            held = self.texts[1]
+            first, later = held[0], held[int(random.integers(len(held)))]
+        return list(dict.fromkeys(filter(None, map(_first_words, (first, later)))))
 
     def references(self) -> None:
         """None: nobody knows how a text should go on."""
@@ -254,6 +368,15 @@ class LanguageModelTask:
             seed=seed,
         )
         return joined(self.vocabulary, prompt, continuation)
+
+
+def _first_words(text):
+    """The words within the first 24 characters of a text, or its first 10 characters."""
+    text = text.strip()[:25]
+    if len(text) < 25:
+        return text
+    words = text.rpartition(" ")[0] if "\n" not in text else text.partition("\n")[0]
+    return words.strip() or text[:10]
 
 
 def _batches(flat, documents, recipe, seed, initial_epoch):

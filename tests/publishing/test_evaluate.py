@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rnnzoo import recipes
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
-from rnnzoo.training.evaluate import agree, make_task
-from rnnzoo.training.splits import load_corpus
-from rnnzoo.training.translation_task import TranslationTask
+from rnnzoo.publishing.evaluate import agree, make_task
+from rnnzoo.tasks.splits import load_corpus
+from rnnzoo.tasks.translation import TranslationTask
 
 
 def test_another_test_split_is_refused(small_data):

@@ -19,13 +19,13 @@ from rnnzoo.data.named import tiny_shakespeare
 from rnnzoo.errors import InputError
 from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
-from rnnzoo.training import publish
-from rnnzoo.training.card import _last_checkpoint
-from rnnzoo.training.evaluate import FACTS_FILE, evaluate
-from rnnzoo.training.publish import publish_model
-from rnnzoo.training.splits import load_corpus
-from rnnzoo.training.train import train
-from rnnzoo.training.translation_task import TranslationTask
+from rnnzoo.publishing import publish
+from rnnzoo.publishing.card import _last_checkpoint
+from rnnzoo.publishing.evaluate import FACTS_FILE, evaluate
+from rnnzoo.publishing.publish import publish_model
+from rnnzoo.publishing.train import train
+from rnnzoo.tasks.splits import load_corpus
+from rnnzoo.tasks.translation import TranslationTask
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import subprocess
 
 import pytest
 
-from rnnzoo.training import hardware
+from rnnzoo import hardware
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
-    code = tmp_path / "rnnzoo" / "training" / "hardware.py"
+    code = tmp_path / "rnnzoo" / "hardware.py"
     code.parent.mkdir(parents=True)
     code.write_text("")
     monkeypatch.setattr(hardware, "__file__", str(code))

@@ -1,54 +1,38 @@
 """The folder that a training leaves."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import keras
 
+from rnnzoo.data import corpora
 from rnnzoo.files import copy_atomically, unfinished, write_atomically
-from rnnzoo.models.base import ZooModel
+from rnnzoo.hardware import machine, versions
 from rnnzoo.plots import plot_learning_curve
-from rnnzoo.training.card import card
-from rnnzoo.training.checkpoints import Checkpoint
-from rnnzoo.training.hardware import machine, versions
-from rnnzoo.training.report import show
-
-if TYPE_CHECKING:
-    from rnnzoo.training.language_model_task import LanguageModelTask
-    from rnnzoo.training.translation_task import TranslationTask
+from rnnzoo.publishing.card import card
+from rnnzoo.publishing.report import show
+from rnnzoo.tasks.own_text import title
+from rnnzoo.training.fit import Trained
 
 SAMPLE_SEEDS = (0, 1, 2)
 
 
-def write_artifact(
-    model: ZooModel,
-    task: LanguageModelTask | TranslationTask,
-    checkpoint: Checkpoint,
-    out: Path,
-    baselines: dict[str, float],
-    run: dict[str, Any],
-) -> Path:
-    """Measures the best weights and writes the folder.
+def write_artifact(trained: Trained) -> Path:
+    """Measures the best weights of a training and writes its folder.
 
     Args:
-        model: The model, as training left it.
-        task: The task, with its data.
-        checkpoint: The `Checkpoint` with the best weights and the log.
-        out: The folder.
-        baselines: Figures of other models by name.
-        run: What else to note of the training.
+        trained: What the training left.
 
     Returns:
         The folder.
     """
-    best = _best(model, checkpoint)  # compiled by nobody, so that no optimizer is saved with it
+    model, task, checkpoint, out = trained.model, trained.task, trained.checkpoint, trained.out
+    best = _best(model, checkpoint)  # not compiled, so that no optimizer is saved with it
     with unfinished(out / "model.keras") as path:
         best.save(path)
     if keras.config.backend() == "tensorflow":
@@ -57,20 +41,24 @@ def write_artifact(
         print("No SavedModel was written: it needs the TensorFlow backend.")
 
     print("Measuring the best checkpoint on the validation data...")
+    start = time.monotonic()
     best.compile()
     figures = task.evaluate(best)
     samples = [task.sample(best, seed) for seed in SAMPLE_SEEDS]
-    facts = _facts(best, task, checkpoint, figures, baselines, run) | {"samples": samples}
+    minutes = (time.monotonic() - start) / 60
+    print(f"Measuring took {minutes:.1f} minutes, beside the training's.")
+    facts = _facts(best, trained, figures) | {"samples": samples}
+    facts["training"]["measuring_minutes"] = round(minutes, 2)
     smoothed = " and label smoothing" if task.recipe.label_smoothing else ""
     plot_learning_curve(
-        checkpoint.log, out / "curve.png", task.recipe.name, f"loss (with dropout{smoothed})"
+        checkpoint.log, out / "curve.png", facts["title"], f"loss (with dropout{smoothed})"
     )
     copy_atomically(checkpoint.log, out / "log.csv")
     _write_samples(checkpoint.samples, samples, out / "samples.txt")
     write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     write_atomically(out / "card.md", card(facts))
     checkpoint.note(finished=True)
-    show(task.recipe.name, figures, baselines, out)
+    show(facts["title"], figures, trained.baselines, out)
     return out
 
 
@@ -81,14 +69,17 @@ def _best(model, checkpoint):
     return best
 
 
-def _facts(model, task, checkpoint, figures, baselines, run):
+def _facts(model, trained, figures):
+    task, checkpoint = trained.task, trained.checkpoint
     recipe, corpus, progress = task.recipe, task.corpus, checkpoint.progress
+    terms = corpora.about(corpus.name)
     return {
+        "title": title(recipe, corpus),
         "recipe": recipe.name,
         "description": recipe.description,
         "task": recipe.task,
         "figures": figures,
-        "baselines": baselines,
+        "baselines": trained.baselines,
         "split": task.split,
         "vocabularies": [
             {
@@ -110,11 +101,13 @@ def _facts(model, task, checkpoint, figures, baselines, run):
             "name": corpus.name,
             "source": corpus.source,
             "terms": corpus.terms,
+            "origin": terms.origin,
+            "redistributable": terms.redistributable,
             "sha256": corpus.sha256,
             "notes": corpus.notes,
         },
         "training": {
-            **run,
+            **trained.run,
             "seed": recipe.seed,
             "epochs": round(progress["step"] / len(task.train), 2),
             "steps": progress["step"],

@@ -2,34 +2,14 @@
 
 import json
 import re
-import warnings
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
 from rnnzoo.data import corpora
-from rnnzoo.recipes import Recipe
-from rnnzoo.training.report import comparison, readable
-
-LIMITS = {
-    "language_model": "It writes text in the manner of its corpus and knows nothing else: what it "
-    "states is made up, and it repeats the errors, the rude words and the prejudices of its "
-    "source. Meant for study, for demonstrations and as a start for fine-tuning on similar text; "
-    "not for advice, facts or judgements about people.",
-    "translation": "It translates texts like those of its corpus, of about their length, and fails "
-    "silently on others: a fluent output may be wrong. Meant for study and demonstrations; not "
-    "where a wrong translation does harm.",
-}
-
-
-def may_ship(corpus: str) -> tuple[bool, str]:
-    """Deprecated: use `rnnzoo.data.corpora.about`."""
-    warnings.warn(
-        "`may_ship(name)` goes: use `rnnzoo.data.corpora.about(name).redistributable`.",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    about = corpora.about(corpus)
-    return about.redistributable, about.reason
+from rnnzoo.publishing.command import command
+from rnnzoo.publishing.report import comparison, readable
+from rnnzoo.tasks import TASKS, recipe_class
 
 
 def card(facts: dict[str, Any]) -> str:
@@ -44,8 +24,10 @@ def card(facts: dict[str, Any]) -> str:
     corpus, training, figures = facts["corpus"], facts["training"], facts["figures"]
     about = corpora.about(corpus["name"])
     name, weights, test = facts.get("name"), facts["model"]["weights"], facts.get("test")
+    task, began = TASKS[facts["task"]], command_of(training, facts["recipe_arguments"])
+    title = name or facts.get("title") or facts["recipe"]
     lines = [
-        f"# {name or facts['recipe']}",
+        f"# {title}",
         "",
         facts["description"],
         "",
@@ -69,11 +51,11 @@ def card(facts: dict[str, Any]) -> str:
         *_table("validation" if test else "value", figures),
         *(_table("test", test["figures"]) if test else []),
     ]
-    for title, part in (("Validation", facts), ("Test", test or {})):
+    for split, part in (("Validation", facts), ("Test", test or {})):
         if part.get("baselines"):
-            rows = comparison(name or facts["recipe"], part["figures"], part["baselines"])
+            rows = comparison(title, part["figures"], part["baselines"])
             lines += [
-                f"{title} data, on the same tokens, vocabulary, unknown words and ends:",
+                f"{split} data, on the same tokens, vocabulary, unknown words and ends:",
                 "",
                 "| model | perplexity |",
                 "|---|---|",
@@ -103,9 +85,9 @@ def card(facts: dict[str, Any]) -> str:
         "",
         "## Training",
         "",
-        *(["In a clone of the repository:", ""] if training["command"][:6] == "python" else []),
+        *(["In a clone of the repository:", ""] if began.startswith("python ") else []),
         "```",
-        training["command"],
+        began,
         "```",
         "",
         f"- Seed {training['seed']}; {training['epochs']} epochs, {training['steps']:,} batches, "
@@ -113,7 +95,7 @@ def card(facts: dict[str, Any]) -> str:
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
         *_slices(training.get("slices", [])),
-        *_resumed_by(training),
+        *_resumed_by(training, facts["recipe_arguments"]),
         *([_published_by(name)] if name else []),
         f"- Machine: {_machine(facts['machine'])}; {facts['machine']['system']}.",
         f"- Versions: {', '.join(f'{name} {v}' for name, v in facts['versions'].items())}.",
@@ -127,13 +109,12 @@ def card(facts: dict[str, Any]) -> str:
         "",
         "## Samples",
         "",
-        _sampling(facts),
+        task.sampling(facts["recipe_arguments"]),
         "",
     ]
-    kind = "Text" if facts["task"] == "translation" else "Seed"
     for number, sample in enumerate(facts["samples"]):
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sample)), default=0))
-        lines += [f"{kind} {number}:", "", fence, sample, fence, ""]
+        lines += [f"{task.sample_name} {number}:", "", fence, sample, fence, ""]
     lines += ["## Limits and intended use", "", _limits(facts), ""]
     return "\n".join(lines)
 
@@ -177,24 +158,11 @@ def _rounding(figures):
     return [f"- {whole}: {'; '.join(costs)}."] if costs else []
 
 
-def _sampling(facts):
-    """How the samples were drawn."""
-    if facts["task"] == "translation":
-        widest = facts["recipe_arguments"]["beam_widths"][0]
-        other = "" if widest == 1 else f" (the figure is of a beam of {widest})"
-        return (
-            "Not picked: the first three validation texts, translated by greedy search, which "
-            f"draws nothing at random{other}."
-        )
-    temperature = facts["recipe_arguments"]["temperature"]
-    return f"Not picked: seeds 0, 1 and 2, drawn at temperature {temperature} after a prompt."
-
-
 def _limits(facts):
     """Those of the recipe's model, unless it was trained on another text, and those of any."""
     recipe = facts["recipe_arguments"]
     own = recipe.get("limits", "") if recipe["corpus"] == facts["corpus"]["name"] else ""
-    return f"{own} {LIMITS[facts['task']]}".strip()
+    return f"{own} {TASKS[facts['task']].limits}".strip()
 
 
 def _shipping(about):
@@ -256,16 +224,26 @@ def _slices(slices):
     return [line]
 
 
-def _resumed_by(training):
+def command_of(
+    run: Mapping[str, Any], recipe: Mapping[str, Any], *, resume: bool = False
+) -> str | None:
+    """The command of a run: made from its record, or as older code noted it."""
+    if run.get("overrides"):
+        return command(run["overrides"], recipe, resume=resume)
+    typed = run.get("command")
+    if not resume or typed is None:
+        return typed
+    if typed.startswith("python "):
+        return f"{typed} --resume"
+    return f"{typed.removesuffix(')')}, resume=True)"
+
+
+def _resumed_by(training, recipe):
     """The commands that went on with a training, where they are not the one that began it."""
-    commands = dict.fromkeys(one.get("command") for one in training.get("slices", []))
-    others = [command for command in commands if command not in (None, training["command"])]
-    return [
-        f"- Resumed by `{command} --resume`."
-        if command.startswith("python ")
-        else f"- Resumed by `{command.removesuffix(')')}, resume=True)`."
-        for command in others
-    ]
+    began = command_of(training, recipe)
+    slices = training.get("slices", [])
+    others = {command_of(one, recipe): command_of(one, recipe, resume=True) for one in slices}
+    return [f"- Resumed by `{told}`." for one, told in others.items() if one not in (None, began)]
 
 
 def _published_by(name):
@@ -286,15 +264,21 @@ def _recipe(arguments):
     """A line for each argument that is not the default, as JSON, but for words about it."""
     defaults = {
         field.name: field.default if field.default_factory is MISSING else field.default_factory()
-        for field in fields(Recipe)
+        for field in fields(recipe_class(arguments.get("task", "language_model")))
     }
     values = {name: json.dumps(value, ensure_ascii=False) for name, value in arguments.items()}
     return [
         f"{name}: {value}"
         for name, value in values.items()
         if name not in ("description", "expected", "limits")
+        and (name in defaults or name not in _of_all_tasks())
         and (defaults.get(name, MISSING) is MISSING or value != json.dumps(defaults[name]))
     ]
+
+
+def _of_all_tasks():
+    """Names of the options of all tasks' recipes: older code noted them of any."""
+    return {field.name for other in TASKS for field in fields(recipe_class(other))}
 
 
 def _ending(training):

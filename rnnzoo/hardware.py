@@ -65,7 +65,7 @@ def commit() -> str | None:
 
     `None` for an installed package, and where there is no git.
     """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None
     describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]

@@ -9,10 +9,8 @@ from rnnzoo.data import corpora
 from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.splitting import connected_keys, hold_out
 from rnnzoo.errors import InputError
-from rnnzoo.recipes import Recipe
+from rnnzoo.tasks.recipe import Recipe
 from rnnzoo.vocabulary import Vocabulary
-
-KINDS = {"language_model": ("text", "documents"), "translation": ("pairs",)}
 
 
 def load_corpus(
@@ -38,17 +36,11 @@ def load_corpus(
         corpus = corpora.load(recipe.corpus, data_dir=data_dir, **recipe.corpus_options)
     else:
         two = "," in str(text_file) and not Path(text_file).exists()  # source,target
-        kind = "pairs" if wanted == ("pairs",) else None
+        kind = "pairs" if recipe.corpus_kinds == ("pairs",) else None
         corpus = corpora.load(str(text_file) if two else Path(text_file), kind=kind)
-    if corpus.kind not in wanted:
-        ways = {
-            "language_model": "a text file, a folder of .txt files or a .jsonl file with a field "
-            '"text" in every line',
-            "translation": "a file of tab-separated pairs, a .csv file, two files of lines with a "
-            'comma between their names, or a .jsonl file with the fields "source" and "target"',
-        }
+    if corpus.kind not in recipe.corpus_kinds:
         raise InputError(
-            f"The recipe {recipe.name!r} needs {ways[recipe.task]}, but {corpus.name} holds "
+            f"The recipe {recipe.name!r} needs {recipe.reads}, but {corpus.name} holds "
             f"{'one text' if corpus.kind == 'text' else corpus.kind}; give another --text-file, "
             "or another --recipe."
         )
