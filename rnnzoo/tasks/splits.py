@@ -31,7 +31,6 @@ def load_corpus(
     Raises:
         InputError: If it is not found, or not of a kind that the recipe's task can use.
     """
-    wanted = KINDS[recipe.task]
     if text_file is None:
         corpus = corpora.load(recipe.corpus, data_dir=data_dir, **recipe.corpus_options)
     else:
