@@ -14,16 +14,16 @@ with quiet_start():
 from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
+from rnnzoo.version import __version__
 from rnnzoo.vocabulary import Vocabulary
 from rnnzoo.zoo import list_models, load
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LanguageModel",
     "SampleText",
     "Seq2Seq",
     "Vocabulary",
+    "__version__",
     "char_lstm",
     "gru_seq2seq",
     "kernels",

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from rnnzoo.version import __version__
+
 
 def cpu_info() -> tuple[str, set[str]]:
     """Returns the name of the processor and its flags, empty where /proc/cpuinfo is absent."""
@@ -80,10 +82,8 @@ def commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """The versions of what a training depends on, for a card."""
-    import rnnzoo
-
     backend = keras.config.backend()
-    found = {"rnnzoo": rnnzoo.__version__, "python": platform.python_version()}
+    found = {"rnnzoo": __version__, "python": platform.python_version()}
     for package in ("keras", backend, "numpy", "tokenizers"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)

@@ -53,7 +53,7 @@ def generate_command(
         prompts = [*texts, *(line for line in lines if line.strip())]
         results = write(prompts, **options) if prompts else []
         if not hasattr(loaded, "translate"):
-            from rnnzoo.training.callbacks import joined
+            from rnnzoo.tasks.samples import joined
 
             results = [
                 joined(loaded.vocabulary, *pair) for pair in zip(prompts, results, strict=True)

@@ -35,3 +35,29 @@ def test_unknown_names_suggest_near_ones():
     assert isinstance(error, ValueError)
     assert str(error) == ("No cell is called 'ltsm'; did you mean 'lstm'? There are: gru, lstm.")
     assert str(unknown_name("cell", 5, ["lstm"])) == "No cell is called 5. There are: lstm."
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("hidden_size", "`f` takes no `hidden_size`; here that is called `units`."),
+        ("layers", "`f` takes no `layers`; here that is called `num_layers`."),
+        ("unit", "`f` takes no `unit`; did you mean `units`?"),
+        ("lr", "`f` takes no `lr`; it takes num_layers, units."),
+    ],
+)
+def test_names_of_other_libraries(name, sentence):
+    from rnnzoo.errors import check_names
+
+    check_names("f", ["units"], ["units", "num_layers"])
+    with pytest.raises(InputError) as caught:
+        check_names("f", ["units", name], ["units", "num_layers"])
+    assert str(caught.value) == sentence
+
+
+def test_old_places_of_functions():
+    import rnnzoo.publishing.train
+
+    with pytest.warns(DeprecationWarning, match=r"is now rnnzoo\.publishing\.train"):
+        from rnnzoo.training.train import train
+    assert train is rnnzoo.publishing.train.train

@@ -201,3 +201,26 @@ def test_export_with_a_beam(call, model, tmp_path, monkeypatch):
         done = call("export_saved_model", model, tmp_path / "out", *options)
         assert done.exit_code == 0, done.stderr
     assert calls == [{}, {"beam_width": 4}, {"beam_width": 2, "length_penalty": 1.5}]
+
+
+def test_a_line_out_for_each_line_in(call, tmp_path, monkeypatch):
+    from rnnzoo import Seq2Seq, Vocabulary, gru_seq2seq
+
+    vocabulary = Vocabulary.from_text("a b", special_tokens=("<pad>", "<start>", "<end>"))
+    gru_seq2seq(vocabulary, vocabulary, units=4).save(tmp_path / "translator.keras")
+    echo = lambda self, texts, **given: [f"<{text}\nx\r>" for text in texts]  # noqa: E731
+    monkeypatch.setattr(Seq2Seq, "translate", echo)
+    lines = ["a", "", "b\u2028c", " \t", "d\fe\x85f\x1cg", "h", "", "i\rj"]
+    for newline in ("\n", "\r\n"):
+        for end in ("", newline):
+            content = "\ufeff" + newline.join(lines) + end
+            (tmp_path / "in.txt").write_bytes(content.encode())
+            done = call("generate", tmp_path / "translator.keras", "--text-file",
+                        tmp_path / "in.txt")  # fmt: skip
+            assert done.exit_code == 0, done.stderr
+            expected = [f"<{line}\\nx\\r>" if line.strip() else "" for line in lines]
+            expected[-1] = expected[-1].replace("i\r", "i\\r")
+            assert done.stdout.split("\n") == [*expected, ""]
+    (tmp_path / "blank.txt").write_text("\n\n")
+    done = call("generate", tmp_path / "translator.keras", "--text-file", tmp_path / "blank.txt")
+    assert done.exit_code == 0 and done.stdout == "\n\n"
