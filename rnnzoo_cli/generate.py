@@ -53,11 +53,7 @@ def generate_command(
         prompts = [*texts, *(line for line in lines if line.strip())]
         results = write(prompts, **options) if prompts else []
         if not hasattr(loaded, "translate"):
-            from rnnzoo.tasks.samples import joined
-
-            results = [
-                joined(loaded.vocabulary, *pair) for pair in zip(prompts, results, strict=True)
-            ]
+            results = map("".join, zip(prompts, results, strict=True))
         results = iter(results)
         for _ in texts:
             print(next(results))

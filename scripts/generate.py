@@ -42,44 +42,10 @@ def main(
 
       python scripts/generate.py gru_seq2seq_spa_eng "¿Dónde está la biblioteca?" --beam-width 5
     """
-<<<<<<< HEAD
-    with errors_in_a_sentence():
-        from rnnzoo import zoo
-        from rnnzoo.data.reading import read_text
-        from rnnzoo.errors import InputError
-        from rnnzoo.training.callbacks import joined
-
-        texts = list(texts or [])
-        if text_file is not None:
-            texts += [line for line in read_text(text_file).splitlines() if line.strip()]
-        if not texts:
-            raise InputError("There is no text to go on from; give one after the model.")
-        loaded = zoo.load(model)
-        if hasattr(loaded, "translate"):
-            if not (sampler is temperature is seed is None):
-                raise InputError(
-                    f"{model} translates, always taking the likeliest; leave out --sampler, "
-                    "--temperature and --seed."
-                )
-            width = 1 if beam_width is None else beam_width
-            results = loaded.translate(texts, max_new_tokens=max_new_tokens, beam_width=width)
-        else:
-            if beam_width is not None:
-                raise InputError(f"{model} writes by drawing tokens; leave out --beam-width.")
-            longest = 200 if max_new_tokens is None else max_new_tokens
-            written = loaded.generate(
-                texts, longest, sampler=sampler, temperature=temperature, seed=seed
-            )
-            results = [
-                joined(loaded.vocabulary, *pair) for pair in zip(texts, written, strict=True)
-            ]
-        print("\n".join(results))
-=======
     generate_command(
         model, texts or [], text_file=text_file, max_new_tokens=max_new_tokens, sampler=sampler,
         temperature=temperature, seed=seed, beam_width=beam_width,
     )  # fmt: skip
->>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_above_zero, vocabulary_of
-from rnnzoo.tasks.samples import joined
 from rnnzoo.tasks.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -367,7 +366,7 @@ class LanguageModelTask:
             temperature=self.recipe.temperature,
             seed=seed,
         )
-        return joined(self.vocabulary, prompt, continuation)
+        return f"{prompt}{continuation}"
 
 
 def _first_words(text):

@@ -7,15 +7,7 @@ from pathlib import Path
 from rnnzoo.data.corpus import Corpus, Splits
 from rnnzoo.errors import InputError
 from rnnzoo.tasks.recipe import Recipe
-from rnnzoo.vocabulary import Vocabulary
-
-# What looks like a symbol of plain ASCII, and that symbol.
-LOOKALIKES = {
-    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u2032": "'", "\u02bc": "'",
-    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
-    "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
-    "\u2026": "...", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\t": " ",
-}  # fmt: skip
+from rnnzoo.vocabulary import Vocabulary, lookalikes
 
 
 def of_own_text(recipe: Recipe, corpus: Corpus, from_model: str | None = None) -> Recipe:
@@ -49,12 +41,10 @@ def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
     Returns:
         The corpus, with a note of what was changed.
     """
-    table = {}
-    for symbol, plain in LOOKALIKES.items():
-        lacking = [v for v in vocabularies if v.level != "word" and v.unknown_symbols(symbol)]
-        if lacking and not any(v.unknown_symbols(plain) for v in lacking):
-            table[ord(symbol)] = plain
-    changed = {chr(code): plain for code, plain in table.items() if _has(corpus, chr(code))}
+    characters, changed = _characters(corpus), {}
+    for vocabulary in vocabularies:
+        changed |= lookalikes(characters, vocabulary)
+    table = str.maketrans(changed)
     notes = [*corpus.notes]
     if changed:
         told = ", ".join(f"{old!r} as {new!r}" for old, new in changed.items())
@@ -68,10 +58,10 @@ def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
     return new
 
 
-def _has(corpus, symbol):
+def _characters(corpus):
     if corpus.kind == "text":
-        return any(symbol in piece for piece in corpus.pieces())
-    return any(symbol in text for text in _texts(corpus.splits["train"]))
+        return set().union(*corpus.pieces())
+    return set().union(*(text for part in corpus.splits for text in _texts(corpus.splits[part])))
 
 
 def _texts(items: Iterable) -> Iterable[str]:

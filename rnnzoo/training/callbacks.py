@@ -8,13 +8,9 @@ import keras
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.files import check_output
-<<<<<<< HEAD
 from rnnzoo.generation.inputs import encode_prompts, encode_sources
 from rnnzoo.generation.samplers import get_sampler
-=======
-from rnnzoo.tasks.samples import joined
 from rnnzoo.terminal import write_any_text
->>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 from rnnzoo.training.averaging import averaged_weights
 
 
@@ -77,7 +73,6 @@ class SampleText(keras.callbacks.Callback):
         self._writer = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-<<<<<<< HEAD
         """Checks the prompts and the sampler, which `fit` should not stumble over later.
 
         Raises:
@@ -94,13 +89,6 @@ class SampleText(keras.callbacks.Callback):
                 f"SampleText shows what a model generates or translates, but {self.model.name!r} "
                 "does neither; leave it out."
             )
-=======
-        """Tries once whether the model can write from the prompts, rather than after an epoch.
-
-        What it writes is dropped, but the compiled function stays.
-        """
-        self._write()
->>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Notes the epoch."""
@@ -136,23 +124,10 @@ class SampleText(keras.callbacks.Callback):
 
     def _continuations(self):
         written = self.model.generate(
-<<<<<<< HEAD
             self.prompts, self.max_new_tokens, sampler=self.sampler,
             temperature=self.temperature, seed=self.seed,
         )  # fmt: skip
         return "\n\n".join(map("".join, zip(self.prompts, written, strict=True)))
-=======
-            self.prompts,
-            max_new_tokens=self.max_new_tokens,
-            sampler=self.sampler,
-            temperature=self.temperature,
-            seed=self.seed,
-        )
-        vocabulary = self.model.vocabulary
-        return "\n\n".join(
-            joined(vocabulary, *pair) for pair in zip(self.prompts, written, strict=True)
-        )
->>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
 
     def _translations(self):
         written = self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
@@ -182,11 +157,3 @@ def _checked(path):
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         raise InputError(f"The file of samples {path} cannot be written; give another `path`.")
     return path
-<<<<<<< HEAD
-
-
-def joined(vocabulary: Vocabulary | None, prompt: str, continuation: str) -> str:
-    """Puts a prompt and its continuation together: a continuation can be appended."""
-    return f"{prompt}{continuation}"
-=======
->>>>>>> 539c2bc (Tasks own their data, metrics, samples and words; publishing has its own folder; the commands are a package; runs are recorded as data)
