@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_the_readme_quotes_the_published_figures():
         figures = facts["test"]["figures"] if published.figure["split"] == "test" else {}
         if greedy := figures.get(published.figure["name"].replace("beam_5", "greedy")):
             assert readable("bleu_greedy", greedy)[1] in rows[name]
+
+
+def test_decomposed_accents_are_read_by_the_published_translator():
+    model = zoo.load("gru_seq2seq_spa_eng")
+    text = "¿Dónde está la biblioteca? Mañana también lloverá."
+    decomposed = unicodedata.normalize("NFD", text)
+    assert decomposed != text
+    assert model.translate(decomposed) == model.translate(text)
+    vocabulary = model.source_vocabulary
+    assert vocabulary.encode(decomposed).tolist() == vocabulary.encode(text).tolist()

@@ -63,3 +63,19 @@ JOINER = "\u200d"  # joins emoji to one
 _ANY = f"[{MARKS}]|[{ASTRAL_MARKS}]"
 # One mark, or an emoji of several code points.
 MARK = f"(?:[{FLAG_LETTERS}]{{2}}|[\u2581]|{_ANY})(?:[{MODIFIERS}]|{JOINER}(?:{_ANY}))*"
+
+
+def within_bmp(pattern: str) -> str:
+    """Takes out of a pattern what only characters beyond U+FFFF match.
+
+    Texts without them are cut alike by both, and by Python's `re` in half the time.
+    """
+    for part in (
+        f"|[{ASTRAL_LETTERS}]+",
+        f"|[{ASTRAL_MARKS}]",
+        f"[{FLAG_LETTERS}]{{2}}|",
+        "\U00010000-\U0010ffff",
+        MODIFIERS[4:],
+    ):
+        pattern = pattern.replace(part, "")
+    return pattern

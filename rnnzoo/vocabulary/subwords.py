@@ -45,7 +45,7 @@ def patterns(punctuation: str, keep_line_breaks: bool) -> tuple[tuple[tuple[str,
 @functools.cache
 def _compiled(punctuation, keep_line_breaks):
     steps, unit = patterns(punctuation, keep_line_breaks)
-    return [(re.compile(pattern), rewrite) for pattern, rewrite in steps], re.compile(unit)
+    return [(re.compile(pattern), rewrite) for pattern, rewrite in steps], unit
 
 
 def units(text: str, punctuation: str = "split", keep_line_breaks: bool = False) -> list[str]:
@@ -70,7 +70,7 @@ def units(text: str, punctuation: str = "split", keep_line_breaks: bool = False)
         text = pattern.sub(rewrite, text)
     return [
         found[start : start + LONGEST_UNIT]
-        for found in unit.findall(text)
+        for found in text_rules.compiled(unit, text).findall(text)
         if found != SPACE  # what was at the end
         for start in range(0, len(found), LONGEST_UNIT)
     ]

@@ -117,9 +117,17 @@ def token(punctuation: str, keep_line_breaks: bool) -> str:
     return f"{chr(10)}|" * keep_line_breaks + WORD_RULES[punctuation].token
 
 
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+
+
+def compiled(pattern: str, text: str) -> re.Pattern:
+    """Compiles a pattern for a text, with no more in it than the text needs."""
+    return _compiled(pattern, not text.isascii() and _ASTRAL.search(text) is not None)
+
+
 @functools.cache
-def _tokens(punctuation, keep_line_breaks):
-    return re.compile(token(punctuation, keep_line_breaks))
+def _compiled(pattern, astral):
+    return re.compile(pattern if astral else marks.within_bmp(pattern))
 
 
 def prepare(
@@ -257,7 +265,7 @@ def split_words(text: str, punctuation: str, keep_line_breaks: bool = False) -> 
         >>> split_words("NOTE_ON_60 C#4 <num> @-@", "whitespace")
         ['NOTE_ON_60', 'C#4', '<num>', '@-@']
     """
-    return _tokens(punctuation, keep_line_breaks).findall(text)
+    return compiled(token(punctuation, keep_line_breaks), text).findall(text)
 
 
 def join_words(words: Iterable[str], punctuation: str) -> str:

@@ -178,3 +178,12 @@ def test_files_of_format_1_read_as_they_did(tmp_path):
     ) == ["\u2581", *"it😍"]
     for rule in ("strip", "split"):
         assert Vocabulary.from_config(old | {"level": "character", "punctuation": rule})
+
+
+@quick
+@given(st.text(st.sampled_from(DENSE) | st.characters(max_codepoint=0xFFFF, codec="utf-8")))
+def test_the_quick_patterns_cut_alike(text):
+    text = re.sub("[\U00010000-\U0010ffff]", "", text)
+    for punctuation in text_rules.WORD_RULES:
+        pattern = text_rules.token(punctuation, False)
+        assert text_rules.compiled(pattern, text).findall(text) == re.findall(pattern, text)
