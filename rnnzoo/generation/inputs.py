@@ -37,27 +37,6 @@ def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
     return [str(text) for text in listed], single  # NumPy's texts too
 
 
-def encode_texts(
-    vocabulary: Vocabulary, texts: Sequence[str], *, single: bool, start: bool, end: bool
-) -> list[np.ndarray]:
-    """Encodes texts, and names the one at fault.
-
-    Raises:
-        InputError: If a text has symbols that the vocabulary lacks.
-    """
-    try:
-        return vocabulary.encode_documents(texts, start=start, end=end)
-    except InputError:
-        if single:
-            raise
-        for number, text in enumerate(texts, 1):
-            try:
-                vocabulary.encode(text)
-            except InputError as error:
-                raise InputError(f"In text {number} of {len(texts)}: {error}") from error
-        raise
-
-
 def encode_prompts(model: Any, prompts: Texts) -> tuple[list[np.ndarray], bool]:
     """Turns prompts into rows of ids.
 
@@ -78,7 +57,7 @@ def encode_prompts(model: Any, prompts: Texts) -> tuple[list[np.ndarray], bool]:
         return rows_of_ids(prompts, 0, model.vocabulary_size)
     texts, single = list_of_texts(prompts)
     start = vocabulary.start_id is not None
-    rows = encode_texts(vocabulary, texts, single=single, start=start, end=False)
+    rows = vocabulary.encode_documents(texts, start=start, end=False)
     for number, row in enumerate(rows, 1):
         if row.size == 0:
             which = "A prompt is empty" if single else f"A prompt is empty (number {number})"
@@ -104,7 +83,7 @@ def encode_sources(model: Any, texts: Texts) -> tuple[list[np.ndarray], bool]:
         return rows_of_ids(texts, 1, model.source_vocabulary_size)  # 0 is padding
     texts, single = list_of_texts(texts)
     end = vocabulary.end_id is not None
-    rows = encode_texts(vocabulary, texts, single=single, start=False, end=end)
+    rows = vocabulary.encode_documents(texts, start=False, end=end)
     for number, (text, row) in enumerate(zip(texts, rows, strict=True), 1):
         if not text.strip() or row.size == 0:
             which = "A text to translate is empty"

@@ -81,6 +81,64 @@ def test_draws_follow_the_temperature(character_model, character_export, tempera
     assert decoded(drawn) == expected
 
 
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        {"sampler": "greedy"},
+        {"sampler": "temperature", "temperature": 0.7},
+        {"sampler": "top_k", "k": 3},
+        {"sampler": "top_p", "p": 0.4, "temperature": 1.5},
+        {"sampler": "top_p"},
+        {"sampler": "min_p", "p": 0.3},
+        {"sampler": "typical", "p": 0.5},
+        {"repetition_penalty": 2.0, "no_repeat_ngram": 3, "temperature": 0.5},
+    ],
+    ids=str,
+)
+def test_samplers_are_chosen_by_name_at_call_time(
+    character_model, character_export, sampling, monkeypatch
+):
+    uniforms = tf.random.stateless_uniform([25, 3], [5, 0], alg="philox").numpy()
+
+    class SameDraws:
+        def random(self, shape, dtype):
+            assert shape == (25, 3)
+            return uniforms
+
+    drawn = decoded(character_export.generate(PROMPTS, 25, seed=5, **sampling))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: SameDraws())
+    assert drawn == character_model.generate(PROMPTS, 25, seed=5, **sampling)
+
+
+def test_the_signature_of_all_samplers(character_export):
+    numbers = {
+        "max_new_tokens": tf.constant(9), "temperature": tf.constant(0.5),
+        "seed": tf.constant(1, tf.int64), "sampler": tf.constant("top_k"), "k": tf.constant(2),
+        "p": tf.constant(0.0), "repetition_penalty": tf.constant(1.0),
+        "no_repeat_ngram": tf.constant(0),
+    }  # fmt: skip
+    by_name = character_export.signatures["sample"](prompt=tf.constant(["to "]), **numbers)
+    expected = character_export.generate(["to "], 9, 0.5, 1, sampler="top_k", k=2)
+    assert decoded(by_name["text"]) == decoded(expected)
+
+
+def test_a_continuation_of_words_can_be_appended(word_model, word_export):
+    prompts = ["to be", "to be ", "to be,"]
+    ours = word_model.generate(prompts, max_new_tokens=6, sampler="greedy")
+    assert decoded(word_export.generate(prompts, 6, sampler="greedy")) == ours
+    assert any(text.startswith(" ") for text in ours) and not ours[1].startswith(" ")
+
+
+def test_a_model_of_neither_kind_is_exported_too(tmp_path):
+    from rnnzoo.founding.s2_model import WordModel
+
+    model = shaken(WordModel(9, embedding_dim=4, units=[5]))
+    loaded = export(model, tmp_path / "words")
+    ids = np.array([[1, 2, 3]], "int32")
+    np.testing.assert_allclose(loaded.serve(ids), model(ids), atol=1e-5)
+    assert not hasattr(loaded, "generate")
+
+
 def test_defaults_and_seeds(character_export):
     def draw(**kwargs):
         return decoded(character_export.generate(tf.constant(["to "]), **kwargs))[0]
@@ -126,6 +184,11 @@ def test_serve_gives_logits(character_model, character_export):
         ((["to"], 0), "`max_new_tokens` must be at least 1, not.*0"),
         ((["to"], 5, -0.5), "`temperature` must be 0 .*-0.5"),
         ((["to"], 5, float("nan")), "`temperature` must be 0 .*nan"),
+        ((["to"], 5, 1.0, 0, "nucleus"), "`sampler` must be one of .*nucleus"),
+        ((["to"], 5, 1.0, 0, "top_k", 0), "`k` must be at least 1"),
+        ((["to"], 5, 1.0, 0, "top_p", 1, 1.5), "`p` must be above 0"),
+        ((["to"], 5, 1.0, 0, "top_p", 1, 0.5, 0.0), "`repetition_penalty` must be"),
+        ((["to"], 5, 1.0, 0, "top_p", 1, 0.5, 1.0, -1), "`no_repeat_ngram` must be"),
     ],
 )
 def test_bad_requests_to_generate(character_export, arguments, sentence):
