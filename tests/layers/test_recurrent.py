@@ -305,3 +305,17 @@ def test_fits_as_keras_does(name):
         )
         results.append(history.history["loss"])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "float64", "float16"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_of_any_dtype_are_cast_as_keras_does(name, policy, dtype):
+    ours, theirs = pair(name, dtype=policy, return_sequences=True)
+    x = np.abs(numbers(3, 4, 3) * 3).astype(dtype)
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], "bool")
+    tolerance = 2e-6 if policy == "float32" else 0.1
+    assert_same(ours(x), theirs(x), tolerance)
+    assert_same(ours(x, mask=mask), theirs(x, mask=mask), tolerance)
+    both = [keras.layers.Bidirectional(layer)(x) for layer in (ours, theirs)]
+    assert both[0].shape == both[1].shape

@@ -256,3 +256,66 @@ def test_carrier_prepares_only_when_the_rows_change():
     assert ops.convert_to_numpy(kept[1])[:, 0].tolist() == [1, 0, 1, 0]
     assert carrier.prepare(2) and len(carrier.variables) == 2
     assert carrier.weights == []
+
+
+def test_a_nan_is_forgotten_at_a_reset():
+    model = make_model(units=(5, 4), trainable_initial_state=True)
+    stream = StreamDataset(IDS, 3, 5)
+    before = model.evaluate(stream, verbose=0)
+    for variable in model._evaluation_state.state:
+        variable.assign(np.full(variable.shape, np.nan, "float32"))
+    np.testing.assert_allclose(model.evaluate(stream, verbose=0), before, rtol=1e-6)
+
+
+def test_a_nan_is_forgotten_in_the_row_that_a_training_batch_resets():
+    model = make_model(trainable_initial_state=True)
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    tokens, targets = IDS[:24].reshape(2, 12), IDS[1:25].reshape(2, 12)
+    pieces = [np.split(each, 3, axis=1) for each in (tokens, targets)]
+
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            for variable in self.model._training_state.state:
+                variable.assign(np.full(variable.shape, np.nan, "float32"))
+
+    batches = Batches(*pieces, [[1, 1], [0, 1], [1, 0]])
+    history = model.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=[Spoil()]).history
+    assert np.isfinite(history["loss"]).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    kept = CarriedState([(2, 3), 4])
+    kept.prepare(2)
+    kept.write([np.full((2, 2, 3), np.nan, "float32"), np.full((2, 4), np.inf, "float32")])
+    matrix, vector = kept.read(np.array([1, 0]), [np.full((2, 2, 3), 7.0), np.zeros((2, 4))])
+    matrix, vector = ops.convert_to_numpy(matrix), ops.convert_to_numpy(vector)
+    assert (matrix[0] == 7).all() and np.isnan(matrix[1]).all()
+    assert (vector[0] == 0).all() and np.isinf(vector[1]).all()
+
+
+def test_a_callback_inside_fit_leaves_the_training_state():
+    """Whatever it does with a stream: predict, evaluate, single batches, a plain call."""
+    stream, other = StreamDataset(IDS, 3, 5), StreamDataset(IDS[::-1].copy(), 3, 5)
+    seen = []
+
+    class Meddle(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            before = carried(self.model._training_state)
+            inputs, targets, _ = other[0]
+            for call in (
+                lambda: self.model.predict(other, verbose=0),
+                lambda: self.model.predict_on_batch(inputs),
+                lambda: self.model.test_on_batch(inputs, targets),
+            ):
+                with pytest.raises(InputError, match="fit and evaluate alone"):
+                    call()
+            self.model(inputs)
+            self.model.predict(inputs["tokens"], verbose=0)
+            seen.append(self.model.evaluate(other, verbose=0)[0])
+            seen.append(self.model.evaluate(inputs["tokens"], targets, verbose=0)[0])
+            for mine, its in zip(carried(self.model._training_state), before, strict=True):
+                np.testing.assert_array_equal(mine, its)
+
+    model, alone = make_model(), make_model()
+    options = {"epochs": 2, "shuffle": False, "verbose": 0}
+    losses = model.fit(stream, callbacks=[Meddle()], **options).history["loss"]
+    np.testing.assert_allclose(losses, alone.fit(stream, **options).history["loss"], rtol=1e-6)
+    assert np.isfinite(seen).all() and len(seen) == 4
