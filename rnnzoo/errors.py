@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 import numbers
 import warnings
 from collections.abc import Callable, Iterable
@@ -134,6 +135,21 @@ def check_names(function: str, given: Iterable[str], known: Iterable[str]) -> No
         raise InputError(
             f"`{function}` takes no `{name}`; {hint or 'it takes ' + ', '.join(known) + '.'}"
         )
+
+
+def check_keras_arguments(function: Callable, given: Iterable[str]) -> None:
+    """Refuses further arguments of a builder that `keras.Model` does not take either.
+
+    Args:
+        function: The builder, whose own arguments have names that may have been meant.
+        given: The names of what it hands on to `keras.Model`.
+
+    Raises:
+        InputError: If one is no argument of a model.
+    """
+    known = {"dtype", "trainable", "activity_regularizer", "autocast"}
+    known |= inspect.signature(function).parameters.keys() - {"kwargs"}
+    check_names(function.__name__, given, known)
 
 
 def moved(old: str, new: str) -> Callable[[str], Any]:

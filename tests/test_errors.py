@@ -61,3 +61,18 @@ def test_old_places_of_functions():
     with pytest.warns(DeprecationWarning, match=r"is now rnnzoo\.publishing\.train"):
         from rnnzoo.training.train import train
     assert train is rnnzoo.publishing.train.train
+
+
+def test_builders_tell_the_names_of_other_libraries():
+    import rnnzoo
+
+    v = rnnzoo.Vocabulary.from_text("to be")
+    for build, name, ours in (
+        (lambda **given: rnnzoo.char_lstm(v, **given), "hidden_size", "units"),
+        (lambda **given: rnnzoo.word_lm(9, **given), "layers", "num_layers"),
+        (lambda **given: rnnzoo.word_lm(9, **given), "embedding_size", "embedding_dim"),
+        (lambda **given: rnnzoo.gru_seq2seq(9, 9, **given), "num_units", "units"),
+    ):
+        with pytest.raises(InputError, match=f"takes no `{name}`; here that is called `{ours}`"):
+            build(**{name: 4})
+    assert rnnzoo.word_lm(9, units=4, dtype="float32", trainable=False).name == "word_lm"

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnzoo.errors import InputError, check_fraction, check_positive
+from rnnzoo.errors import InputError, check_fraction, check_keras_arguments, check_positive
 from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.generation.scoring import Scores, score_texts
@@ -413,6 +413,7 @@ def char_lstm(
         Graves, "Generating Sequences With Recurrent Neural Networks", arXiv:1308.0850; Karpathy,
         "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015.
     """
+    check_keras_arguments(char_lstm, kwargs)
     if isinstance(units, list | tuple):
         num_layers = None
     elif embedding_dim is None:
@@ -476,6 +477,7 @@ def word_lm(
         Zaremba, Sutskever and Vinyals, "Recurrent Neural Network Regularization",
         arXiv:1409.2329.
     """
+    check_keras_arguments(word_lm, kwargs)
     if isinstance(units, list | tuple):
         num_layers = None
     return LanguageModel(

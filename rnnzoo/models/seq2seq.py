@@ -6,7 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+from rnnzoo.errors import (
+    InputError,
+    check_fraction,
+    check_keras_arguments,
+    check_positive,
+    unknown_name,
+)
 from rnnzoo.evaluation.metrics import Perplexity
 from rnnzoo.generation.scoring import Scores, score_pairs
 from rnnzoo.generation.translate import translate
@@ -398,6 +404,7 @@ def gru_seq2seq(
     Reference:
         Bahdanau, Cho and Bengio, ICLR 2015 (arXiv:1409.0473).
     """
+    check_keras_arguments(gru_seq2seq, kwargs)
     return Seq2Seq(
         source_vocabulary, target_vocabulary, units, num_layers, cell, embedding_dim,
         attention, attention_position, bidirectional, dropout, tie_embedding_weights,

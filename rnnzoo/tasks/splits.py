@@ -97,5 +97,5 @@ def check_symbols(vocabulary: Vocabulary, texts: Iterable[str], name: str) -> No
         raise InputError(
             f"{name} has {len(missing)} {vocabulary.level}s that the vocabulary of the model to "
             f"start --from lacks: {', '.join(map(repr, missing[:20]))}{more}; take them out of the "
-            "text, or train without --from."
+            "text, fold those that look alike by --fold-lookalikes, or train without --from."
         )
