@@ -65,8 +65,9 @@ def train(
         resume: Whether to go on with the training in `out`.
         overwrite: Whether results in `out` may be replaced, or a training that was cut off there
             be given up. A published model is never replaced.
-        from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`. The
-            text's symbols must be in its vocabulary, and it must not lie in `out`.
+        from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`, which
+            must not lie in `out`. Symbols of the text that its vocabulary lacks are added to it,
+            unless it has an unknown token.
         fold_lookalikes: Whether symbols of the text that the model to go on from lacks are written
             by those of its vocabulary that look alike, such as straight quotes for curly ones.
         log_dir: A folder for TensorBoard.

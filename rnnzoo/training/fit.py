@@ -17,6 +17,7 @@ from rnnzoo.models import SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
 from rnnzoo.optimizers import adam
 from rnnzoo.tasks import TASKS, LanguageModelTask, Recipe, TranslationTask
+from rnnzoo.tasks.growing import grown
 from rnnzoo.tasks.own_text import folded, of_own_text
 from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
@@ -128,6 +129,8 @@ def fit_recipe(
         recipe = of_own_text(recipe, corpus, from_model)
     if fold_lookalikes and model is not None:
         corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model))
+    if model is not None and not resume:
+        model = grown(model, corpus, recipe)
     initial_epoch = checkpoint.progress["epoch"] if resume else 0
     task = TASKS[recipe.task](recipe, corpus, recipe.seed, model, initial_epoch)
     print(f"Vocabulary: {', '.join(map(repr, task.vocabularies))}. Validation: {task.split}.")

@@ -297,16 +297,21 @@ def test_fine_tuning_keeps_the_vocabulary_and_starts_where_the_model_was(
     assert f"Started from {start}" in (out / "card.md").read_text()
 
 
-def test_fine_tuning_on_unseen_symbols_lists_them(trained, tmp_path):
-    (tmp_path / "odd.txt").write_text("the film ß was ω good " * 50)
-    with pytest.raises(InputError, match=r"has 2 characters .* lacks: 'ß', 'ω'"):
-        train(
-            "char_lstm_tiny",
-            text_file=tmp_path / "odd.txt",
-            from_model=trained("char_lstm_tiny"),
-            out=tmp_path / "out",
-        )
-    assert not (tmp_path / "out").exists()
+def test_fine_tuning_on_unseen_symbols_adds_them(trained, tmp_path, small_data, capsys):
+    text = (small_data / "tinyshakespeare.txt").read_text()
+    (tmp_path / "odd.txt").write_text(text.replace("e", "\xdf", 50).replace("o", "\u03c9", 50))
+    start = trained("char_lstm_tiny")
+    recipe = replace(recipes.get("char_lstm_tiny"), epochs=1, learning_rate=1e-9)
+    out = train(recipe, text_file=tmp_path / "odd.txt", from_model=start, out=tmp_path / "out")
+    assert (
+        "has 2 characters that the model to start from lacks: '\xdf', '\u03c9'. They are added"
+        in (capsys.readouterr().out)
+    )
+    tuned, model = zoo.load(out), zoo.load(start)
+    size = len(model.vocabulary)
+    assert tuned.vocabulary.tokens == (*model.vocabulary.tokens, "\xdf", "\u03c9")
+    old, new = (m.embedding.get_weights()[0] for m in (model, tuned))
+    np.testing.assert_allclose(new[:size], old, atol=1e-5)
 
 
 def test_what_is_to_be_expected_is_told_of_the_recipe_as_it_is(
