@@ -1,11 +1,35 @@
 """Perplexity and bits per character, exact over any number of unequal batches."""
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 
 import keras
 from keras import ops
 
+from rnnzoo.errors import InputError
 from rnnzoo.typing import Tensor
+
+_are_nats = contextvars.ContextVar("are_nats", default=False)
+
+
+@contextlib.contextmanager
+def predictions_are_nats() -> Iterator[None]:
+    """Tells `TokenLoss` that the predictions it gets inside are nats of tokens, not logits.
+
+    Example:
+        >>> metric = Perplexity()
+        >>> with predictions_are_nats():
+        ...     metric.update_state([[1, 2]], [[0.0, 0.0]])
+        >>> float(metric.result())
+        1.0
+    """
+    token = _are_nats.set(True)
+    try:
+        yield
+    finally:
+        _are_nats.reset(token)
 
 
 class TokenLoss(keras.metrics.Metric):
@@ -37,23 +61,41 @@ class TokenLoss(keras.metrics.Metric):
         """Adds a batch.
 
         Args:
-            y_true: Target ids, integers of shape (B, T) or (B,).
-            y_pred: Logits of shape (B, T, V) or (B, V), any float dtype; or, of the targets'
-                shape, the nats of each token.
+            y_true: Target ids of shape (B, T), (B, T, 1) or (B,), integers or whole floats; or
+                distributions over the vocabulary, of the shape of the logits.
+            y_pred: Logits of shape (B, T, V) or (B, V), any float dtype; inside
+                `predictions_are_nats` the nats of each token.
             sample_weight: Weights of the tokens, 0 for padding, of the targets' shape or of shape
                 (B,), one for each row. Defaults to 1 for every token.
+
+        Raises:
+            InputError: If targets and logits do not go together.
         """
         nats = ops.cast(y_pred, self.dtype)
-        if len(nats.shape) > len(ops.shape(y_true)):
+        if not _are_nats.get():
             # Word for word what the loss computes, its cast of the targets included: then
             # TensorFlow and XLA find the two to be one, and the softmax runs once a step.
             targets = ops.cast(y_true, self.dtype)
-            nats = keras.losses.sparse_categorical_crossentropy(
-                targets, nats, from_logits=True
-            )  # (B, T)
+            rank, shape = len(nats.shape), targets.shape
+            if len(shape) == rank and shape[-1] == 1:
+                targets = ops.squeeze(targets, -1)
+            if len(targets.shape) == rank - 1:
+                nats = keras.losses.sparse_categorical_crossentropy(
+                    targets, nats, from_logits=True
+                )  # (B, T)
+            elif len(shape) == rank and shape[-1] == nats.shape[-1]:
+                nats = keras.losses.categorical_crossentropy(targets, nats, from_logits=True)
+            else:
+                raise InputError(
+                    f"{self.name} does not read targets of the shape {tuple(shape)} with logits of "
+                    f"the shape {tuple(nats.shape)}; give ids of the shape of the logits without "
+                    "the vocabulary."
+                )
         weights = ops.ones_like(nats)
         if sample_weight is not None:
             sample_weight = ops.cast(sample_weight, self.dtype)
+            if len(sample_weight.shape) > len(nats.shape):  # (B, T, 1)
+                sample_weight = ops.squeeze(sample_weight, -1)
             while len(sample_weight.shape) < len(nats.shape):  # one weight for each row
                 sample_weight = ops.expand_dims(sample_weight, -1)
             weights = weights * sample_weight

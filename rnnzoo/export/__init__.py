@@ -100,8 +100,7 @@ def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
         >>> portable_copy(char_lstm(20, units=8, dtype="mixed_bfloat16")).compute_dtype
         'float32'
     """
-    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
-    copy.set_weights(model.get_weights())
+    copy = model.copy_in_dtype("float32")
     for layer in copy._flatten_layers():  # those inside Bidirectional too
         if isinstance(layer, FastLoop):
             layer.inner_loop = super(FastLoop, layer).inner_loop

@@ -117,9 +117,12 @@ class WordModel(ZooModel):
             own, state = self._split(layer, state)
             hidden = layer(hidden, initial_state=own, training=training)  # (B, T, units)
         if not isinstance(inputs, dict):
-            return ops.cast(self.head(hidden), "float32")
-        softmax = hidden, self.head.kernel, self.head.bias
-        return self._token_losses(*softmax, inputs["labels"], inputs.get("weights"), training)
+            return self._logits(hidden)
+        labels, weights = inputs["labels"], inputs.get("weights")
+        return self._token_losses(hidden, self, labels, weights, training)
+
+    def _logits(self, hidden):
+        return ops.cast(self.head(hidden), "float32")
 
     def step(self, tokens, state):
         """Reads one id per row, `(batch,)`: the logits of the next, and the new state."""
@@ -128,7 +131,7 @@ class WordModel(ZooModel):
             own, state = self._split(layer, state)
             hidden, own = layer.cell(hidden, own)
             new_state += own
-        return ops.cast(self.head(hidden), "float32"), new_state
+        return self._logits(hidden), new_state
 
     def _split(self, layer, state):
         """The part of the state that is this layer's, and the rest."""

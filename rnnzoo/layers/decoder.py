@@ -11,9 +11,10 @@ from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.cells.cell_loop import run_cell
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
-from rnnzoo.layers.heads import TiedHead
+from rnnzoo.layers.heads import TiedHead, embedding_matrix
 from rnnzoo.layers.kernels.attending import choose_attending_kernel
 from rnnzoo.layers.kernels.choose import Kernel
+from rnnzoo.layers.quantization import dequantized
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.typing import Shape, Tensor
 
@@ -158,16 +159,15 @@ class Decoder(keras.layers.Layer):
         """Returns the logits of whole sequences; see the class."""
         return self._logits(self.read_out(target, state, memory, training))
 
-    def softmax_weights(self) -> tuple[Tensor, Tensor]:
-        """The matrix `(embedding_dim, vocabulary_size)` and the bias of the output layer."""
-        if self.tie_embedding_weights:
-            return ops.transpose(self.embedding.embeddings), self.head.bias
-        return self.head.kernel, self.head.bias
-
-    def _logits(self, readout):
-        if self.tie_embedding_weights:
-            return self.head(readout, self.embedding.embeddings)
+    def _logits(self, readout: Tensor) -> Tensor:
+        """Computes the logits of what `read_out` returns, `(..., vocabulary_size)`."""
+        if isinstance(self.head, TiedHead):
+            return self.head(readout, self.embeddings())
         return self.head(readout)
+
+    def embeddings(self) -> Tensor:
+        """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""
+        return embedding_matrix(self.embedding, self.config["vocabulary_size"])
 
     def read_out(
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
@@ -194,7 +194,8 @@ class Decoder(keras.layers.Layer):
         """The loop of the paper: ask with the last state, feed what was found to the cell."""
         values, keys, mask = memory
         kernel = self.loop_kernel().kernel
-        if kernel is not None:
+        query = self.attention.query_projection  # the hand-written loop takes its matrix as it is
+        if kernel is not None and query.quantization_mode is None:
             hidden, context = kernel.run(
                 self.equations, self.attending_cell, self.attention,
                 tokens=embedded, state=state, values=values, keys=keys, mask=mask,
@@ -219,7 +220,8 @@ class Decoder(keras.layers.Layer):
             return carry, carry  # Keras on TensorFlow wants what is stacked to be like the carry
 
         tokens = ops.transpose(embedded, (1, 0, 2))  # (T, B, E)
-        _, (*_, hidden, context) = ops.scan(one_step, start, tokens)
+        with dequantized(self.attending_cell):
+            _, (*_, hidden, context) = ops.scan(one_step, start, tokens)
         hidden = ops.transpose(hidden, (1, 0, 2))  # (B, T, units)
         context = ops.transpose(context, (1, 0, 2))  # (B, T, V)
         return hidden, context

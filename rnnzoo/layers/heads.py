@@ -8,6 +8,54 @@ from keras import ops
 from rnnzoo.typing import Shape, Tensor
 
 
+def embedding_matrix(embedding: keras.layers.Layer, vocabulary_size: int) -> Tensor:
+    """Computes the matrix that an embedding layer looks ids up in, whatever became of the layer.
+
+    What a quantized layer stores are raw integers, and LoRA adds a product to what is stored. The
+    matrix here is the one that the layer's own call uses, with its gradient.
+
+    Args:
+        embedding: A built `keras.layers.Embedding`, or any layer that turns ids into vectors.
+        vocabulary_size: The number of ids.
+
+    Returns:
+        The vector of each id, float `(vocabulary_size, embedding_dim)`.
+
+    Example:
+        >>> layer = keras.layers.Embedding(10, 4)
+        >>> layer.build()
+        >>> layer.quantize("int8")
+        >>> embedding_matrix(layer, 10).dtype == layer.embeddings.dtype
+        False
+    """
+    if hasattr(embedding, "embeddings") and embedding.quantization_mode is None:
+        return embedding.embeddings  # with LoRA, where there is any
+    return embedding(ops.arange(vocabulary_size, dtype="int32"))
+
+
+def softmax_weights(head: keras.layers.Layer) -> tuple[Tensor, Tensor] | None:
+    """Returns the matrix and bias of an output layer that computes `inputs @ matrix + bias`.
+
+    Args:
+        head: A built layer.
+
+    Returns:
+        The matrix `(features, outputs)`, with LoRA where there is any, and the bias `(outputs,)`.
+        `None` where the layer computes something else: a quantized layer rounds its inputs too,
+        and a layer put in its place may do anything. Its outputs are then the one right way.
+
+    Example:
+        >>> layer = keras.layers.Dense(3)
+        >>> layer.build((None, 2))
+        >>> [tuple(each.shape) for each in softmax_weights(layer)]
+        [(2, 3), (3,)]
+    """
+    plain = isinstance(head, keras.layers.Dense) and head.quantization_mode is None
+    if not plain or head.bias is None or head.activation is not keras.activations.linear:
+        return None
+    return head.kernel, head.bias
+
+
 @keras.saving.register_keras_serializable("rnnzoo")
 class TiedHead(keras.layers.Layer):
     """Scores every token by the product of the hidden vector and that token's own embedding.

@@ -2,6 +2,7 @@
 
 import numbers
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -10,28 +11,38 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.export import export
 from rnnzoo.files import unfinished
+from rnnzoo.models.changed_layers import ChangedLayers
 from rnnzoo.models.chunked_loss import ChunkedLoss
+from rnnzoo.models.compile_arguments import loss_of_logits, metrics_of_logits
 from rnnzoo.models.compiled_functions import CompiledFunctions
 from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
 
-FILE_FORMAT = 2  # goes up when older code can no longer read the configuration of a model
+FILE_FORMAT = 3  # goes up when older code can no longer read the configuration of a model
+PLAIN_FORMAT = 2  # of a model whose layers are as they were built, which older code reads
 
 
-class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
+class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
     """A Keras model that saves its vocabularies and compiles with good defaults.
 
     Subclasses give `default_metric`, the metric that `compile` adds, and `output_size`, the number
-    of tokens that they foretell, and save their arguments.
+    of tokens that they predict, and save their arguments.
     """
 
+    padding_id = None  # the id of a target that never counts; none, if None
     sampled_softmax = None  # how many tokens a training step draws; all, exactly, if None
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
+        if self.dtype_policy.quantization_mode:
+            raise InputError(
+                f"A model is not made quantized (dtype={self.dtype_policy.name!r}); make and train "
+                f'it first, then call `quantize("{self.dtype_policy.quantization_mode}")`.'
+            )
         self.autocast = False  # inputs are ids and their float32 weights; the layers cast their own
 
     def default_metric(self) -> keras.metrics.Metric:
@@ -51,14 +62,18 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
         Args:
             optimizer: As for Keras; when left out `rnnzoo.optimizers.adam` at a rate of 1e-3, with
                 gradients clipped to a total norm of 1.
-            loss: As for Keras; when left out, the cross-entropy in nats per token, averaged over
-                the tokens whose weight is not zero. Over a large vocabulary it is computed a few
+            loss: As for Keras, of logits: Keras's cross-entropies by name read logits. When left
+                out, the cross-entropy in nats per token, averaged over the tokens whose weight is
+                not zero. Padding has no weight. Over a large vocabulary it is computed a few
                 tokens at a time, as long as the metrics are those of `rnnzoo.evaluation` too.
-            metrics: As for Keras.
+            metrics: As for Keras, of logits. Padding does not count.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
             **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
                 cuDNN kernel, and with it Keras's own models were slower on a CPU than this one is
                 without, in every configuration measured (`benchmarks/RESULTS.md`).
+
+        Raises:
+            InputError: If the loss or a metric reads something else than logits.
 
         Example:
             >>> from rnnzoo import char_lstm
@@ -73,8 +88,14 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
             loss = keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )
-        if weighted_metrics is None:
+        loss = loss_of_logits(loss)
+        sparse = not isinstance(loss, keras.losses.CategoricalCrossentropy)
+        metrics = metrics_of_logits(metrics, sparse)
+        own = [metric for metric in metrics if isinstance(metric, TokenLoss)]  # these take weights
+        metrics = [metric for metric in metrics if metric not in own] or None
+        if weighted_metrics is None and not own:
             weighted_metrics = [self.default_metric()]
+        weighted_metrics = [*own, *metrics_of_logits(weighted_metrics, sparse)]
         if keras.config.backend() == "tensorflow":
             kwargs.setdefault("jit_compile", False)
         self._choose_loss(loss, metrics, weighted_metrics, kwargs)
@@ -92,7 +113,10 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
         """Compiles a loaded model as it was when it was saved, for the backend that now runs."""
         config = keras.saving.deserialize_keras_object(config)
         config.pop("jit_compile", None)  # False from TensorFlow would take the compiler from JAX
-        self.compile(**config)
+        try:
+            self.compile(**config)
+        except InputError as error:  # an old file may hold a loss that is refused now
+            warnings.warn(f"The model is loaded, but not compiled: {error}", stacklevel=2)
 
     def save(
         self,
@@ -118,6 +142,7 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
             >>> load("romeo.keras").count_params()
             2193
         """
+        self._renew_optimizer()
         path = Path(filepath)
         whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)
         if not whole or (path.exists() and not overwrite):
@@ -206,7 +231,11 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The format of the file; subclasses add the arguments that remake the model."""
-        return {**super().get_config(), "file_format": FILE_FORMAT}
+        config = {**super().get_config(), "file_format": PLAIN_FORMAT}
+        changes = self._changes()
+        if changes:
+            config.update(file_format=FILE_FORMAT, changed_layers=changes)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -222,10 +251,13 @@ class ZooModel(CompiledFunctions, ChunkedLoss, keras.Model):
                 f"The model has file format {file_format}, and this rnnzoo reads formats up to "
                 f"{FILE_FORMAT}; upgrade it to load the model."
             )
+        changes = config.pop("changed_layers", {})
         for name, value in config.items():
             if isinstance(value, dict) and "class_name" in value:
                 config[name] = keras.saving.deserialize_keras_object(value)
-        return cls(**config)
+        model = cls(**config)
+        model._change_again(changes)
+        return model
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Does nothing: the constructor has built the model."""

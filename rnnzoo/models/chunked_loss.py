@@ -6,8 +6,10 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction
-from rnnzoo.evaluation.metrics import TokenLoss
+from rnnzoo.evaluation.metrics import TokenLoss, predictions_are_nats
 from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
+from rnnzoo.layers.heads import TiedHead, softmax_weights
+from rnnzoo.models.targets import CheckedTargets, Masked
 from rnnzoo.typing import Tensor
 
 LARGE = 1024  # tokens; the logits of fewer are no burden
@@ -62,7 +64,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
-class ChunkedLoss:
+class ChunkedLoss(CheckedTargets):
     """Lets the steps of `fit` and `evaluate` compute a large softmax a few tokens at a time.
 
     A mix-in for a `keras.Model` of tokens. Keras computes logits, then the loss, then the metrics;
@@ -74,19 +76,23 @@ class ChunkedLoss:
 
     _labels_go_in = False
     _label_smoothing = 0.0
+    _target_kind = None  # "ids" or "distributions", as the loss reads them; None of a foreign loss
+    _ignored_class = None
 
     def _choose_loss(self, loss, metrics, weighted_metrics, kwargs):
-        """Notes whether loss and metrics need no more than the nats of each token."""
+        """Notes what the loss reads, and whether the metrics need no more than nats."""
         smoothed = isinstance(loss, SmoothedCrossEntropy)
-        cross_entropy = smoothed or (
-            isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-            and loss.get_config().get("from_logits")
-            and getattr(loss, "ignore_class", None) is None
+        sparse = smoothed or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+        dense = isinstance(
+            loss, keras.losses.CategoricalCrossentropy | keras.losses.CategoricalFocalCrossentropy
         )
+        self._target_kind = "ids" if sparse else "distributions" if dense else None
+        self._ignored_class = loss.get_config().get("ignore_class") if sparse else None
         only_nats = not metrics and all(isinstance(m, TokenLoss) for m in weighted_metrics)
         self._labels_go_in = bool(
-            cross_entropy
+            sparse
             and only_nats
+            and self._ignored_class is None
             and loss.reduction == "mean_with_sample_weight"
             and kwargs.get("loss_weights") is None
         )
@@ -111,31 +117,44 @@ class ChunkedLoss:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs = x if isinstance(x, dict) else {"tokens": x}
         tokens = inputs.get("target", inputs.get("tokens"))
+        if self._target_kind is None or tokens is None or not hasattr(y, "shape"):
+            return data
+        y, weights = self._aligned(tokens, y, sample_weight)
         large = self.output_size > LARGE or self.sampled_softmax or self._label_smoothing
-        if not (self._labels_go_in and large and tokens is not None and y is not None):
-            return data
-        if len(y.shape) != len(tokens.shape):  # one label for each row: not a label a token
-            return data
-        weights = ops.ones(ops.shape(y), "float32") if sample_weight is None else sample_weight
-        weights = ops.cast(weights, "float32")
-        if len(weights.shape) != len(y.shape):  # Keras says what is wrong with them
-            return data
-        return {**inputs, "labels": y, "weights": weights}, y, sample_weight
+        if self._labels_go_in and large and len(y.shape) == len(tokens.shape):
+            x = {**inputs, "labels": y, "weights": weights}
+        return x, y, weights
 
-    def _token_losses(self, hidden, matrix, bias, labels, weights, training):
-        """The nats of each token `(batch, time)` and their mean, which alone has a gradient."""
+    def _token_losses(self, hidden, output, labels, weights, training):
+        """The nats of each token `(batch, time)` and their mean, which alone has a gradient.
+
+        `output` has the layer `head` and gives the matrix of `embeddings()` and `_logits(hidden)`.
+        """
         weights = ops.ones(ops.shape(labels), "float32") if weights is None else weights
+        smoothing = self._label_smoothing if training else 0.0  # validation is exact
+        if isinstance(output.head, TiedHead):
+            hidden = output.head.project(hidden)
+            softmax = ops.transpose(output.embeddings()), output.head.bias
+        else:
+            softmax = softmax_weights(output.head)
+        if softmax is None:  # of a quantized or foreign head all logits are needed
+            logits = ops.cast(output._logits(hidden), "float32")
+            nats = losses = keras.losses.sparse_categorical_crossentropy(
+                labels, logits, from_logits=True
+            )
+            if smoothing:
+                losses = SmoothedCrossEntropy(smoothing).call(labels, logits)
+            mean = ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1e-9)
+            return {"nats": ops.stop_gradient(nats), "mean": mean}
         tokens = (
             ops.reshape(hidden, (-1, hidden.shape[-1])),  # (B * T, E)
-            matrix,
-            bias,
+            *softmax,
             ops.cast(ops.reshape(labels, (-1,)), "int32"),
             ops.reshape(weights, (-1,)),
         )
         if training and self.sampled_softmax:
             nats, mean = sampled_cross_entropy(*tokens, self.sampled_softmax, self.sampling_seed)
         else:
-            smoothing = self._label_smoothing if training else 0.0  # validation is exact
             nats, mean = chunked_cross_entropy(*tokens, bool(training), smoothing)
         return {"nats": ops.reshape(nats, ops.shape(labels)), "mean": mean}
 
@@ -149,7 +168,7 @@ class ChunkedLoss:
     ) -> Tensor:
         """The loss of a batch; see `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
-            y_pred = _at_the_labels(y, y_pred)
+            y_pred = self._masked(y, y_pred)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         others = [self._aggregate_additional_loss(loss) for loss in self.losses]
         return sum(others, y_pred["mean"])
@@ -163,10 +182,18 @@ class ChunkedLoss:
     ) -> dict[str, Tensor]:
         """Updates the metrics; see `keras.Model.compute_metrics`."""
         if isinstance(y_pred, dict):
-            y_pred = y_pred["nats"]
-        else:
-            y_pred = _at_the_labels(y, y_pred)
+            with predictions_are_nats():
+                return super().compute_metrics(x, y, y_pred["nats"], sample_weight)
+        y_pred = self._masked(y, y_pred)
+        if self._ignored_class is not None:  # its weight is 0, and its id may be none at all
+            y = ops.where(ops.equal(y, ops.cast(self._ignored_class, y.dtype)), 0, y)
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _masked(self, y, logits):
+        """The logits, with Keras's mask where targets are padding."""
+        real = None if self._target_kind is None else self._real(y)
+        logits = _at_the_labels(y, logits)
+        return logits if real is None else Masked()([logits, real])
 
 
 def _at_the_labels(labels, logits):
@@ -174,5 +201,9 @@ def _at_the_labels(labels, logits):
 
     Such are the batches of `window_batches(..., many_to_one=True)`.
     """
-    one_a_row = labels is not None and len(labels.shape) == 1 and len(logits.shape) == 3
+    one_a_row = (
+        getattr(labels, "shape", None) is not None
+        and len(logits.shape) == 3
+        and (len(labels.shape) == 1 or tuple(labels.shape[1:]) == tuple(logits.shape[2:]))
+    )
     return logits[:, -1] if one_a_row else logits

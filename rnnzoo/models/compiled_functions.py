@@ -61,6 +61,7 @@ class CompiledFunctions:
         """As `keras.Model.make_train_function`, anew after the model was changed."""
         self._follow_changes()
         self._renew_optimizer()
+        self._wake_lora()
         return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Any:
@@ -73,14 +74,18 @@ class CompiledFunctions:
         self._follow_changes()
         return super().make_predict_function(force)
 
-    def _renew_optimizer(self):
-        """Makes the optimizer anew where it does not know all variables that are trained."""
+    def _renew_optimizer(self, forget: bool = False):
+        """Makes the optimizer anew where it does not know all variables that are trained.
+
+        With `forget` also where it knows others, that are not trained any more.
+        """
         optimizer = getattr(self, "optimizer", None)
         if optimizer is None or not optimizer.built:
             return
         inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         known = {id(variable) for variable in inner._trainable_variables}
-        if not all(id(variable) in known for variable in self.trainable_variables):
+        trained = {id(variable) for variable in self.trainable_variables}
+        if not trained <= known or (forget and trained != known):
             self.optimizer = type(optimizer).from_config(optimizer.get_config())
             self.optimizer.build(self.trainable_variables)
 

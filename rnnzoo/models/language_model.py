@@ -11,7 +11,7 @@ from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.generation.scoring import Scores, score_texts
 from rnnzoo.layers.dropout import EmbeddingDropout
-from rnnzoo.layers.heads import TiedHead
+from rnnzoo.layers.heads import TiedHead, embedding_matrix
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
@@ -72,6 +72,8 @@ class LanguageModel(StatefulStreams, ZooModel):
         Mikolov et al., "Recurrent neural network based language model", Interspeech 2010.
     """
 
+    takes_one_label_a_row = True
+
     def __init__(
         self,
         vocabulary: Vocabulary | int,
@@ -90,6 +92,7 @@ class LanguageModel(StatefulStreams, ZooModel):
     ):
         super().__init__(**kwargs)
         self.vocabulary, self.vocabulary_size = vocabulary_and_size(vocabulary)
+        self.padding_id = None if self.vocabulary is None else self.vocabulary.pad_id
         dtype = self.dtype_policy
         check_positive(embedding_dim=embedding_dim, sampled_softmax=sampled_softmax)
         check_fraction(embedding_dropout=embedding_dropout)
@@ -169,25 +172,23 @@ class LanguageModel(StatefulStreams, ZooModel):
         if carried:
             self._keep(state)
         if labels is not None:
-            return self._token_losses(*self._softmax(hidden), labels, weights, training)
+            return self._token_losses(hidden, self, labels, weights, training)
         logits = self._logits(hidden)  # (B, T, V)
         return (logits, state) if return_state else logits
 
     @property
     def output_size(self) -> int:
-        """The number of tokens it foretells."""
+        """The number of tokens that it predicts."""
         return self.vocabulary_size
 
-    def _softmax(self, hidden):
-        """What goes into the last product, and its weights `(features, V)` and bias."""
-        if self.tie_embedding_weights:
-            matrix = ops.transpose(self.embedding.embeddings)
-            return self.head.project(hidden), matrix, self.head.bias
-        return hidden, self.head.kernel, self.head.bias
+    def embeddings(self) -> Tensor:
+        """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""
+        return embedding_matrix(self.embedding, self.vocabulary_size)
 
-    def _logits(self, hidden):
-        if self.tie_embedding_weights:
-            logits = self.head(hidden, self.embedding.embeddings)
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Computes the logits of hidden vectors, float32 `(..., vocabulary_size)`."""
+        if isinstance(self.head, TiedHead):
+            logits = self.head(hidden, self.embeddings())
         else:
             logits = self.head(hidden)
         return ops.cast(logits, "float32")  # a softmax over a vocabulary needs the digits

@@ -123,6 +123,7 @@ class Seq2Seq(ZooModel):
                 "their vocabularies differ; give one vocabulary for both, or True to tie those of "
                 "the target alone."
             )
+        self.padding_id = 0
         self.start_id, self.end_id = 1, 2  # of a target; a vocabulary may have them elsewhere
         if self.target_vocabulary is not None:
             self.start_id = self.target_vocabulary.start_id
@@ -202,9 +203,8 @@ class Seq2Seq(ZooModel):
         if "labels" in inputs:
             hidden = self.decoder.read_out(inputs["target"], state, memory, training)
             return self._token_losses(
-                hidden, *self.decoder.softmax_weights(),
-                inputs["labels"], inputs.get("weights"), training,
-            )  # fmt: skip
+                hidden, self.decoder, inputs["labels"], inputs.get("weights"), training
+            )
         return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
 
     @property

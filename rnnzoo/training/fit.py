@@ -147,7 +147,9 @@ def fit_recipe(
     ):
         print(f"To expect of this recipe: {recipe.expected}")
     if not resume:
-        model = _compiled(task.build(dtype) if model is None else _as_dtype(model, dtype), recipe)
+        model = _compiled(
+            task.build(dtype) if model is None else model.copy_in_dtype(dtype), recipe
+        )
     check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
     checkpoint.begin(resume, **identity)
     if checkpoint.progress["finished"] and _is_over(recipe, checkpoint.progress):
@@ -229,13 +231,6 @@ def _starting_model(recipe, checkpoint, resume, from_model):
     if None in TASKS[recipe.task].vocabularies_of(model):
         raise InputError(f"{from_model} holds no vocabulary; give a model trained on text.")
     return model
-
-
-def _as_dtype(model, dtype):
-    """The same model, computing in another dtype, without what compiled it."""
-    copy = type(model).from_config({**model.get_config(), "dtype": dtype})
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _compiled(model, recipe):

@@ -12,6 +12,7 @@ import keras
 
 from rnnzoo.errors import check_fraction
 from rnnzoo.layers.kernels import choose_kernel, cudnn, gpu_visible
+from rnnzoo.layers.quantization import dequantized, is_quantized
 from rnnzoo.typing import Tensor
 
 # What a `Bidirectional` reads instead of "auto" where it may not run both directions in one call.
@@ -47,6 +48,9 @@ class FastLoop:
         training: bool = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the loop over time; see `keras.layers.RNN`."""
+        if is_quantized(self.cell):  # its matrices are not trained, and none of it is dropped
+            with dequantized(self.cell):
+                return self._loop(sequences, initial_state, mask, training)
         if not (training and self.weight_drop):
             return self._loop(sequences, initial_state, mask, training)
         with self._dropped_weights():
