@@ -188,14 +188,17 @@ class Decoder(keras.layers.Layer):
 
     def loop_kernel(self) -> Kernel:
         """The kernel of the loop over attention and cell, which `rnnzoo.kernels` reports."""
+        if self.attention.query_projection.quantization_mode:
+            return Kernel(
+                "cell", "the attention is quantized, and the hand-written loop reads floats"
+            )
         return choose_attending_kernel(self.attending_cell, self.equations, self.exporting)
 
     def _attend_and_run(self, embedded, state, memory, training):
         """The loop of the paper: ask with the last state, feed what was found to the cell."""
         values, keys, mask = memory
         kernel = self.loop_kernel().kernel
-        query = self.attention.query_projection  # the hand-written loop takes its matrix as it is
-        if kernel is not None and query.quantization_mode is None:
+        if kernel is not None:
             hidden, context = kernel.run(
                 self.equations, self.attending_cell, self.attention,
                 tokens=embedded, state=state, values=values, keys=keys, mask=mask,

@@ -48,7 +48,7 @@ def loss_of_logits(loss: Any) -> Any:
     if name in READ_LOGITS:
         # The mean over the tokens that count: Keras's own mean, where every token counts.
         return READ_LOGITS[name](from_logits=True, reduction="mean_with_sample_weight")
-    if name is not None and hasattr(keras.losses, name):
+    if name is not None and _is_keras(keras.losses, name):
         raise _not_of_logits("loss", name)
     _refuse_probabilities("loss", loss)
     return loss
@@ -88,7 +88,7 @@ def metrics_of_logits(metrics: Any, sparse: bool = True) -> list[Any]:
             name = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
         if name in METRICS_OF_LOGITS:
             metric = METRICS_OF_LOGITS[name](from_logits=True, name=name)
-        elif name is not None and name not in RANKS and hasattr(keras.metrics, name):
+        elif name is not None and name not in RANKS and _is_keras(keras.metrics, name):
             raise _not_of_logits("metric", name)
         _refuse_probabilities("metric", metric)
         found.append(metric)
@@ -106,6 +106,16 @@ def _name(loss):
     name = getattr(loss, "__name__", None)
     known = (getattr(keras.losses, str(name), None), getattr(keras.metrics, str(name), None))
     return name if name and any(loss is each for each in known) else None
+
+
+def _is_keras(module, name):
+    """Whether a name is one of Keras's own, short names such as "mse" included."""
+    try:
+        found = module.get(name)
+    except ValueError:
+        return False
+    kind = found if isinstance(found, type) or hasattr(found, "__name__") else type(found)
+    return str(kind.__module__).split(".")[0] == "keras"
 
 
 def _not_of_logits(kind, name):

@@ -21,6 +21,10 @@ class CheckedTargets:
 
     takes_one_label_a_row = False  # for the token after a whole row
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        object.__setattr__(self, "_kinds_read", {})  # Keras shall not track it
+
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> keras.callbacks.History:
@@ -47,6 +51,7 @@ class CheckedTargets:
                 "class a row; give `sample_weight`, such as `table[y]` with a weight for each id."
             )
         self._check_arrays(x, y)
+        self._trace_anew("train_function", x, y, kwargs.get("sample_weight"))
         with_callback = {**kwargs}
         if keras.config.backend() == "jax":
             callbacks = with_callback.get("callbacks") or []
@@ -60,6 +65,7 @@ class CheckedTargets:
     ) -> float | list[float] | dict[str, float]:
         """Evaluates the model: `keras.Model.evaluate`, with the checks of `fit`."""
         self._check_arrays(x, y)
+        self._trace_anew("test_function", x, y, kwargs.get("sample_weight"))
         return self._checked(super().evaluate, x, y, *args, **kwargs)
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -67,12 +73,24 @@ class CheckedTargets:
         if kwargs.get("class_weight") is not None:
             raise InputError("`class_weight` is not taken; give `sample_weight`.")
         self._check_arrays(x, y)
+        self._trace_anew("train_function", x, y, kwargs.get("sample_weight"))
         return self._checked(super().train_on_batch, x, y, *args, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates one batch: `keras.Model.test_on_batch`, with the checks of `fit`."""
         self._check_arrays(x, y)
+        self._trace_anew("test_function", x, y, kwargs.get("sample_weight"))
         return self._checked(super().test_on_batch, x, y, *args, **kwargs)
+
+    def _trace_anew(self, function, x, y, sample_weight):
+        """Drops a compiled step that has read batches of other kinds.
+
+        TensorFlow would go on with one step for both, in which nothing is known of the shapes.
+        """
+        kinds = _kinds(x, y, sample_weight, self.output_size)
+        if self._kinds_read.get(function, kinds) != kinds:
+            setattr(self, function, None)
+        self._kinds_read[function] = kinds
 
     def _checked(self, function, *args, **kwargs):
         _BAD_LABELS.clear()
@@ -242,6 +260,26 @@ def _require(all_valid: Tensor, y: Tensor) -> Tensor:
     elif backend == "torch" and all_valid.device.type != "meta" and not bool(all_valid):
         raise ValueError(OUTSIDE)
     return y
+
+
+def _kinds(x, y, sample_weight, size):
+    """What kinds of shapes the batches have: ranks, and where sizes are 1, `size` or the time's."""
+    batch = x
+    if isinstance(x, keras.utils.PyDataset):
+        batch = x[0]
+    elif hasattr(x, "element_spec"):
+        batch = x.element_spec
+    if isinstance(batch, list | tuple) and y is None:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(tuple(batch))
+    tokens = x.get("target", x.get("tokens")) if isinstance(x, dict) else x
+    shapes = [getattr(each, "shape", None) for each in (tokens, y, sample_weight)]
+    if shapes[0] is None:
+        return None
+    sizes = [1, size, *list(shapes[0])[1:2]]
+    return [
+        None if shape is None else [sizes.index(n) if n in sizes else -1 for n in list(shape)[1:]]
+        for shape in shapes
+    ]
 
 
 def _one_a_row(shape, tokens_shape, size, kind):
