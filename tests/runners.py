@@ -98,7 +98,8 @@ def batch(model, batch_size=3, length=6, seed=0):
     """Inputs, targets and weights that suit a model; for pairs the last row has padding."""
     draw = np.random.default_rng(seed).integers
     if isinstance(model, rnnzoo.LanguageModel):
-        ids = draw(0, model.vocabulary_size, (batch_size, length + 1)).astype("int32")
+        lowest = 0 if model.padding_id is None else 1  # padding would not count
+        ids = draw(lowest, model.vocabulary_size, (batch_size, length + 1)).astype("int32")
         return ids[:, :-1], ids[:, 1:], np.ones((batch_size, length), "float32")
     source = draw(1, model.source_vocabulary_size, (batch_size, length)).astype("int32")
     ids = draw(1, model.target_vocabulary_size, (batch_size, length + 1)).astype("int32")

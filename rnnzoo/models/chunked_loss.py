@@ -192,18 +192,16 @@ class ChunkedLoss(CheckedTargets):
     def _masked(self, y, logits):
         """The logits, with Keras's mask where targets are padding."""
         real = None if self._target_kind is None else self._real(y)
-        logits = _at_the_labels(y, logits)
+        logits = _at_the_labels(y, logits, self._target_kind)
         return logits if real is None else Masked()([logits, real])
 
 
-def _at_the_labels(labels, logits):
+def _at_the_labels(labels, logits, kind):
     """The logits that have a label: those of the last step, where there is one label a row.
 
     Such are the batches of `window_batches(..., many_to_one=True)`.
     """
-    one_a_row = (
-        getattr(labels, "shape", None) is not None
-        and len(logits.shape) == 3
-        and (len(labels.shape) == 1 or tuple(labels.shape[1:]) == tuple(logits.shape[2:]))
-    )
+    rank = 2 if kind == "distributions" else 1
+    shape = getattr(labels, "shape", None)
+    one_a_row = shape is not None and len(shape) == rank and len(logits.shape) == 3
     return logits[:, -1] if one_a_row else logits
