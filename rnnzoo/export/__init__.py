@@ -66,7 +66,9 @@ def export(
     if input_signature is None:
         input_signature = [endpoints["serve"]["inputs"]]
     if keras_writes:
-        keras.Model.export(copy, filepath, format, verbose, input_signature, **kwargs)
+        from rnnzoo.export.checked import export_by_keras
+
+        export_by_keras(copy, filepath, format, verbose, input_signature, **kwargs)
         return
     from rnnzoo.export.endpoints import make_endpoints
     from rnnzoo.export.writing import write_saved_model

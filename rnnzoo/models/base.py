@@ -144,6 +144,12 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
         """
         self._renew_optimizer()
         path = Path(filepath)
+        if path.suffix != ".keras" and zipped is not False:
+            raise InputError(
+                f"A model is saved to a .keras file, which `rnnzoo.load` reads, not to "
+                f"{str(filepath)!r}; give a name that ends in .keras, or `save_weights` one that "
+                "ends in .weights.h5."
+            )
         whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)
         if not whole or (path.exists() and not overwrite):
             return super().save(filepath, overwrite, zipped, **kwargs)

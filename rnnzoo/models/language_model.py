@@ -367,7 +367,7 @@ class LanguageModel(StatefulStreams, ZooModel):
 def char_lstm(
     vocabulary: Vocabulary | int,
     units: int | Sequence[int] = 512,
-    num_layers: int = 2,
+    num_layers: int | None = None,
     cell: str = "lstm",
     embedding_dim: int | None = None,
     dropout: float = 0.0,
@@ -383,7 +383,7 @@ def char_lstm(
     Args:
         vocabulary: A `Vocabulary` of characters, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
-        num_layers: Number of recurrent layers, 2 or 3 usually; `units` says it when it is a list.
+        num_layers: Number of recurrent layers, 2 when left out; as many as `units` lists.
         cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a character's embedding; at most 128 when left out, since there
             are few characters.
@@ -415,11 +415,15 @@ def char_lstm(
         "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015.
     """
     check_keras_arguments(char_lstm, kwargs)
-    if isinstance(units, list | tuple):
-        num_layers = None
-    elif embedding_dim is None:
+    if isinstance(vocabulary, Vocabulary) and vocabulary.level != "character":
+        raise InputError(
+            f"char_lstm reads characters, and the vocabulary is of level {vocabulary.level!r}; "
+            "take word_lm, or a vocabulary of characters."
+        )
+    if not isinstance(units, list | tuple):
+        num_layers = 2 if num_layers is None else num_layers
         check_positive(units=units)
-        embedding_dim = min(units, 128)
+        embedding_dim = min(units, 128) if embedding_dim is None else embedding_dim
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
         locked_dropout, weight_drop, trainable_initial_state=trainable_initial_state,
@@ -430,7 +434,7 @@ def char_lstm(
 def word_lm(
     vocabulary: Vocabulary | int,
     units: int | Sequence[int] = 512,
-    num_layers: int = 1,
+    num_layers: int | None = None,
     cell: str = "lstm",
     embedding_dim: int = 256,
     dropout: float = 0.0,
@@ -448,7 +452,7 @@ def word_lm(
     Args:
         vocabulary: A `Vocabulary` of words, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
-        num_layers: Number of recurrent layers; `units` says it when it is a list.
+        num_layers: Number of recurrent layers, 1 when left out; as many as `units` lists.
         cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a word's embedding.
         dropout: Rate of the dropout on the output of each recurrent layer.
@@ -479,8 +483,6 @@ def word_lm(
         arXiv:1409.2329.
     """
     check_keras_arguments(word_lm, kwargs)
-    if isinstance(units, list | tuple):
-        num_layers = None
     return LanguageModel(
         vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
         locked_dropout, weight_drop, embedding_dropout, sampled_softmax,
