@@ -24,8 +24,8 @@ def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]
         Lists of indices of rows, from the shortest rows to the longest.
 
     Example:
-        >>> batches_by_length([3, 5, 9000, 4], 2)
-        [[0, 3], [1], [2]]
+        >>> batches_by_length([3, 5, 9000, 4, 4], 2)
+        [[0, 3], [4, 1], [2]]
     """
     batches, real = [], 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):

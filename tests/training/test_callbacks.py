@@ -46,6 +46,24 @@ def test_a_sampler_by_name(language_model, tmp_path):
     assert path.read_text().endswith(f"to {model.generate('to ', 5, sampler='greedy')}\n\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": "to Xy"}, "'X'"),
+        ({"prompt": ["to", "to Xy"]}, "Text 2 of the list"),
+        ({"prompt": "to", "sampler": "gredy"}, "did you mean 'greedy'"),
+        ({"prompt": "to", "temperature": -1}, "`temperature` must be"),
+    ],
+)
+def test_what_cannot_be_sampled_is_told_before_the_first_batch(language_model, arguments, message):
+    model, batches = language_model
+    before = [np.array(weight) for weight in model.get_weights()]
+    with pytest.raises(InputError, match=message):
+        model.fit(batches, callbacks=[SampleText(**arguments)], verbose=0, shuffle=False)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_samples_go_to_tensorboard(language_model, tmp_path):
     import tensorflow as tf
 
