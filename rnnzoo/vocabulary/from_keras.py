@@ -60,7 +60,8 @@ def arguments_of(
     tokens = lookup.get_vocabulary()
     first = 2 if lookup.mask_token is not None else 1
     tokens = [
-        special.get(token, token) if place < first else token for place, token in enumerate(tokens)
+        special.get(token, str(token)) if place < first else str(token)
+        for place, token in enumerate(tokens)
     ]
     if len(tokens) < 3:
         raise InputError(f"The layer {layer.name!r} has no words yet; call its `adapt` first.")
