@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import pytest
 
 HEAVY = ("tensorflow", "matplotlib", "rich", "typer", "tensorflow_datasets", "pandas", "IPython")
@@ -45,10 +46,69 @@ def test_jax_loads_no_tensorflow():
     assert "rnnzoo" in loaded and not loaded & set(HEAVY)
 
 
+# What the package is used for, where nothing is installed but Keras, NumPy and a backend.
+WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import keras
+import numpy as np
+import rnnzoo
+from rnnzoo.data import PairDataset, StreamDataset
+
+text = "to be or not to be, that is the question. " * 3
+vocabulary = rnnzoo.Vocabulary.from_text(text)
+model = rnnzoo.char_lstm(vocabulary, units=8, num_layers=1)
+model.compile()
+train = StreamDataset(vocabulary.encode(text), batch_size=4, sequence_length=8)
+before = model.evaluate(train, verbose=0)[0]
+model.fit(train, epochs=5, shuffle=False, verbose=0)
+assert model.evaluate(train, verbose=0)[0] < before
+written = model.generate("to be", max_new_tokens=5, sampler="greedy")
+model.save("model.keras")
+assert rnnzoo.load("model.keras").generate("to be", max_new_tokens=5, sampler="greedy") == written
+
+marks = ("<pad>", "<start>", "<unk>", "<end>")
+source = rnnzoo.Vocabulary.from_text("one two", special_tokens=marks)
+target = rnnzoo.Vocabulary.from_text("12", special_tokens=marks)
+translator = rnnzoo.gru_seq2seq(source, target, units=8, embedding_dim=4)
+translator.compile()
+pairs = PairDataset(
+    [source.encode("one"), source.encode("two")],
+    [target.encode("1"), target.encode("2")],
+    2, start_id=target.start_id, end_id=target.end_id,
+)
+losses = translator.fit(pairs, epochs=3, shuffle=False, verbose=0).history["loss"]
+assert losses[-1] < losses[0]
+assert isinstance(translator.translate("one"), str)
+assert isinstance(translator.translate(["one", "two"], beam_width=2)[1], str)
+assert not set(sys.argv[1].split()) & set(sys.modules)
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_trains_and_generates_with_little_installed(backend, tmp_path):
+    pytest.importorskip(backend)
+    absent = "tensorflow tensorflow_datasets matplotlib typer pandas sacrebleu tokenizers"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, absent],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": backend},
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_registers_every_class_in_little_time():
     times = []
     for _ in range(3):  # the best of a few: others may be at work on the machine
-        *registered, seconds = run(MEASURE, KERAS_BACKEND="tensorflow")
+        *registered, seconds = run(MEASURE, KERAS_BACKEND=keras.config.backend())
         assert {f"rnnzoo>{name}" for name in CLASSES.split()} <= set(registered)
         times.append(float(seconds))
         if times[-1] < 0.2:
