@@ -50,12 +50,18 @@ def test_jax_loads_no_tensorflow():
 WITHOUT = """
 import sys
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in sys.argv[1].split():
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
 
-sys.meta_path.insert(0, Absent())
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in sys.argv[1].split():
+            return self.finder.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path = [Hiding(finder) for finder in sys.meta_path]
 import keras
 import numpy as np
 import rnnzoo
@@ -66,9 +72,8 @@ vocabulary = rnnzoo.Vocabulary.from_text(text)
 model = rnnzoo.char_lstm(vocabulary, units=8, num_layers=1)
 model.compile()
 train = StreamDataset(vocabulary.encode(text), batch_size=4, sequence_length=8)
-before = model.evaluate(train, verbose=0)[0]
-model.fit(train, epochs=5, shuffle=False, verbose=0)
-assert model.evaluate(train, verbose=0)[0] < before
+losses = model.fit(train, epochs=5, shuffle=False, verbose=0).history["loss"]
+assert losses[-1] < losses[0]
 written = model.generate("to be", max_new_tokens=5, sampler="greedy")
 model.save("model.keras")
 assert rnnzoo.load("model.keras").generate("to be", max_new_tokens=5, sampler="greedy") == written
@@ -86,7 +91,6 @@ pairs = PairDataset(
 losses = translator.fit(pairs, epochs=3, shuffle=False, verbose=0).history["loss"]
 assert losses[-1] < losses[0]
 assert isinstance(translator.translate("one"), str)
-assert isinstance(translator.translate(["one", "two"], beam_width=2)[1], str)
 assert not set(sys.argv[1].split()) & set(sys.modules)
 """
 

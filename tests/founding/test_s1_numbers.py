@@ -246,6 +246,7 @@ def test_a_tiny_run_leaves_everything(name, tmp_path):
     assert held_out.text_inputs[0] in (tmp_path / "samples.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", s1_exercises.CHANGES)
 def test_an_exercise_runs_with_one_thing_changed(name, tmp_path):
     function = getattr(s1_exercises, name.replace("s1_numbers", "run"))
@@ -256,6 +257,7 @@ def test_an_exercise_runs_with_one_thing_changed(name, tmp_path):
     assert summary["constants"][changed] == value and not none
 
 
+@pytest.mark.slow
 def test_the_better_one_runs_too(tmp_path):
     name = "s1_numbers_better"
     small = {"max_digits": 1, "samples": 200, "bidirectional": "sum", "trainable_embedding": True}

@@ -23,6 +23,7 @@ Before we proceed any further, hear me speak.
 All: Speak, speak! What is it? Who is there? Nay, but quickly; go!
 """
 OURS = [name for name in founding.names() if not name.startswith(("s1_", "s2_"))]
+LONG = ("s0_lasagne_char_lstm", "s3_better", "s4_alice_better")  # beside a shorter one of each kind
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,9 @@ def test_a_system_has_a_tiny_variant(name):
     assert type(tiny) is type(whole) and tiny != whole
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in OURS]
+)
 def test_a_system_runs_and_leaves_everything(name, results, texts):
     folder = results(name)
     summary = summary_of(folder)
@@ -103,6 +106,7 @@ def test_s3_shows_the_gradient_with_and_without_clipping(results):
     assert len({part[0]["norm"] for part in runs}) == 1  # all from the same weights
 
 
+@pytest.mark.slow
 def test_s0_continues_the_phrase(results):
     folder = results("s0_lasagne_char_lstm")
     text = (folder / "samples.txt").read_text(encoding="utf-8")
@@ -118,12 +122,17 @@ def test_s0_continues_the_phrase(results):
     assert 0 < figures["nats_per_character"] < 4
 
 
-def test_s4_reports_repetition_at_every_temperature(results):
-    for name in ("s4_alice_lstm", "s4_alice_better"):
-        samples = summary_of(results(name))["figures"]["samples"]
-        assert list(samples) == ["argmax", "temperature 1.0"]
-        for figures in samples.values():
-            assert 0 <= figures["repeated_10grams"] <= 1
+@pytest.mark.parametrize(
+    "name", ["s4_alice_lstm", pytest.param("s4_alice_better", marks=pytest.mark.slow)]
+)
+def test_s4_reports_repetition_at_every_temperature(name, results):
+    samples = summary_of(results(name))["figures"]["samples"]
+    assert list(samples) == ["argmax", "temperature 1.0"]
+    for figures in samples.values():
+        assert 0 <= figures["repeated_10grams"] <= 1
+
+
+def test_s4_keeps_the_best_weights(results):
     assert (results("s4_alice_lstm") / "best.weights.h5").is_file()
 
 
@@ -135,6 +144,7 @@ def test_s4_writes_with_the_window_of_the_document_too(results):
     assert 0 < figures["nats_per_character"] < 4
 
 
+@pytest.mark.slow
 def test_s3_better_is_measured_as_the_document_s_networks(texts, tmp_path):
     folder = s3_better.run(out=tmp_path, data_dir=texts, constants=s3_better.TINY)
     model = keras.saving.load_model(folder / "model.keras")
@@ -149,6 +159,7 @@ def test_s3_better_is_measured_as_the_document_s_networks(texts, tmp_path):
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
+@pytest.mark.slow
 def test_s4_stops_at_the_training_loss(texts, tmp_path):
     folder = founding.run(
         "s4_alice_better", out=tmp_path, data_dir=texts, tiny=True, max_minutes=5,
@@ -160,6 +171,7 @@ def test_s4_stops_at_the_training_loss(texts, tmp_path):
     assert summary["figures"]["minutes_to_training_loss"] > 0
 
 
+@pytest.mark.slow
 def test_s4_measures_the_exact_losses(results, texts):
     folder = results("s4_alice_better")
     model = keras.saving.load_model(folder / "model.keras")
@@ -187,7 +199,7 @@ def test_an_unfinished_run_has_no_summary(results, texts, tmp_path, monkeypatch)
     founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True)
     monkeypatch.setattr(s3, "chunks", None)
     with pytest.raises(TypeError):
-        founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True)
+        founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True, overwrite=True)
     assert not (tmp_path / "summary.json").exists()
 
 
