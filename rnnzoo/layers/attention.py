@@ -85,9 +85,11 @@ class BahdanauAttention(keras.layers.Layer):
         single_query = len(query.shape) == 2
         if single_query:
             query = ops.expand_dims(query, 1)  # (B, 1, Q)
-        asked = self.query_projection(query)  # (B, T, A)
-        compared = ops.tanh(ops.expand_dims(asked, 2) + ops.expand_dims(keys, 1))  # (B, T, S, A)
-        scores = ops.matmul(compared, ops.expand_dims(self.score_vector, -1))  # (B, T, S, 1)
+        projected_query = self.query_projection(query)  # (B, T, A)
+        energies = ops.tanh(
+            ops.expand_dims(projected_query, 2) + ops.expand_dims(keys, 1)
+        )  # (B, T, S, A)
+        scores = ops.matmul(energies, ops.expand_dims(self.score_vector, -1))  # (B, T, S, 1)
         scores = ops.cast(ops.squeeze(scores, -1), "float32")  # (B, T, S)
         if mask is not None:
             scores = ops.where(ops.expand_dims(mask, 1), scores, -1e9)

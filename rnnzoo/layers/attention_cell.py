@@ -125,8 +125,8 @@ class AttentionCell(keras.layers.Layer):
         past = ops.reshape(last_outputs, (-1, self.attention_length, self.attention_size))
         query = ops.concatenate(state, axis=-1)
         query = ops.matmul(query, self.query_kernel) + self.query_bias  # (B, U)
-        compared = ops.tanh(ops.matmul(past, self.key_kernel) + ops.expand_dims(query, 1))
-        scores = ops.matmul(compared, ops.expand_dims(self.score_vector, -1))  # (B, L, 1)
+        energies = ops.tanh(ops.matmul(past, self.key_kernel) + ops.expand_dims(query, 1))
+        scores = ops.matmul(energies, ops.expand_dims(self.score_vector, -1))  # (B, L, 1)
         weights = ops.softmax(ops.cast(scores, "float32"), axis=1)
         attended = ops.sum(ops.cast(weights, past.dtype) * past, axis=1)  # (B, A)
 

@@ -76,7 +76,7 @@ def test_bidirectional_does_not_pass_the_choice_by(on, calls, backend, name, con
     both = keras.layers.Bidirectional(
         getattr(recurrent, name)(4, return_sequences=True, **config), dtype=config.get("dtype")
     )
-    assert both.forward_layer.asked_cudnn == both.backward_layer.asked_cudnn == "auto"
+    assert both.forward_layer.requested_cudnn == both.backward_layer.requested_cudnn == "auto"
     both(X)
     fused = f"bidirectional_{name.lower()}" in calls
     assert fused is (backend == "torch" and "weight_drop" not in config)
@@ -84,9 +84,9 @@ def test_bidirectional_does_not_pass_the_choice_by(on, calls, backend, name, con
         chosen = choose_kernel(both.forward_layer, rows=4).name
         assert ("lstm" in calls) is (backend == "torch") or chosen == "generic"
     again = keras.layers.Bidirectional.from_config(both.get_config())
-    assert again.forward_layer.asked_cudnn == "auto"
+    assert again.forward_layer.requested_cudnn == "auto"
     built = keras.layers.Bidirectional(both.forward_layer)
-    assert built.backward_layer.asked_cudnn == "auto"
+    assert built.backward_layer.requested_cudnn == "auto"
 
 
 def test_rows_decide_on_jax(on, calls, monkeypatch):

@@ -110,11 +110,11 @@ class CudnnLoop(FastLoop):
         if running is not None:
             return running
         backend = keras.backend.backend()
-        chooses = self.built and self.asked_cudnn == "auto" and gpu_visible()
+        chooses = self.built and self.requested_cudnn == "auto" and gpu_visible()
         if chooses and (backend == "jax" or (backend == "torch" and self.weight_drop)):
             return APART
-        return self.asked_cudnn
+        return self.requested_cudnn
 
     @use_cudnn.setter
     def use_cudnn(self, value: bool | str) -> None:
-        self.asked_cudnn = "auto" if value == APART else value  # a clone is given what was read
+        self.requested_cudnn = "auto" if value == APART else value  # a clone is given what was read

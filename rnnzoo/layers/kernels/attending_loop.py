@@ -91,7 +91,7 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
     if x.shape[0] is not None:
         steps = x.shape[0]
     unroll = x.shape[0] is not None and steps <= cpu_loop.UNROLL_STEPS
-    features, dim, asked_units = x.shape[2], values.shape[2], keys.shape[2]
+    features, dim, attention_units = x.shape[2], values.shape[2], keys.shape[2]
 
     token_kernel, value_kernel = kernel[:features], kernel[features:]
     token_weights = tf.split(token_kernel, gates, axis=1)  # G times (E, U)
@@ -110,9 +110,9 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
 
     def forward_step(inputs, state):
         h = tf.cast(state[0], dtype)
-        asked = tf.cast(h @ query, "float32")  # (B, A)
-        compared = tf.tanh(keys_32 + asked[:, None, :])  # (B, S, A)
-        scores = tf.linalg.matvec(tf.reshape(compared, (-1, asked_units)), v_32)
+        projected_query = tf.cast(h @ query, "float32")  # (B, A)
+        energies = tf.tanh(keys_32 + projected_query[:, None, :])  # (B, S, A)
+        scores = tf.linalg.matvec(tf.reshape(energies, (-1, attention_units)), v_32)
         attended = tf.nn.softmax(tf.reshape(scores, (batch, source)) + hidden_positions)
         context = tf.matmul(attended[:, None, :], given)[:, 0]  # (B, G * U)
         parts = tf.split(context, gates, axis=1)
@@ -121,14 +121,14 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
             recurrent[-1] += inner_bias
         summed = [tf.cast(i, "float32") + c for i, c in zip(inputs, parts, strict=True)]
         new, saved = equations.forward(summed, recurrent, state)
-        return new, (h, tf.cast(new[0], dtype), attended, compared, *saved)
+        return new, (h, tf.cast(new[0], dtype), attended, energies, *saved)
 
     unit_shape = state[0].shape
-    shapes = [unit_shape, unit_shape, [None, None], [None, None, asked_units]]
+    shapes = [unit_shape, unit_shape, [None, None], [None, None, attention_units]]
     shapes += [unit_shape] * equations.saved
     dtypes = [dtype, dtype] + ["float32"] * (2 + equations.saved)
     inputs = [cpu_loop.unstack(p, unroll) for p in projected]
-    _, (previous, hidden, attended, compared, *saved) = cpu_loop.loop(
+    _, (previous, hidden, attended, energies, *saved) = cpu_loop.loop(
         forward_step, inputs, state, dtypes, steps, shapes=shapes
     )
     attended_all = cpu_loop.stack(attended)  # (T, B, S)
@@ -146,7 +146,7 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
         # be kept, (T, B, S, A), and a step's part of it stays in the processor's cache.
         def backward_step(inputs, carry):
             *d_state, d_keys, d_v = carry
-            d_h, d_direct, weights, compared, *saved = inputs
+            d_h, d_direct, weights, energies, *saved = inputs
             d_state = [d_state[0] + tf.cast(d_h, "float32"), *d_state[1:]]
             d_parts, d_recurrent, direct = equations.backward(d_state, saved)
             d_recurrent = [tf.cast(d, dtype) for d in d_recurrent]
@@ -155,19 +155,19 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
             d_weights = tf.matmul(given, d_context)[:, :, 0] + d_direct  # (B, S)
             mean = tf.reduce_sum(weights * d_weights, 1, keepdims=True)
             d_scores = weights * (d_weights - mean)
-            d_compared = d_scores[:, :, None] * v_32  # (B, S, A)
-            d_compared = tf.raw_ops.TanhGrad(y=compared, dy=d_compared)
-            d_asked = tf.cast(tf.reduce_sum(d_compared, 1), dtype)  # (B, A)
-            d_keys += d_compared
-            flat = tf.reshape(compared, (-1, asked_units))
+            d_energies = d_scores[:, :, None] * v_32  # (B, S, A)
+            d_energies = tf.raw_ops.TanhGrad(y=energies, dy=d_energies)
+            d_projected_query = tf.cast(tf.reduce_sum(d_energies, 1), dtype)  # (B, A)
+            d_keys += d_energies
+            flat = tf.reshape(energies, (-1, attention_units))
             d_v += tf.matmul(tf.reshape(d_scores, (1, -1)), flat)
             products = [d @ w for d, w in zip(d_recurrent, transposed, strict=True)]
-            products.append(d_asked @ transposed_query)
+            products.append(d_projected_query @ transposed_query)
             terms = [[*(tf.cast(p, "float32") for p in products), direct[0]]]
             terms += [[d] for d in direct[1:]]
             d_state = [tf.add_n([t for t in term if t is not None]) for term in terms]
             stored = [*d_inputs, d_recurrent[-1]] if equations.acts_on_recurrent else d_inputs
-            return [*d_state, d_keys, d_v], [d_asked, *stored]
+            return [*d_state, d_keys, d_v], [d_projected_query, *stored]
 
         inputs = [tf.cast(d_hidden, dtype), d_attended, attended_all]
         inputs = [cpu_loop.unstack(i, unroll) for i in inputs]
@@ -177,14 +177,14 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
             tf.zeros_like(keys_32),
             tf.zeros_like(v_32[None]),
         ]
-        (*d_initial, d_keys, d_v), (d_asked, *d_gates) = cpu_loop.loop(
+        (*d_initial, d_keys, d_v), (d_projected_query, *d_gates) = cpu_loop.loop(
             backward_step,
-            [*inputs, compared, *saved],
+            [*inputs, energies, *saved],
             start,
             [dtype] * (1 + count),
             steps,
             reverse=True,
-            shapes=[[None, asked_units], *[unit_shape] * count],
+            shapes=[[None, attention_units], *[unit_shape] * count],
         )
 
         stacked = [cpu_loop.stack(d) for d in d_gates]  # (T, B, U) each
@@ -192,7 +192,9 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
         d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]
         h = tf.reshape(cpu_loop.stack(previous), (-1, units))
         d_query = tf.matmul(
-            h, tf.reshape(cpu_loop.stack(d_asked), (-1, asked_units)), transpose_a=True
+            h,
+            tf.reshape(cpu_loop.stack(d_projected_query), (-1, attention_units)),
+            transpose_a=True,
         )
         dx = tf.add_n([d @ tf.transpose(w) for d, w in zip(d_inputs, token_weights, strict=True)])
         d_token_kernel = tf.concat([tf.matmul(rows, d, transpose_a=True) for d in d_inputs], 1)

@@ -1,6 +1,6 @@
 """The kernel written by hand for TensorFlow on a CPU; `cpu_loop.py` has the loop itself."""
 
-from rnnzoo.layers.kernels.cudnn import asked
+from rnnzoo.layers.kernels.cudnn import requested
 from rnnzoo.layers.kernels.standard import STANDARD_LAYERS, standard_obstacles
 
 
@@ -22,7 +22,7 @@ class CpuLoop:
         if not hasattr(layer, "equations") and isinstance(layer, STANDARD_LAYERS):
             name = type(layer).__name__
             lost.append(f"this is Keras's own layer; rnnzoo.layers.{name} takes the same weights")
-        if asked(layer) is True:
+        if requested(layer) is True:
             lost.append("use_cudnn=True asks for a GPU; set use_cudnn='auto'")
         if layer.compute_dtype not in ("float32", "bfloat16"):
             lost.append(f"it computes in float32 or bfloat16, not {layer.compute_dtype}")

@@ -21,9 +21,9 @@ MASKS = {
 use_cudnn = contextvars.ContextVar("use_cudnn", default=None)
 
 
-def asked(layer):
+def requested(layer):
     """The `use_cudnn` that a layer was given: `"auto"`, `True`, `False`, or `None` without one."""
-    return getattr(layer, "asked_cudnn", getattr(layer, "use_cudnn", None))
+    return getattr(layer, "requested_cudnn", getattr(layer, "use_cudnn", None))
 
 
 class Cudnn:
@@ -57,9 +57,9 @@ class Cudnn:
             lost.append("compile the model with jit_compile=False")
         if not getattr(layer.cell, "use_bias", True):
             lost.append("set use_bias=True")
-        if asked(layer) is False:
+        if requested(layer) is False:
             lost.append("set layer.use_cudnn='auto'")
-        if not lost and call.backend == "jax" and asked(layer) == "auto":
+        if not lost and call.backend == "jax" and requested(layer) == "auto":
             lost += self._slower(layer, call.rows)
         return lost
 
@@ -75,7 +75,7 @@ class Cudnn:
 
     def reason(self, layer, call):
         """Why it is chosen."""
-        if call.backend == "jax" and asked(layer) == "auto":
+        if call.backend == "jax" and requested(layer) == "auto":
             return (
                 f"with {size(layer.cell.units, call.rows)} cuDNN was faster than the generic loop "
                 "on an H100 (950k to 885k tokens a second with 512 units and 128 rows); "
@@ -85,7 +85,7 @@ class Cudnn:
 
     def run(self, layer, sequences, initial_state, mask, training):
         """Lets Keras call cuDNN."""
-        return layer.keras_loop(asked(layer), sequences, initial_state, mask, training)
+        return layer.keras_loop(requested(layer), sequences, initial_state, mask, training)
 
 
 def size(units, rows):

@@ -2,7 +2,7 @@
 
 import keras
 
-from rnnzoo.layers.kernels.cudnn import asked
+from rnnzoo.layers.kernels.cudnn import requested
 
 
 class Generic:
@@ -26,7 +26,7 @@ class Generic:
         does, and on torch what cuDNN cannot compute goes to a loop of torch's own: both are faster
         than the loop over the cell that `use_cudnn=False` stands for.
         """
-        use_cudnn = asked(layer)
+        use_cudnn = requested(layer)
         on_jax = keras.backend.backend() == "jax"
         if use_cudnn == "auto" and on_jax and isinstance(layer, keras.layers.LSTM):
             use_cudnn = False
