@@ -132,9 +132,7 @@ class Decoder(keras.layers.Layer):
             self.embedding.build(target_shape)
         inputs, query = self.embedding_dim, self.units
         if self.attending_cell is not None:
-            self.attending_cell.build((None, inputs + memory_dim))
-            self.attending_cell.built = True
-            query = math.prod(state_shapes(self.attending_cell)[0])
+            query = self._build_attending(inputs, memory_dim)
             inputs = output_size(self.attending_cell)
         if self.recurrent is not None:
             self.recurrent.build((None, None, inputs))
@@ -142,11 +140,21 @@ class Decoder(keras.layers.Layer):
             if self.attending_cell is None:
                 query = inputs
         features = inputs + self.embedding_dim
-        if self.attention is not None:
+        if self.attention is not None and not self.attention.built:
             self.attention.build((None, None, query), (None, None, memory_dim))
+        if self.attention is not None:
             features += memory_dim
         self.readout.build((None, None, features))
         self.head.build((None, None, self.embedding_dim))
+
+    def _build_attending(self, inputs, memory_dim):
+        """Creates the weights of attention and cell; returns the size of what asks."""
+        query = math.prod(state_shapes(self.attending_cell)[0])
+        self.attention.build((None, None, query), (None, None, memory_dim))
+        self.attention.built = True
+        self.attending_cell.build((None, inputs + memory_dim))
+        self.attending_cell.built = True
+        return query
 
     def read(self, values: Tensor, mask: Tensor) -> list[Tensor]:
         """Makes the memory `[values, keys, mask]` that every step looks back at."""
@@ -199,6 +207,8 @@ class Decoder(keras.layers.Layer):
         values, keys, mask = memory
         kernel = self.loop_kernel().kernel
         if kernel is not None:
+            if not self.attending_cell.built:  # the loop calls neither of the two layers
+                self._build_attending(embedded.shape[-1], values.shape[-1])
             hidden, context = kernel.run(
                 self.equations, self.attending_cell, self.attention,
                 tokens=embedded, state=state, values=values, keys=keys, mask=mask,
