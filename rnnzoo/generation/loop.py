@@ -33,13 +33,14 @@ def decoding_loop(
         numbers: The numbers of the sampler by name, scalar tensors; its own when left out.
 
     Returns:
-        Tokens, int32 `(batch, capacity)`. A row is filled up with the end token after its end, or
-        with 0.
+        Tokens, int32 `(batch, capacity)`. A row is filled up with the end token after its end, and
+        with 0 after its limit.
     """
     numbers, end_id = numbers or {}, model.rules.end_id
     capacity, batch_size = ops.shape(uniforms)[0], ops.shape(uniforms)[1]
     positions = ops.expand_dims(ops.arange(capacity, dtype="int32"), -1)  # (N, 1)
     limits = ops.cast(limits, "int32")
+    last = ops.max(limits)
     logits, state = model.start(inputs)
     own = sampler.start(batch_size, model.rules.size, capacity)
     written = ops.zeros((capacity, batch_size), "int32")
@@ -49,16 +50,16 @@ def decoding_loop(
         """Chooses the tokens of a position and notes which rows they end."""
         uniform = ops.take(uniforms, position, axis=0)  # (B,)
         token, own = sampler.sample(model.rules.suppress(logits), uniform, own, numbers)
-        token = ops.where(ended, 0 if end_id is None else end_id, token)  # (B,)
-        ended = ops.logical_or(ended, position + 1 >= limits)
         if end_id is not None:
+            token = ops.where(ended, end_id, token)  # (B,)
             ended = ops.logical_or(ended, ops.equal(token, end_id))
         # A select over the small buffer is cheaper than it looks and runs on every backend.
         written = ops.where(ops.equal(positions, position), token, written)  # (N, B)
         return position + 1, written, ended, token, own
 
     def more(position, written, ended, token, *_):
-        return ops.logical_not(ops.all(ended))
+        unfinished = ops.logical_not(ops.all(ended)) if end_id is not None else True
+        return ops.logical_and(position < last, unfinished)
 
     def step_and_write(position, written, ended, token, *carried):
         old, own = keras.tree.pack_sequence_as((state, first[-1]), list(carried))
@@ -70,7 +71,7 @@ def decoding_loop(
     first = write(ops.convert_to_tensor(0, "int32"), written, ended, logits, own)
     carried = keras.tree.flatten((state, first[-1]))
     _, written, *_ = ops.while_loop(more, step_and_write, (*first[:-1], *carried))
-    return ops.transpose(written)  # (B, N)
+    return ops.transpose(ops.where(positions < limits, written, 0))  # (B, N)
 
 
 def pad_rows(

