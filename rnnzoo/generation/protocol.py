@@ -42,7 +42,7 @@ class TokenRules:
             return logits
         row = np.zeros(self.size, "float32")
         row[list(self.suppressed_ids)] = NEVER
-        return logits + row
+        return logits + ops.convert_to_tensor(row, logits.dtype)
 
 
 class Decodable:

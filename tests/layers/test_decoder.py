@@ -7,6 +7,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.layers import Decoder
+from rnnzoo.layers.heads import softmax_weights
 from tests import reference
 from tests.runners import UNTRACED
 
@@ -81,7 +82,7 @@ def test_tied_weights_score_tokens_by_their_embeddings():
     again = ops.convert_to_numpy(decoder(TARGET, state, memory))
     np.testing.assert_allclose(again, logits + np.arange(6.0), atol=1e-5)
     hidden = ops.convert_to_numpy(decoder.read_out(TARGET, state, memory))
-    matrix, bias = map(ops.convert_to_numpy, decoder.softmax_weights())
+    matrix, bias = map(ops.convert_to_numpy, softmax_weights(decoder.head))
     np.testing.assert_allclose(again, hidden @ matrix + bias, atol=1e-5)
     np.testing.assert_array_equal(matrix.T, ops.convert_to_numpy(decoder.embedding.embeddings))
     step, *_ = decoder.step(TARGET[:, 0], state, memory)
