@@ -57,6 +57,7 @@ def train(
         max_minutes: Other minutes than the recipe's. The learning rate is fitted to them, and they
             include validation but not what comes before and after: how long the measuring took is
             printed and noted.
+        seed: Another seed than the recipe's.
         units: Another size of the recurrent layers.
         num_layers: Another number of them.
         dropout: Another rate of dropout.
