@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from rnnzoo import char_lstm, gru_seq2seq, load, word_lm
 from rnnzoo.errors import InputError
@@ -67,7 +68,7 @@ def change(model, how):
 
 
 def close(one, other, share):
-    one, other = np.asarray(one), np.asarray(other)
+    one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
     assert np.abs(one - other).max() <= share * np.abs(other).max()
 
 
@@ -75,7 +76,7 @@ def close(one, other, share):
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_stay_where_they_were(name, how):
     model, x = MODELS[name]()
-    before = np.asarray(model(x))
+    before = ops.convert_to_numpy(model(x))
     change(model, how)
     close(model(x), before, 0.05 if how == "float8" else 0.03)
 
@@ -89,7 +90,7 @@ def test_every_way_agrees_with_the_logits(name, how, tmp_path):
     model, x = MODELS[name]()
     y = x["target"] if isinstance(x, dict) else x
     change(model, how)
-    logits = np.asarray(model(x))
+    logits = ops.convert_to_numpy(model(x))
     nats = np.mean(keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True))
     close(model.predict(x, verbose=0), logits, 1e-3)
     assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(float(nats), rel=1e-3)
@@ -101,11 +102,11 @@ def test_every_way_agrees_with_the_logits(name, how, tmp_path):
     close(model.copy_in_dtype("float32")(x), logits, 1e-3)
     if "lora" in how:
         lora = [v for v in loaded.trainable_variables if "lora" in v.name]
-        before = [np.array(v.value) for v in lora]
+        before = [np.array(ops.convert_to_numpy(v.value)) for v in lora]
         loaded.fit(x, y, verbose=0)
         loaded.fit(x, y, verbose=0)
         assert lora and all(
-            np.any(np.asarray(v.value) != b) for v, b in zip(lora, before, strict=True)
+            np.any(ops.convert_to_numpy(v.value) != b) for v, b in zip(lora, before, strict=True)
         )
 
 
@@ -134,7 +135,7 @@ def test_filters_and_configurations_are_kept(tmp_path):
     assert model.embedding.quantization_mode is None and model.head.quantization_mode == "int8"
     lower, upper = model.recurrent.recurrent_layers
     assert not hasattr(lower.cell, "quantized_kernel") and hasattr(upper.cell, "quantized_kernel")
-    logits = np.asarray(model(x))
+    logits = ops.convert_to_numpy(model(x))
     model.save(tmp_path / "model.keras")
     close(load(tmp_path / "model.keras")(x), logits, 1e-5)
     model.quantize("int8", filters=lambda layer: layer.name in ("embedding", "lstm_0"))
@@ -144,7 +145,7 @@ def test_filters_and_configurations_are_kept(tmp_path):
 @pytest.mark.parametrize("mode", ["gptq", "awq", "int3", None])
 def test_other_modes_are_refused_in_one_sentence(mode):
     model, x = language_model(False)
-    before = np.asarray(model(x))
+    before = ops.convert_to_numpy(model(x))
     with pytest.raises(InputError):
         model.quantize(mode)
     close(model(x), before, 1e-6)
@@ -169,7 +170,7 @@ def test_generation_and_translation_are_those_of_the_changed_model(how):
     model.generate([1, 2, 3], 4)
     change(model, how)
     ids = [1, 2, 3, *model.generate([1, 2, 3], 6, sampler="greedy")]
-    logits = np.asarray(model(np.array([ids])))[0]
+    logits = ops.convert_to_numpy(model(np.array([ids])))[0]
     assert ids[3:] == [int(np.argmax(row)) for row in logits[2:-1]]
     model, _ = translator(False)
     model.translate([3, 4])

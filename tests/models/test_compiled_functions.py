@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from rnnzoo import char_lstm, gru_seq2seq
 from rnnzoo.models import compiled_functions
@@ -22,12 +23,12 @@ def test_lora_added_after_a_first_generate_is_seen_by_the_next(part):
     model = char_lstm(20, units=16)
     model.generate([1, 2], 5, sampler="greedy")
     add_lora(getattr(model, part))
-    logits, expected = np.array(model(np.array([[1, 2]])))[0, -1], []
+    logits, expected = ops.convert_to_numpy(model(np.array([[1, 2]])))[0, -1], []
     expected = [int(np.argmax(logits))]
     assert list(model.generate([1, 2], 1, sampler="greedy")) == expected
     written = list(model.generate([1, 2], 5, sampler="greedy"))
     again = [1, 2, *written]
-    logits = np.array(model(np.array([again])))[0]
+    logits = ops.convert_to_numpy(model(np.array([again])))[0]
     assert written == [int(np.argmax(row)) for row in logits[1:-1]]
 
 
@@ -38,13 +39,13 @@ def test_lora_added_after_fit_evaluate_and_predict_is_seen_and_trained():
     model.predict(IDS, verbose=0)
     before = model.evaluate(IDS, IDS, verbose=0)[0]
     add_lora(model.head)
-    matrix = np.array(model.head._kernel)
+    matrix = np.array(ops.convert_to_numpy(model.head._kernel))
     np.testing.assert_allclose(model.predict(IDS, verbose=0), model(IDS), atol=1e-5)
     assert abs(model.evaluate(IDS, IDS, verbose=0)[0] - before) > 1e-4
-    lora = np.array(model.head.lora_kernel_a)
+    lora = np.array(ops.convert_to_numpy(model.head.lora_kernel_a))
     model.fit(IDS, IDS, verbose=0)
-    assert np.abs(np.array(model.head.lora_kernel_a) - lora).max() > 0
-    np.testing.assert_array_equal(np.array(model.head._kernel), matrix)
+    assert np.abs(ops.convert_to_numpy(model.head.lora_kernel_a) - lora).max() > 0
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.head._kernel), matrix)
 
 
 def test_a_translation_follows_a_changed_policy():
