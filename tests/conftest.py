@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow now and then: how long an example takes says nothing.
+settings.register_profile("rnnzoo", deadline=None)
+settings.load_profile("rnnzoo")
 
 
 @pytest.fixture(scope="session")

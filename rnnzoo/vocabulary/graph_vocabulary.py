@@ -202,7 +202,8 @@ class GraphVocabulary(tf.Module):
         v = self.vocabulary
         steps, unit = subwords.patterns(v.punctuation, v.keep_line_breaks)
         text = tf.strings.join([subwords.SPACE, text])
-        for pattern, rewrite in (*steps, (unit, r"\0 ")):
+        # A space before a line break is no unit, and no part of the next one either.
+        for pattern, rewrite in (*steps, (f"{unit}|{subwords.SPACE}", r"\0 ")):
             text = tf.strings.regex_replace(text, pattern, rewrite)
         text = tf.strings.regex_replace(text, f"[^ ]{{{subwords.LONGEST_UNIT}}}", r"\0 ")
         units = tf.strings.split(text, " ")

@@ -155,6 +155,14 @@ def test_invalid_utf8_reads_as_replacement(rule, strings):
 
 
 @ids_of
+def test_empty_lines(rule):
+    vocabulary, _, encode, _ = twins(freeze(rule))
+    texts = ["\n\n", "\n\r", " \n \n", "ABC\n\n\nabc", "\r\n\r\nABC \n", "ABC\n\x1c\n"]
+    ids = encode(tf.constant(texts)).to_list()
+    assert ids == [vocabulary.encode(text).tolist() for text in texts]
+
+
+@ids_of
 def test_empty_strings_and_batches(rule):
     _, graph, encode, decode = twins(freeze(rule))
     assert encode(tf.constant([], tf.string)).to_list() == []
