@@ -3,7 +3,10 @@
 `Model.export` of every rnnzoo model comes here; it describes the endpoints.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,7 +31,8 @@ def export(
     """Exports a model; `rnnzoo.models.base.ZooModel.export` describes it.
 
     Args:
-        model: A model that gives its `export_endpoints`.
+        model: A model that gives its `export_endpoints`; any other `keras.Model` is exported as
+            Keras does it, with Keras's loops in place of our kernels.
         filepath: Where to write.
         format: The format.
         verbose: Whether to print what was written where.
@@ -40,11 +44,17 @@ def export(
 
     Raises:
         InputError: If text endpoints are asked for on another backend than TensorFlow, a beam of
-            a model that does not translate texts, or the path is taken by something else or
-            cannot be written.
+            a model that does not translate texts, it is no Keras model, or the path is taken by
+            something else or cannot be written.
     """
     backend = keras.config.backend()
-    names = list(model.export_endpoints())
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"`export` takes a Keras model, not {type(model).__name__}; `rnnzoo.load` reads one "
+            "from its folder."
+        )
+    endpoints = model.export_endpoints() if hasattr(model, "export_endpoints") else {"serve": {}}
+    names = list(endpoints)
     knows_text = names != ["serve"]
     check_search(beam_width, length_penalty)
     if beam_width > 1 and ("translate" not in names or format != "tf_saved_model"):
@@ -52,6 +62,16 @@ def export(
             f"`beam_width` ({beam_width}) goes with the endpoint `translate`, which only a "
             "SavedModel of an encoder-decoder with vocabularies has; leave it out."
         )
+    if not hasattr(model, "export_endpoints"):
+        from rnnzoo.export.checked import export_by_keras
+
+        if format == "tf_saved_model":
+            from rnnzoo.export.writing import check_replaceable
+
+            check_replaceable(Path(filepath))
+        with _portable_layers(model, use_cudnn):
+            export_by_keras(model, filepath, format, verbose, input_signature, **kwargs)
+        return
     keras_writes = format != "tf_saved_model" or (backend != "tensorflow" and not knows_text)
     if not keras_writes and backend != "tensorflow":
         raise InputError(
@@ -103,11 +123,30 @@ def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
         'float32'
     """
     copy = model.copy_in_dtype("float32")
-    for layer in copy._flatten_layers():  # those inside Bidirectional too
-        if isinstance(layer, FastLoop):
-            layer.inner_loop = super(FastLoop, layer).inner_loop
-        if hasattr(layer, "exporting"):
-            layer.exporting = True  # the decoder's loop: Keras's, too
-        if hasattr(layer, "use_cudnn") and not use_cudnn:
-            layer.use_cudnn = False  # read at every call
+    for layer, name, value in _portable_attributes(copy, use_cudnn):
+        setattr(layer, name, value)
     return copy
+
+
+def _portable_attributes(model, use_cudnn):
+    """What makes the layers of a model portable: a layer, the name of an attribute, its value."""
+    for layer in model._flatten_layers():  # those inside Bidirectional too
+        if isinstance(layer, FastLoop):
+            yield layer, "inner_loop", super(FastLoop, layer).inner_loop
+        if hasattr(layer, "exporting"):
+            yield layer, "exporting", True  # the decoder's loop: Keras's, too
+        if hasattr(layer, "use_cudnn") and not use_cudnn:
+            yield layer, "use_cudnn", False  # read at every call
+
+
+@contextlib.contextmanager
+def _portable_layers(model: keras.Model, use_cudnn: bool) -> Iterator[None]:
+    """Makes the layers of a model that cannot be copied portable for a while."""
+    with contextlib.ExitStack() as after:
+        for layer, name, value in list(_portable_attributes(model, use_cudnn)):
+            if name in vars(layer):
+                after.callback(setattr, layer, name, vars(layer)[name])
+            else:
+                after.callback(delattr, layer, name)
+            setattr(layer, name, value)
+        yield

@@ -57,9 +57,11 @@ def export_by_keras(
         if isinstance(error, InputError):
             raise
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+        remedy = 'export a SavedModel, format="tf_saved_model", which takes every model'
+        if format == "tf_saved_model":
+            remedy = "call it on an example first, or give its `input_signature`"
         raise InputError(
-            f'The model cannot be exported as "{format}" ({reason}); export a SavedModel, '
-            'format="tf_saved_model", which takes every model.'
+            f'The model cannot be exported as "{format}" ({reason}); {remedy}.'
         ) from error
 
 

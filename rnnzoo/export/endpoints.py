@@ -9,7 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rnnzoo.export.sampling import SAMPLING_DEFAULTS, SAMPLING_SPECS, check_sampling, sampled
+from rnnzoo.export.sampling import (
+    SAMPLING_DEFAULTS,
+    SAMPLING_SPECS,
+    check_sampling,
+    draw_uniforms,
+    sampled,
+)
 from rnnzoo.export.text import generated_text, require, with_special_tokens
 from rnnzoo.generation.beam import beam_search
 from rnnzoo.generation.loop import decoding_loop
@@ -87,10 +93,7 @@ def generate(
             inputs = ids.to_tensor(), ids.row_lengths()
             max_new_tokens = tf.identity(max_new_tokens)  # the first is chosen without asking
         rows = tf.shape(prompt)[0]
-        # Step-major, so that a longer text begins like a shorter one; Philox on every device.
-        uniforms = tf.random.stateless_uniform(
-            [max_new_tokens, rows], tf.stack([seed, 0]), alg="philox"
-        )
+        uniforms = draw_uniforms(seed, max_new_tokens, rows)
         limits = tf.fill([rows], max_new_tokens)
         tokens = sampled(decodable, inputs, uniforms, limits, sampling)
         return generated_text(vocabulary, tokens, prompt=prompt, before=ids)

@@ -62,6 +62,26 @@ def check_sampling(sampling: dict[str, Any]) -> list[tf.Operation]:
     ]
 
 
+def draw_uniforms(seed: tf.Tensor, capacity: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Draws the chances of every draw; a row's depend on the seed and its own index alone.
+
+    Args:
+        seed: An int64 scalar.
+        capacity: The most tokens of a row.
+        rows: The number of rows.
+
+    Returns:
+        Numbers in [0, 1), float32 `(capacity, rows)`.
+    """
+
+    def of_row(row):
+        # Philox on every device; a longer text begins like a shorter one.
+        return tf.random.stateless_uniform([capacity], tf.stack([seed, row]), alg="philox")
+
+    indices = tf.range(tf.cast(rows, tf.int64))
+    return tf.transpose(tf.map_fn(of_row, indices, fn_output_signature=tf.float32))
+
+
 def sampled(
     model: Decodable, inputs: Any, uniforms: tf.Tensor, limits: tf.Tensor, sampling: dict[str, Any]
 ) -> tf.Tensor:

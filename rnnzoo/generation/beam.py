@@ -105,24 +105,36 @@ def beam_search(
     chosen = ops.zeros((batch_size, n_best, capacity), "int32")
     done = ops.zeros((batch_size,), "int32")  # how many hypotheses have ended
 
-    def ready(position, live, best, done):
+    def may_win(position, live, best, done):
         # A live log-probability only falls, and is divided by the largest penalty at most.
-        cannot_win = ops.max(live, axis=-1) / largest_penalty <= best[:, -1]
-        enough = ops.logical_or(done >= width, cannot_win)
-        return ops.logical_or(enough, position >= limits)  # (B,)
+        can_win = ops.max(live, axis=-1) / largest_penalty > best[:, -1]
+        return ops.logical_and(ops.logical_and(done < width, can_win), position < limits)  # (B,)
 
-    def keep_best(where, scores, texts, best, chosen):
-        """Merges other texts (B, n, N) into the best, where that is wanted (B,)."""
-        both = ops.concatenate([best, scores], axis=-1)  # (B, 2n)
-        merged, places = ops.top_k(both, n_best)
-        both = ops.concatenate([chosen, texts], axis=1)
-        both = ops.take_along_axis(both, ops.expand_dims(places, -1), axis=1)
-        where = ops.expand_dims(where, -1)
-        return ops.where(where, merged, best), ops.where(ops.expand_dims(where, -1), both, chosen)
+    def keep_best(waits, scores, texts, best, chosen):
+        """Merges other texts (B, n, N) into the best of the rows that wait (B, 1)."""
+        if n_best == 1:  # a comparison costs less than a merge
+            better = ops.logical_and(waits, scores > best)
+        else:
+            better = waits
+            scores, places = ops.top_k(ops.concatenate([best, scores], axis=-1), n_best)
+            texts = ops.concatenate([chosen, texts], axis=1)
+            texts = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)
+        texts = ops.where(ops.expand_dims(better, -1), texts, chosen)
+        return ops.where(better, scores, best), texts
 
-    def choose(position, live, written, best, chosen, done, logits):
+    def live_ones(live, written, best):
+        """The n best live hypotheses, each where one that has ended is missing (B, n)."""
+        missing = best <= NEVER / 2  # (B, n), the last ones
+        if n_best == 1:
+            return missing, live[:, :1], written[:, :1]
+        ended = n_best - ops.sum(ops.cast(missing, "int32"), axis=-1, keepdims=True)  # (B, 1)
+        rank = ops.maximum(ops.arange(n_best, dtype="int32") - ended, 0)  # (B, n), among the live
+        texts = ops.take_along_axis(written, ops.expand_dims(rank, -1), axis=1)  # (B, n, N)
+        return missing, ops.take_along_axis(live, rank, axis=1), texts
+
+    def choose(position, live, written, best, chosen, done, waits, logits):
         """Continues every hypothesis by a token; also returns the rows that live on."""
-        waits = ops.logical_not(ready(position, live, best, done))  # (B,)
+        waiting = ops.expand_dims(waits, -1)  # (B, 1)
         log_probabilities = ops.log_softmax(model.rules.suppress(logits), axis=-1)  # (B * K, V)
         scores = ops.expand_dims(live, -1) + ops.reshape(log_probabilities, (-1, width, size))
         scores, found = ops.top_k(ops.reshape(scores, (-1, width * size)), 2 * width)  # (B, 2K)
@@ -141,7 +153,7 @@ def beam_search(
             ended = ops.where(ending, scores[:, :width] / penalty, NEVER)
             ended, places = ops.top_k(ended, n_best)
             its = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)  # (B, n, N)
-            best, chosen = keep_best(waits, ended, its, best, chosen)
+            best, chosen = keep_best(waiting, ended, its, best, chosen)
             done = done + ops.sum(ops.cast(ending, "int32"), axis=-1)
             continues = ops.where(ends, 2 * NEVER, scores)
         # The likeliest of the others live on, each with its parent's state; at least `width` of
@@ -151,27 +163,26 @@ def beam_search(
         token = ops.reshape(ops.take_along_axis(tokens, kept, axis=1), (-1,))
         written = ops.take_along_axis(texts, ops.expand_dims(kept, -1), axis=1)
         # At its limit a row takes its best live hypotheses where too few have ended.
-        ended = ops.sum(ops.cast(best > NEVER / 2, "int32"), axis=-1, keepdims=True)  # (B, 1)
-        rank = ops.arange(n_best, dtype="int32") - ended  # (B, n), of a live hypothesis
-        at_limit = ops.expand_dims(ops.logical_and(waits, position + 1 >= limits), -1)
-        fills = ops.logical_and(at_limit, rank >= 0)
-        rank = ops.maximum(rank, 0)
-        best = ops.where(fills, ops.take_along_axis(live, rank, axis=1) / penalty, best)
-        texts = ops.take_along_axis(written, ops.expand_dims(rank, -1), axis=1)  # (B, n, N)
+        missing, scores, texts = live_ones(live, written, best)
+        at_limit = ops.expand_dims(ops.equal(position + 1, limits), -1)
+        fills = ops.logical_and(ops.logical_and(waiting, at_limit), missing)
+        best = ops.where(fills, scores / penalty, best)
         chosen = ops.where(ops.expand_dims(fills, -1), texts, chosen)
-        return (position + 1, live, written, best, chosen, done, token), rows
+        waits = may_win(position + 1, live, best, done)
+        return (position + 1, live, written, best, chosen, done, waits, token), rows
 
-    def more(position, live, written, best, chosen, done, *_):
-        return ops.logical_not(ops.all(ready(position, live, best, done)))
+    def more(position, live, written, best, chosen, done, waits, *_):
+        return ops.any(waits)
 
-    def step_and_choose(position, live, written, best, chosen, done, token, *carried):
+    def step_and_choose(position, live, written, best, chosen, done, waits, token, *carried):
         old = keras.tree.pack_sequence_as(state, list(carried))
         logits, new = model.step(token, old)
-        now, rows = choose(position, live, written, best, chosen, done, logits)
+        now, rows = choose(position, live, written, best, chosen, done, waits, logits)
         new = cast_like(model.reorder(new, rows), old)
         return (*now, *keras.tree.flatten(new))
 
     start = ops.convert_to_tensor(0, "int32")
-    first, _ = choose(start, live, written, best, chosen, done, logits)
+    waits = may_win(start, live, best, done)  # (B,), all of them at first
+    first, _ = choose(start, live, written, best, chosen, done, waits, logits)
     result = ops.while_loop(more, step_and_choose, (*first, *keras.tree.flatten(state)))
     return result[4], result[3]

@@ -11,9 +11,15 @@ from keras import ops
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.batching import LENGTH_STEP, batches_by_length
 from rnnzoo.generation.beam import beam_search, check_search
-from rnnzoo.generation.inputs import cut_at, encode_prompts, read_seed, read_stop
+from rnnzoo.generation.inputs import (
+    cut_at,
+    draw_uniforms,
+    encode_prompts,
+    read_seed,
+    read_stop,
+)
 from rnnzoo.generation.loop import decoding_loop, pad_rows
-from rnnzoo.generation.peer_words import refuse_unknown
+from rnnzoo.generation.peer_words import read_positional, refuse_unknown
 from rnnzoo.generation.protocol import NEVER, Decodable
 from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.typing import Texts, Written
@@ -34,9 +40,9 @@ class Hypothesis(NamedTuple):
 
 def generate(
     model: Any,
-    prompts: Texts,
+    prompts: Texts | None = None,
     max_new_tokens: int = 100,
-    *,
+    *positional: Any,
     sampler: str | Callable | None = None,
     temperature: float | None = None,
     k: int | None = None,
@@ -55,6 +61,9 @@ def generate(
     """Continues prompts; `LanguageModel.generate` describes it."""
     if unknown:
         refuse_unknown("generate", unknown, generate.__kwdefaults__)
+    sampler, temperature, seed = read_positional(
+        generate, positional, {"sampler": sampler, "temperature": temperature, "seed": seed}
+    )
     check_positive(max_new_tokens=max_new_tokens, num_samples=num_samples, batch_size=batch_size)
     drawing = {
         "sampler": sampler, "temperature": temperature, "k": k, "p": p,
@@ -90,8 +99,7 @@ def generate(
         room = np.zeros(capacity, "int32")
     else:
         run, numbers = compiled_loop(decodable, sampler)
-        # Step-major, so that a longer text begins like a shorter one with the same seed.
-        uniforms = np.random.default_rng(seed).random((capacity, len(rows)), "float32")
+        uniforms = draw_uniforms(seed, capacity, len(rows))
     results = [None] * len(rows)
     for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
         inputs = pad_rows([rows[index] for index in batch], LENGTH_STEP)

@@ -144,16 +144,23 @@ def rows_of_ids(
         rows = [np.asarray(row) for row in ([ids] if single else ids)]
     except (TypeError, IndexError, KeyError, ValueError):
         rows = []
-    if not rows or any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
+    wrong = [
+        number
+        for number, row in enumerate(rows, 1)
+        if row.ndim != 1 or row.dtype.kind not in "iu" or not row.size
+    ]
+    if not rows or wrong:
+        which = f" (number {wrong[0]} is none)" if wrong and not single else ""
         raise InputError(
             "The model has no vocabulary and reads ids: give a list of whole numbers or a list of "
-            f"such lists, none of them empty, not {reprlib.repr(ids)}."
+            f"such lists, none of them empty, not {reprlib.repr(ids)}{which}."
         )
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         foreign = row[(row < smallest) | (row >= vocabulary_size)]
         if foreign.size:
+            which = "" if single else f" (in row {number})"
             raise InputError(
-                f"The id {foreign[0]} is none that the model reads, which are {smallest} to "
+                f"The id {foreign[0]}{which} is none that the model reads, which are {smallest} to "
                 f"{vocabulary_size - 1}."
             )
     return [row.astype("int32") for row in rows], single
@@ -176,3 +183,29 @@ def read_seed(seed: int | None) -> int:
     if seed is not None and (not whole or seed < 0):
         raise InputError(f"`seed` must be a whole number of at least 0, not {seed!r}.")
     return random.getrandbits(32) if seed is None else int(seed)
+
+
+def draw_uniforms(seed: int, capacity: int, rows: int) -> np.ndarray:
+    """Draws the chances of every draw of each row.
+
+    A row's depend on the seed and its own index alone, not on how many rows there are; and a
+    longer text begins like a shorter one.
+
+    Args:
+        seed: A whole number of at least 0.
+        capacity: The most tokens of a row.
+        rows: The number of rows.
+
+    Returns:
+        Numbers in [0, 1), float32 `(capacity, rows)`.
+
+    Example:
+        >>> two, one = draw_uniforms(7, 4, 2), draw_uniforms(7, 3, 1)
+        >>> (two[:3, 0] == one[:, 0]).all(), (two[:, 0] == two[:, 1]).any()
+        (np.True_, np.False_)
+    """
+    uniforms = np.empty((capacity, rows), "float32")
+    for row in range(rows):
+        own = np.random.SeedSequence(seed, spawn_key=(row,) if row else ())
+        uniforms[:, row] = np.random.default_rng(own).random(capacity, "float32")
+    return uniforms

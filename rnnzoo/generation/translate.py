@@ -14,16 +14,16 @@ from rnnzoo.generation.beam import check_search
 from rnnzoo.generation.generate import compiled_beam, compiled_loop, hypotheses, until_end
 from rnnzoo.generation.inputs import encode_sources
 from rnnzoo.generation.loop import pad_rows
-from rnnzoo.generation.peer_words import refuse_unknown
+from rnnzoo.generation.peer_words import read_positional, refuse_unknown
 from rnnzoo.generation.samplers import GreedySampler
 from rnnzoo.typing import Texts, Written
 
 
 def translate(
     model: Any,
-    texts: Texts,
+    texts: Texts | None = None,
     max_new_tokens: int | None = None,
-    *,
+    *positional: Any,
     return_attention: bool = False,
     beam_width: int = 1,
     length_penalty: float = 0.6,
@@ -34,6 +34,13 @@ def translate(
     """Translates texts; `Seq2Seq.translate` describes it."""
     if unknown:
         refuse_unknown("translate", unknown, translate.__kwdefaults__)
+    return_attention, beam_width, length_penalty = read_positional(
+        translate, positional,
+        {
+            "return_attention": return_attention, "beam_width": beam_width,
+            "length_penalty": length_penalty,
+        },
+    )  # fmt: skip
     if return_attention and model.decoder.attention is None:
         raise InputError("The model was built without attention; leave out `return_attention`.")
     check_search(beam_width, length_penalty, n_best)

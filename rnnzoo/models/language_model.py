@@ -243,9 +243,9 @@ class LanguageModel(StatefulStreams, ZooModel):
 
     def generate(
         self,
-        prompts: Texts,
+        prompts: Texts | None = None,
         max_new_tokens: int = 100,
-        *,
+        *positional: Any,
         sampler: str | Callable | None = None,
         temperature: float | None = None,
         k: int | None = None,
@@ -271,6 +271,7 @@ class LanguageModel(StatefulStreams, ZooModel):
             prompts: A text or a list of texts; a text may be empty where the vocabulary has a start
                 token. Without a vocabulary: ids or a list of lists of ids.
             max_new_tokens: The most tokens to generate.
+            *positional: The sampler, temperature and seed without their names; deprecated.
             sampler: `"greedy"`, `"temperature"`, `"top_k"`, `"top_p"`, `"min_p"`, `"typical"`, or a
                 sampler object; when left out the model's own distribution is drawn from.
             temperature: Below 1 plays safe, above 1 takes risks, 0 takes the likeliest token; 1
@@ -281,7 +282,8 @@ class LanguageModel(StatefulStreams, ZooModel):
             repetition_penalty: Above 1, tokens that were generated before become less likely.
             no_repeat_ngram: The length of the n-grams that are generated once at most.
             seed: A whole number that makes the draws repeatable; `keras.utils.set_random_seed`
-                does so too.
+                does so too. What is drawn for a prompt depends on the seed and on its place in
+                the list, and not on the other prompts.
             stop: A text or texts before whose first appearance the result ends.
             num_samples: How many texts to draw for each prompt; the results are then lists.
             beam_width: Follows so many hypotheses with beam search, which draws nothing.
@@ -311,9 +313,9 @@ class LanguageModel(StatefulStreams, ZooModel):
             2
         """
         return generate(
-            self, prompts, max_new_tokens, sampler=sampler, temperature=temperature, k=k, p=p,
-            repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram, seed=seed,
-            stop=stop, num_samples=num_samples, beam_width=beam_width,
+            self, prompts, max_new_tokens, *positional, sampler=sampler, temperature=temperature,
+            k=k, p=p, repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram,
+            seed=seed, stop=stop, num_samples=num_samples, beam_width=beam_width,
             length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
         )  # fmt: skip
 

@@ -247,9 +247,9 @@ class Seq2Seq(ZooModel):
 
     def translate(
         self,
-        texts: Texts,
+        texts: Texts | None = None,
         max_new_tokens: int | None = None,
-        *,
+        *positional: Any,
         return_attention: bool = False,
         beam_width: int = 1,
         length_penalty: float = 0.6,
@@ -265,6 +265,8 @@ class Seq2Seq(ZooModel):
             texts: A text or a list of texts. Without vocabularies: ids or a list of lists of ids.
             max_new_tokens: The most tokens of each translation; twice those of its source and ten
                 when left out.
+            *positional: `return_attention`, `beam_width` and `length_penalty` without their names;
+                deprecated.
             return_attention: Whether to return the attention weights too.
             beam_width: How many hypotheses are followed. 1 takes the likeliest token at every
                 step; 5 is usual and finds better translations in some five times the time.
@@ -298,8 +300,9 @@ class Seq2Seq(ZooModel):
             2
         """
         return translate(
-            self, texts, max_new_tokens, return_attention=return_attention, beam_width=beam_width,
-            length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
+            self, texts, max_new_tokens, *positional, return_attention=return_attention,
+            beam_width=beam_width, length_penalty=length_penalty, n_best=n_best,
+            batch_size=batch_size, **unknown,
         )  # fmt: skip
 
     def score(self, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:

@@ -139,6 +139,14 @@ def test_a_model_of_neither_kind_is_exported_too(tmp_path):
     assert not hasattr(loaded, "generate")
 
 
+def test_draws_depend_on_the_seed_and_the_row_alone(character_export):
+    several = decoded(character_export.generate(["to ", "be", "to "], 20, seed=5))
+    assert decoded(character_export.generate(["to "], 20, seed=5)) == several[:1]
+    assert decoded(character_export.generate(["or not", "be"], 20, seed=5))[1] == several[1]
+    assert decoded(character_export.generate(["to ", "be"], 9, seed=5))[1] == several[1][:9]
+    assert several[0] != several[2]
+
+
 def test_defaults_and_seeds(character_export):
     def draw(**kwargs):
         return decoded(character_export.generate(tf.constant(["to "]), **kwargs))[0]

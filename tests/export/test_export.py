@@ -15,7 +15,9 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
+from rnnzoo import layers
 from rnnzoo.errors import InputError
+from rnnzoo.export import export as export_model
 from rnnzoo.export import portable_copy
 from rnnzoo.models import char_lstm, gru_seq2seq
 from rnnzoo.vocabulary import Vocabulary
@@ -101,6 +103,34 @@ def test_a_model_of_ids_serves_ids(tmp_path):
     half = shaken(gru_seq2seq(9, Vocabulary.from_text("12", special_tokens=MARKS), units=4))
     loaded = export(half, tmp_path / "half")
     assert loaded.serve({"source": ids, "target": ids}).shape == (1, 3, 5)
+
+
+def test_any_keras_model_is_exported_as_keras_does_it(tmp_path):
+    inputs = keras.Input((None,), dtype="int32")
+    hidden = keras.layers.Embedding(9, 4)(inputs)
+    hidden = keras.layers.Bidirectional(layers.LSTM(3, return_sequences=True))(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(2)(layers.GRU(3)(hidden)))
+    ids = np.array([[1, 2, 3]], "int32")
+    before = model.predict(ids, verbose=0)
+    attributes = [dict(vars(layer)) for layer in model._flatten_layers()]
+    export_model(model, tmp_path / "any", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "any"))
+    np.testing.assert_allclose(loaded.serve(ids), before, atol=1e-5)
+    for layer, old in zip(model._flatten_layers(), attributes, strict=True):
+        assert vars(layer).keys() == old.keys()
+    export_model(model, tmp_path / "any", verbose=False)  # an export replaces an export
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    for wrong, folder, message in [
+        (model, "mine", "holds 'notes.txt'"),
+        (keras.Sequential([layers.GRU(3)]), "unbuilt", "cannot be exported"),
+        ("char_lstm", "text", "takes a Keras model, not str"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            export_model(wrong, tmp_path / folder, verbose=False)
+    with pytest.raises(InputError, match="`beam_width` \(3\) goes with"):
+        export_model(model, tmp_path / "beam", beam_width=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["any", "mine"]
 
 
 def test_other_formats_and_arguments_go_to_keras(character_model, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """What `generate` takes at call time: numbers, penalties, stop texts, beams, seeds."""
 
 import itertools
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -46,12 +48,21 @@ def traces(monkeypatch):
     return counted
 
 
+def megabytes():
+    """The memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 @on_tensorflow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory as Linux tells it")
 def test_new_numbers_compile_nothing_and_keep_nothing(traces):
-    model = runners.language_model()()
-    for temperature in np.linspace(0.1, 2, 300):
+    model = runners.language_model(units=2, embedding_dim=2, num_layers=1)()
+    for count, temperature in enumerate(np.linspace(0.1, 2, 1000)):
         model.generate("to", 1, temperature=temperature, seed=1)
+        if count == 100:
+            before = megabytes()
     assert len(traces) == 1 and len(model._functions) == 1
+    assert megabytes() - before < 30  # a function more for each temperature took 5 MB a call
     for p in np.linspace(0.1, 1, 20):
         numbers = {"p": p, "temperature": p, "repetition_penalty": 1 + p}
         model.generate("to", 1, sampler="top_p", **numbers, no_repeat_ngram=int(9 * p) + 1)
@@ -75,6 +86,45 @@ def test_functions_of_ones_own_are_kept_within_bounds(traces):
     assert len(traces) == 3
     for width in range(2, 60):
         model.decodable().compiled(("beam_search", width), lambda x: x)
+    assert len(model._functions) <= 32
+
+
+CHOSEN = 1
+
+
+def chosen():
+    return CHOSEN
+
+
+@on_tensorflow
+def test_a_function_of_ones_own_reads_what_it_names(traces, monkeypatch):
+    model = runners.language_model()()
+    symbols = model.vocabulary.tokens
+
+    def sampler():
+        return lambda logits, uniform: ops.zeros_like(ops.argmax(logits, axis=-1)) + chosen()
+
+    for token in (1, 2, 2, 1):
+        monkeypatch.setattr(f"{__name__}.CHOSEN", token)
+        assert model.generate("to", 2, sampler=sampler()) == symbols[token] * 2
+    assert len(traces) == 2
+    state = {"token": 1}  # what may change without a sign is not shared
+
+    def other():
+        return lambda logits, uniform: ops.zeros_like(ops.argmax(logits, axis=-1)) + state["token"]
+
+    for state["token"] in (1, 2):
+        assert model.generate("to", 2, sampler=other()) == symbols[state["token"]] * 2
+
+
+@on_tensorflow
+def test_sixty_functions_keep_no_more_than_some(traces):
+    model = runners.language_model(units=2, embedding_dim=2, num_layers=1)()
+    for call in range(60):
+        sampler = TemperatureSampler(1 + call / 10)
+        model.generate(
+            "to", 1, sampler=lambda logits, uniform, own=[sampler]: own[0](logits, uniform)
+        )
     assert len(model._functions) <= 32
 
 
@@ -163,6 +213,47 @@ def test_penalties_in_generate(model):
         assert len({text[at : at + 2] for at in range(29)}) == 29
     once = model.generate("to ", len(vocabulary), sampler="greedy", repetition_penalty=1e6)
     assert len(set(once)) > len(set(model.generate("to ", len(vocabulary), sampler="greedy")))
+
+
+def test_a_text_depends_on_its_seed_and_place_alone(model):
+    prompts = ["to be or not to be", "be", "or "]
+    several = model.generate(prompts, 30, seed=5)
+    assert model.generate(prompts[0], 30, seed=5) == several[0]
+    assert model.generate([prompts[0], "to", "not"], 30, seed=5)[0] == several[0]
+    assert model.generate(["t", prompts[1]], 30, seed=5)[1] == several[1]
+    assert model.generate(prompts, 20, seed=5) == [text[:20] for text in several]
+    same = model.generate(["to "] * 3, 30, seed=5, temperature=2.0)
+    assert len(set(same)) == 3
+
+
+def test_options_by_position_are_read_for_one_release_more(model):
+    with pytest.warns(DeprecationWarning, match="write sampler='top_p', temperature=0.5, seed=3"):
+        text = model.generate("to ", 20, "top_p", 0.5, 3)
+    assert text == model.generate("to ", 20, sampler="top_p", temperature=0.5, seed=3)
+    with pytest.raises(InputError, match="takes its options by name"):
+        model.generate("to ", 20, "top_p", 0.5, 3, 4)
+    with pytest.raises(InputError, match="`sampler` is given twice"):
+        model.generate("to ", 20, "top_p", sampler="greedy")
+    translator = runners.ENCODER_DECODERS["gru_seq2seq"]()
+    with pytest.warns(DeprecationWarning, match="return_attention=True, beam_width=3") as caught:
+        text, weights = translator.translate("one two", 9, True, 3)
+    assert caught[0].filename == __file__  # the line that is to be changed
+    assert text == translator.translate("one two", 9, beam_width=3) and weights.shape[1] == 8
+
+
+def test_rows_of_ids_at_fault_are_named():
+    model = rnnzoo.char_lstm(9, units=2)
+    for rows, message in [
+        ([[1, 2], [3, 9]], "The id 9 (in row 2) is none"),
+        ([[1, 2], []], "(number 2 is none)"),
+        ([1, 9], "The id 9 is none"),
+        (np.zeros((2, 0), "int32"), "none of them empty"),
+        (None, "give a list"),
+    ]:
+        for call in (model.generate, model.score):
+            with pytest.raises(InputError) as error:
+                call(rows)
+            assert message in str(error.value)
 
 
 def test_stop_and_samples(model):
@@ -336,7 +427,13 @@ def test_prompt_and_continuation_are_the_whole(leveled, data, seed):
         ({"num_beams": 5}, "use `beam_width`"),
         ({"do_sample": True}, 'use `sampler="temperature"`'),
         ({"num_return_sequences": 2}, "use `num_samples`"),
+        ({"eos_token_id": 2}, "use `stop`"),
+        ({"prompt": "to"}, "use the first argument"),
+        ({"prompts": None}, "Give a text, or a list"),
         ({"sampler": "random"}, 'use "temperature"'),
+        ({"sampler": "multinomial"}, 'use "temperature"'),
+        ({"sampler": "argmax"}, 'use "greedy"'),
+        ({"sampler": "beam_search"}, "use the argument `beam_width`"),
         ({"sampler": "nucleus"}, 'use "top_p"'),
         ({"sampler": "beam"}, "use the argument `beam_width`"),
         ({"temprature": 0.5}, "did you mean 'temperature'"),
@@ -369,6 +466,8 @@ def test_wrong_words_and_numbers(model, arguments, message):
     [
         ({"num_beams": 5}, "use `beam_width`"),
         ({"max_length": 5}, "use `max_new_tokens`"),
+        ({"num_return_sequences": 2}, "`n_best` for the best of a beam"),
+        ({"text": "one", "texts": None}, "use the first argument"),
         ({"n_best": 2, "beam_width": 3, "return_attention": True}, "leave out `n_best`"),
         ({"texts": ["one", " "]}, r"is empty \(number 2\)"),
     ],

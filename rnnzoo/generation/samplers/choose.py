@@ -4,6 +4,8 @@ import types
 from collections.abc import Callable, Hashable
 from typing import Any
 
+import numpy as np
+
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.generation.peer_words import SAMPLERS_OF_PEERS
 from rnnzoo.generation.samplers.base import Sampler
@@ -172,15 +174,49 @@ class _Own(Sampler):
 
     def key(self) -> Hashable:
         """Returns what is equal for lambdas that one line of code makes again and again."""
-        function: Any = self.function
-        if not isinstance(function, types.FunctionType):
-            return function
-        try:
-            inside = [cell.cell_contents for cell in function.__closure__ or ()]
-            defaults = function.__defaults__ or (), (function.__kwdefaults__ or {}).items()
-            values = (*inside, *defaults[0], *defaults[1])
-            key = function.__code__, id(function.__globals__), values, tuple(map(type, values))
-            hash(key)
-        except (TypeError, ValueError):
-            return function
-        return key
+        return _key_of(self.function) or self.function
+
+
+# What can be compared by value, or does not change what it does.
+_CONSTANTS = (
+    int, float, str, bytes, types.NoneType, np.generic, type, types.ModuleType,
+    types.BuiltinFunctionType,
+)  # fmt: skip
+
+
+def _key_of(function: Any, within: tuple[Any, ...] = ()) -> Hashable:
+    """What is equal for functions that surely do the same; `None` where that is not known.
+
+    That is their code and the values that it reads: from around it, as defaults and as globals,
+    also by way of functions of the same file.
+    """
+    if not isinstance(function, types.FunctionType):
+        return None
+    if function.__code__ in within:
+        return "recursion"
+    try:
+        values = [cell.cell_contents for cell in function.__closure__ or ()]
+    except ValueError:  # a cell that is still empty
+        return None
+    values += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    names = sorted(_names(function.__code__) & function.__globals__.keys())
+    values += [function.__globals__[name] for name in names]
+    key: list[Hashable] = [function.__code__, id(function.__globals__)]
+    for value in values:
+        own = isinstance(value, types.FunctionType)
+        if own and value.__globals__ is function.__globals__:
+            its = _key_of(value, (*within, function.__code__))
+            if its is None:
+                return None
+            key.append(its)
+        elif own or isinstance(value, _CONSTANTS):
+            key.append((type(value), value))
+        else:
+            return None
+    return tuple(key)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The names that code reads, with the code inside it."""
+    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
