@@ -35,7 +35,7 @@ def set_word_vectors(
 
     Raises:
         InputError: If the vocabulary is not of words or not the embedding's, the embedding is not
-            built, or the file cannot be read, begins with something else, has a broken line for a
+            built, quantized or has LoRA weights, or the file cannot be read, begins with something else, has a broken line for a
             word of the vocabulary or no word of it, or vectors of another length than the
             embedding's; the embedding then is as before.
 
@@ -62,6 +62,12 @@ def set_word_vectors(
         raise InputError(
             f"The embedding {embedding.name!r} is not built, so that it has no rows yet; call its "
             "model on some ids first."
+        )
+    plain = isinstance(embedding, keras.layers.Embedding) and hasattr(embedding, "embeddings")
+    if not plain or embedding.quantization_mode or getattr(embedding, "lora_enabled", False):
+        raise InputError(
+            f"The rows of {embedding.name!r} cannot be set: it is quantized, has LoRA weights or "
+            "is no keras.layers.Embedding; set the vectors first, then change the layer."
         )
     size, dim = embedding.embeddings.shape
     if size != len(vocabulary):

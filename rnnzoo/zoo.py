@@ -185,7 +185,8 @@ def find(name_or_path: str | os.PathLike) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        return _in_folder(path)
+        unzipped = (path / "config.json").is_file() and (path / "model.weights.h5").is_file()
+        return path if unzipped else _in_folder(path)  # of `save(..., zipped=False)`
     if is_path:
         raise _no_model_at(path)
     if not models:
@@ -274,6 +275,8 @@ def _in_folder(folder: Path) -> Path:
 def _check_file(path):
     """Refuses a file that is no model of rnnzoo, before Keras reads it."""
     where = f"The file {str(path)!r}"
+    if path.is_dir():
+        return _check_config(where, json.loads((path / "config.json").read_text("utf-8")))
     if path.suffix != ".keras":
         raise InputError(
             f"{where} is no model of rnnzoo, whose files end in .keras; give one that "

@@ -88,7 +88,8 @@ def export(
     if keras_writes:
         from rnnzoo.export.checked import export_by_keras
 
-        export_by_keras(copy, filepath, format, verbose, input_signature, **kwargs)
+        kwargs |= {"verbose": verbose, "input_signature": input_signature}
+        export_by_keras(copy, filepath, format, **kwargs)
         return
     from rnnzoo.export.endpoints import make_endpoints
     from rnnzoo.export.writing import write_saved_model

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,25 @@ PACKAGES = {
 
 
 def export_by_keras(
-    model: keras.Model, filepath: str | os.PathLike, format: str, *args: Any, **kwargs: Any
+    model: keras.Model,
+    filepath: str | os.PathLike,
+    format: str,
+    *,
+    verbose: bool | None = None,
+    **kwargs: Any,
 ) -> None:
     """Exports a model by `keras.Model.export`, and reads what was written.
 
     Args:
         model: The model.
-        filepath: Where to write.
+        filepath: Where to write; what is there is replaced once the new one is complete.
         format: A format of `keras.Model.export`.
-        *args: As for `keras.Model.export`.
+        verbose: Whether to print what was written where; `True` when left out.
         **kwargs: As for `keras.Model.export`.
 
     Raises:
-        InputError: If a package is missing, Keras fails, or an ONNX file is not valid; nothing
-            new is left at `filepath`.
+        InputError: If a package is missing, Keras fails, or an ONNX file is not valid; then
+            everything is as it was before.
     """
     needed = PACKAGES.get(format, {})
     if keras.config.backend() != "tensorflow" and format == "onnx":
@@ -45,17 +51,25 @@ def export_by_keras(
             f"`pip install {' '.join(missing)}`."
         )
     path = Path(filepath)
-    existed = path.exists()
+    if path.is_dir() and not (path / "saved_model.pb").exists():
+        raise InputError(f"{str(path)!r} is a folder of other files; give another path.")
     try:
-        keras.Model.export(model, filepath, format, *args, **kwargs)
-        if format == "onnx":
-            _check_onnx(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+            written = Path(folder) / path.name
+            keras.Model.export(model, str(written), format, verbose=False, **kwargs)
+            if format == "onnx":
+                _check_onnx(written)
+            for each in Path(folder).iterdir():  # OpenVINO writes two files
+                target = path.parent / each.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(each, target)
+    except OSError as error:
+        raise InputError(
+            f"The model cannot be exported to {str(path)!r} ({error.strerror or error}); give a "
+            "path in a folder that exists, may be written to and has room."
+        ) from error
     except Exception as error:
-        if not existed:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
-        if isinstance(error, InputError):
-            raise
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
         remedy = 'export a SavedModel, format="tf_saved_model", which takes every model'
         if format == "tf_saved_model":
@@ -63,6 +77,8 @@ def export_by_keras(
         raise InputError(
             f'The model cannot be exported as "{format}" ({reason}); {remedy}.'
         ) from error
+    if verbose is not False:
+        print(f"Exported to {str(filepath)!r}, as {format}.")
 
 
 def _check_onnx(path):

@@ -266,8 +266,7 @@ class MeasureLosses(keras.callbacks.Callback):
 
 def in_float32(model):
     """A copy of a model that computes in float32, compiled to be measured."""
-    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
-    copy.set_weights(model.get_weights())
+    copy = model.copy_in_dtype("float32")
     copy.compile()
     return copy
 

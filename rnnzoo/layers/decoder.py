@@ -15,6 +15,7 @@ from rnnzoo.layers.heads import TiedHead, embedding_matrix
 from rnnzoo.layers.kernels.attending import choose_attending_kernel
 from rnnzoo.layers.kernels.choose import Kernel
 from rnnzoo.layers.quantization import dequantized
+from rnnzoo.layers.replaced import ReplaceableLayers
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.typing import Shape, Tensor
 
@@ -22,7 +23,7 @@ ATTENTION_POSITIONS = ("before_cell", "after_cell")
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
-class Decoder(keras.layers.Layer):
+class Decoder(ReplaceableLayers, keras.layers.Layer):
     """Recurrent layers that write a target, with additive attention before or after the first cell.
 
     With `attention_position="before_cell"` the first state of the first cell asks, and the context
@@ -172,6 +173,14 @@ class Decoder(keras.layers.Layer):
         if isinstance(self.head, TiedHead):
             return self.head(readout, self.embeddings())
         return self.head(readout)
+
+    def part_sizes(self) -> dict[str, tuple[int, int]]:
+        """The sizes of the inputs and outputs of the layers that may be replaced."""
+        size = self.config["vocabulary_size"]
+        return {
+            "embedding": (size, self.embedding_dim),
+            "head": (self.embedding_dim, size),
+        }
 
     def embeddings(self) -> Tensor:
         """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""

@@ -10,13 +10,14 @@ from rnnzoo.errors import unknown_name
 from rnnzoo.layers.cells.cell_loop import recurrent_layer
 from rnnzoo.layers.cells.registry import state_shapes
 from rnnzoo.layers.initial_state import InitialState
+from rnnzoo.layers.replaced import ReplaceableLayers
 from rnnzoo.typing import Shape, Tensor
 
 MERGE_MODES = ("concat", "sum", "mul")
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
-class Encoder(keras.layers.Layer):
+class Encoder(ReplaceableLayers, keras.layers.Layer):
     """Embeds a source and runs recurrent layers over it, in one or both directions.
 
     Args:
@@ -86,6 +87,7 @@ class Encoder(keras.layers.Layer):
             self.config["trainable_initial_state"] = True
         dtype = self.dtype_policy
         self.units, self.merge_mode = units, merge_mode
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embedding_dim = embedding_dim or units
         self.embedding = keras.layers.Embedding(
             vocabulary_size, self.embedding_dim, embeddings_initializer, dtype=dtype,
@@ -143,6 +145,10 @@ class Encoder(keras.layers.Layer):
         parts = (layer.forward_layer, layer.backward_layer)
         return [tensor for part in parts for tensor in part.get_initial_state(batch_size=1)]
 
+    def part_sizes(self) -> dict[str, tuple[int, int]]:
+        """The sizes of the inputs and outputs of the layer that may be replaced."""
+        return {"embedding": (self.config["vocabulary_size"], self.embedding_dim)}
+
     def call(self, source: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor], Tensor]:
         """Reads the source; see the class."""
         mask = ops.not_equal(source, 0)  # (B, S)
@@ -172,5 +178,5 @@ class Encoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the encoder."""
-        initializer = keras.initializers.serialize(self.embedding.embeddings_initializer)
+        initializer = keras.initializers.serialize(self.embeddings_initializer)
         return {**super().get_config(), **self.config, "embeddings_initializer": initializer}

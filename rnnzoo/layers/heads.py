@@ -28,7 +28,8 @@ def embedding_matrix(embedding: keras.layers.Layer, vocabulary_size: int) -> Ten
         >>> embedding_matrix(layer, 10).dtype == layer.embeddings.dtype
         False
     """
-    if hasattr(embedding, "embeddings") and embedding.quantization_mode is None:
+    plain = isinstance(embedding, keras.layers.Embedding) and embedding.quantization_mode is None
+    if plain and _computes(embedding, keras.layers.Embedding):
         return embedding.embeddings  # with LoRA, where there is any
     return embedding(ops.arange(vocabulary_size, dtype="int32"))
 
@@ -51,9 +52,16 @@ def softmax_weights(head: keras.layers.Layer) -> tuple[Tensor, Tensor] | None:
         [(2, 3), (3,)]
     """
     plain = isinstance(head, keras.layers.Dense) and head.quantization_mode is None
-    if not plain or head.bias is None or head.activation is not keras.activations.linear:
+    if not plain or not _computes(head, keras.layers.Dense):
+        return None
+    if head.bias is None or head.activation is not keras.activations.linear:
         return None
     return head.kernel, head.bias
+
+
+def _computes(layer, kind):
+    """Whether a layer of a subclass computes what `kind` does."""
+    return type(layer).call is kind.call
 
 
 @keras.saving.register_keras_serializable("rnnzoo")

@@ -3,7 +3,7 @@
 import contextlib
 import contextvars
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -67,13 +67,16 @@ def is_quantized(cell: keras.layers.Layer) -> bool:
 
 
 @contextlib.contextmanager
-def dequantized(*cells: keras.layers.Layer) -> Iterator[None]:
+def dequantized(
+    *cells: keras.layers.Layer, thin: Callable[[Tensor], Tensor] | None = None
+) -> Iterator[None]:
     """Computes the float matrices of quantized cells once, for all that is run inside.
 
     Without it a cell computes them at every step. Cells that are not quantized are passed over.
 
     Args:
         *cells: The cells that a loop over time will run.
+        thin: Called on each recurrent matrix, whose result is used in its place: dropout.
 
     Yields:
         Nothing.
@@ -84,6 +87,9 @@ def dequantized(*cells: keras.layers.Layer) -> Iterator[None]:
         if is_quantized(cell)
         for name in MATRICES
     }
+    if thin is not None:
+        for key, matrix in matrices.items():
+            matrices[key] = thin(matrix) if key[1] == "recurrent_kernel" else matrix
     token = _in_use.set({**(_in_use.get() or {}), **matrices})
     try:
         yield

@@ -130,7 +130,7 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
         Args:
             filepath: The file; one that exists is replaced once the new one is complete.
             overwrite: As for `keras.Model.save`.
-            zipped: As for `keras.Model.save`.
+            zipped: `False` for a folder, which `rnnzoo.load` reads too, instead of a file.
             **kwargs: As for `keras.Model.save`.
 
         Raises:
@@ -150,7 +150,12 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
                 f"{str(filepath)!r}; give a name that ends in .keras, or `save_weights` one that "
                 "ends in .weights.h5."
             )
-        whole = path.suffix == ".keras" and zipped is not False and "://" not in str(filepath)
+        if path.suffix == ".keras" and zipped is False:
+            raise InputError(
+                f"With zipped=False a model is saved to a folder, whose name must not end in "
+                f".keras as {str(filepath)!r} does; give another name, or leave out `zipped`."
+            )
+        whole = path.suffix == ".keras" and "://" not in str(filepath)
         if not whole or (path.exists() and not overwrite):
             return super().save(filepath, overwrite, zipped, **kwargs)
         try:
@@ -160,6 +165,40 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
             raise InputError(
                 f"The model cannot be saved to {str(path)!r} ({error.strerror or error}); give a "
                 "file in a folder that exists, may be written to and has room."
+            ) from error
+
+    def save_weights(
+        self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any
+    ) -> None:
+        """Saves the weights alone: `keras.Model.save_weights`, to a name that can be loaded.
+
+        Args:
+            filepath: A file that ends in `.weights.h5`, or with `max_shard_size` in
+                `.weights.json`.
+            overwrite: As for `keras.Model.save_weights`.
+            **kwargs: As for `keras.Model.save_weights`.
+
+        Raises:
+            InputError: If the name ends otherwise, or the file cannot be written.
+
+        Example:
+            >>> from rnnzoo import char_lstm
+            >>> model = char_lstm(65, units=8)
+            >>> model.save_weights("romeo.weights.h5")
+            >>> model.load_weights("romeo.weights.h5")
+        """
+        ending = ".weights.h5" if kwargs.get("max_shard_size") is None else ".weights.json"
+        if not str(filepath).endswith(ending):
+            raise InputError(
+                f"Weights are saved to a file that ends in {ending}, which `load_weights` reads, "
+                f"not to {str(filepath)!r}; give such a name, or `save` the model to a .keras file."
+            )
+        try:
+            super().save_weights(filepath, overwrite, **kwargs)
+        except OSError as error:
+            raise InputError(
+                f"The weights cannot be saved to {str(filepath)!r} ({error.strerror or error}); "
+                "give a file in a folder that exists, may be written to and has room."
             ) from error
 
     def export(

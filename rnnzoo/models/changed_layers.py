@@ -8,13 +8,14 @@ from keras import ops
 
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.layers.quantization import is_quantized, quantize_cell
+from rnnzoo.layers.replaced import ReplaceableLayers
 
 MODES = ("int8", "int4", "float8")
 CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
 
 
 class ChangedLayers:
-    """Quantization, LoRA and dtype policies of single layers: a mix-in for a model of rnnzoo.
+    """Quantization, LoRA, dtype policies and replaced layers: a mix-in for a model of rnnzoo.
 
     The constructor's arguments remake a model as it was built. What was changed in its layers
     since then stands beside them in the configuration, and is done again before Keras loads the
@@ -116,6 +117,8 @@ class ChangedLayers:
         config = {**self.get_config(), "dtype": dtype}
         for change in config.get("changed_layers", {}).values():
             change.pop("dtype", None)
+            if "layer" in change:
+                change["layer"]["config"]["dtype"] = dtype
         copy = type(self).from_config(config)
         copy.set_weights(self.get_weights())
         return copy
@@ -135,7 +138,11 @@ class ChangedLayers:
 
     def _changes(self) -> dict[str, dict[str, Any]]:
         """What was changed, by the path of each layer; empty in a model as it was built."""
-        changes = {}
+        changes = {
+            path: {"layer": _serialized(getattr(owner, name))}
+            for path, owner, name in _replaceable(self)
+            if name in getattr(owner, "replaced", ())
+        }
         for path, layer in _named_layers(self):
             change = {}
             mode, policy = _mode(layer), layer.dtype_policy
@@ -150,13 +157,20 @@ class ChangedLayers:
             if policy.name != self.dtype_policy.name and layer.weights:
                 change["dtype"] = policy.name
             if change:
-                changes[path] = change
+                changes.setdefault(path, {}).update(change)
         return changes
 
     def _change_again(self, changes: dict[str, dict[str, Any]]) -> None:
         """Does to a model as it was built what `_changes` has found on another."""
+        owners = {path: (owner, name) for path, owner, name in _replaceable(self)}
+        for path, change in changes.items():
+            if "layer" in change and path in owners:
+                owner, name = owners[path]
+                setattr(owner, name, keras.saving.deserialize_keras_object(change["layer"]))
         layers = dict(_named_layers(self))
         for path, change in changes.items():
+            if set(change) == {"layer"} and path in owners:
+                continue
             layer = layers.get(path)
             if layer is None:
                 raise InputError(
@@ -200,6 +214,25 @@ def _named_layers(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple]:
                 yield from walk(child, here)
 
     yield from walk(layer, path)
+
+
+def _replaceable(model):
+    """The path, owner and attribute of each head and embedding, which may be replaced."""
+    for path, owner in [("", model), *_named_layers(model)]:
+        if isinstance(owner, ReplaceableLayers):
+            for name in owner.part_sizes():
+                yield f"{path}/{name}" if path else name, owner, name
+
+
+def _serialized(layer):
+    """A layer as it was before LoRA and quantization, which are done again after it is made."""
+    serialized = keras.saving.serialize_keras_object(layer)
+    config = serialized["config"]
+    if _mode(layer):
+        config["dtype"] = _source(layer.dtype_policy).name
+    for name in ("lora_rank", "lora_alpha", "quantization_config"):
+        config.pop(name, None)
+    return serialized
 
 
 def _quantizable(model, mode):

@@ -36,7 +36,7 @@ def grow(
 
     Raises:
         InputError: If a vocabulary does not begin with the tokens that the model has, or has other
-            rules, or the model is quantized or has LoRA weights.
+            rules, or layers of the model were changed since it was built.
 
     Example:
         >>> from rnnzoo import Vocabulary, char_lstm
@@ -67,11 +67,18 @@ def grow(
     for name, (old, new) in found.items():
         _check_extends(name, old, new)
     changes = {name: keras.saving.serialize_keras_object(new) for name, (_, new) in found.items()}
-    larger = type(model).from_config({**model.get_config(), **changes})
+    config = model.get_config()
+    if config.get("changed_layers"):
+        raise InputError(
+            f"The model {model.name!r} was changed after it was built (its layers "
+            f"{', '.join(config['changed_layers'])}: quantize, LoRA, a dtype policy or another "
+            "layer); grow a model as it was built, then change it."
+        )
+    larger = type(model).from_config({**config, **changes})
     if [weight.path for weight in larger.weights] != [weight.path for weight in model.weights]:
         raise InputError(
-            f"The model {model.name!r} has other weights than its configuration makes, such as "
-            "those of quantize or LoRA; grow the model first, then add them."
+            f"The model {model.name!r} has other weights than its configuration makes; grow a "
+            "model as it was built."
         )
     for new, old in zip(larger.weights, model.weights, strict=True):
         new.assign(_with_rows(keras.ops.convert_to_numpy(old), new.shape))

@@ -12,6 +12,7 @@ from rnnzoo.generation.generate import generate
 from rnnzoo.generation.scoring import Scores, score_texts
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.heads import TiedHead, embedding_matrix
+from rnnzoo.layers.replaced import ReplaceableLayers
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
 from rnnzoo.models.carried_state import StatefulStreams
@@ -25,7 +26,7 @@ START_OF_TIED = 0.1
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
-class LanguageModel(StatefulStreams, ZooModel):
+class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
     """Embedding, recurrent layers, and a softmax over the next token at every step.
 
     Args:
@@ -180,6 +181,14 @@ class LanguageModel(StatefulStreams, ZooModel):
     def output_size(self) -> int:
         """The number of tokens that it predicts."""
         return self.vocabulary_size
+
+    def part_sizes(self) -> dict[str, tuple[int, int]]:
+        """The sizes of the inputs and outputs of the layers that may be replaced."""
+        size = self.vocabulary_size
+        return {
+            "embedding": (size, self.embedding_dim),
+            "head": (self.recurrent.output_size, size),
+        }
 
     def embeddings(self) -> Tensor:
         """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""

@@ -64,7 +64,7 @@ def write_artifact(trained: Trained) -> Path:
 
 def _best(model, checkpoint):
     """A clean float32 copy of the model with the best weights, which any machine runs well."""
-    best = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    best = model.copy_in_dtype("float32")
     best.load_weights(checkpoint.best)
     return best
 

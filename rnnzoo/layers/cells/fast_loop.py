@@ -48,10 +48,11 @@ class FastLoop:
         training: bool = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs the loop over time; see `keras.layers.RNN`."""
-        if is_quantized(self.cell):  # its matrices are not trained, and none of it is dropped
-            with dequantized(self.cell):
+        drops = training and self.weight_drop
+        if is_quantized(self.cell):
+            with dequantized(self.cell, thin=self._thinned if drops else None):
                 return self._loop(sequences, initial_state, mask, training)
-        if not (training and self.weight_drop):
+        if not drops:
             return self._loop(sequences, initial_state, mask, training)
         with self._dropped_weights():
             return self._loop(sequences, initial_state, mask, training)
@@ -60,14 +61,16 @@ class FastLoop:
     def _dropped_weights(self):
         """Puts the thinned recurrent matrix in the place of the cell's."""
         matrix = self.cell.recurrent_kernel
-        thinned = keras.ops.cast(matrix, self.compute_dtype)  # JAX draws for no variable
-        thinned = keras.random.dropout(thinned, self.weight_drop, seed=self.weight_drop_seed)
+        thinned = self._thinned(keras.ops.cast(matrix, self.compute_dtype))  # JAX drops no variable
         # Not by plain assignment: the matrix stays the weight that Keras knows.
         object.__setattr__(self.cell, "recurrent_kernel", thinned)
         try:
             yield
         finally:
             object.__setattr__(self.cell, "recurrent_kernel", matrix)
+
+    def _thinned(self, matrix):
+        return keras.random.dropout(matrix, self.weight_drop, seed=self.weight_drop_seed)
 
     def _loop(self, sequences, initial_state, mask, training):
         chosen = choose_kernel(self, masked=mask is not None, rows=sequences.shape[0])
