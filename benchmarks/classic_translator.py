@@ -125,7 +125,10 @@ def classic(recipe, minutes, quick):
     with tempfile.TemporaryDirectory(prefix="rnnzoo_classic_") as folder:
         best = f"{folder}/best.weights.h5"
         clock = TrainingClock(
-            recipe.epochs, len(training), minutes, measure_validation(network, validation)
+            recipe.epochs,
+            steps_per_epoch=len(training),
+            max_minutes=minutes,
+            validation_seconds=measure_validation(network, validation),
         )
         keep = keras.callbacks.ModelCheckpoint(best, save_best_only=True, save_weights_only=True)
         network.fit(
@@ -195,7 +198,7 @@ def greedy(network, source, target, most=60):
             return (step < most) & ~tf.reduce_all(ended)
 
         def write(step, token, state, ended, words):
-            logits, state = network.write(token[:, None], memory, mask, state)
+            logits, state = network.write(token[:, None], memory, mask, state=state)
             token = tf.argmax(logits[:, 0] + banned, axis=-1, output_type=tf.int32)
             token = tf.where(ended, target.end_id, token)
             words, ended = words.write(step, token), ended | (token == target.end_id)

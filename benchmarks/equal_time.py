@@ -103,7 +103,7 @@ def nanogpt(seconds, seed):
     import _nanogpt
 
     ids, held, symbols = split_text()
-    network, steps, seconds = _nanogpt.train(ids, symbols, seconds, seed)
+    network, steps, seconds = _nanogpt.train(ids, symbols, seconds, seed=seed)
     return {
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "steps": steps,
@@ -218,8 +218,8 @@ def main():
     for minutes in [0.5] if args.quick else args.minutes:
         runs = [compare(minutes, seed, args.quick) for seed in args.seeds]
         verdicts = [
-            verdict(runs, "random blocks", "random blocks", "by nanoGPT's protocol"),
-            verdict(runs, "all blocks", "carried", "each over the whole text as it is used"),
+            verdict(runs, "random blocks", "random blocks", how="by nanoGPT's protocol"),
+            verdict(runs, "all blocks", "carried", how="each over the whole text as it is used"),
         ]
         text = (
             f"Nats per character on the last 10 %; seeds {', '.join(map(str, args.seeds))}. rnnzoo "

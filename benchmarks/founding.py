@@ -136,7 +136,9 @@ def writing_rows(label, model, vocabulary, window, quick, rounds):
     few, many = (2, 10) if quick else (10, 500)
 
     def slide(predict=None):
-        return write_by_sliding(model, vocabulary, phrase, few, window, predict)
+        return write_by_sliding(
+            model, vocabulary, phrase, length=few, window=window, predict=predict
+        )
 
     calls = {
         "`predict`": lambda: slide(lambda windows: model.predict(windows, verbose=0)),
@@ -161,8 +163,17 @@ def writing_table(quick, rounds):
     first = replace(s0.DOCUMENT, n_hidden=8) if quick else s0.DOCUMENT
     last = replace(s4.DOCUMENT, units=(8, 6)) if quick else s4.DOCUMENT
     return [
-        *writing_rows("S0", s0.network(65, first), vocabulary, first.seq_length, quick, rounds),
-        *writing_rows("S4", s4.network(65, last), vocabulary, last.window, quick, rounds),
+        *writing_rows(
+            "S0",
+            s0.network(65, first),
+            vocabulary,
+            window=first.seq_length,
+            quick=quick,
+            rounds=rounds,
+        ),
+        *writing_rows(
+            "S4", s4.network(65, last), vocabulary, window=last.window, quick=quick, rounds=rounds
+        ),
     ]
 
 
@@ -205,7 +216,7 @@ def updates_table(quick, rounds):
         weights = [np.array(keras.ops.convert_to_numpy(w)) for w in stock.trainable_weights]
         calls = {
             "NumPy by hand": lambda theirs=theirs, weights=weights: numpy_updates(
-                theirs.__name__, inputs, targets, weights, constants
+                theirs.__name__, inputs, targets, weights=weights, constants=constants
             ),
             "stock Keras, `train_on_batch`": lambda stock=stock: [
                 stock.train_on_batch(x, y) for x, y in zip(inputs, targets, strict=True)
@@ -218,7 +229,7 @@ def updates_table(quick, rounds):
             ),
             "rnnzoo": lambda zoo=zoo: zoo.fit(chunks, shuffle=False, verbose=0),
         }
-        rows += _against_ours(f"{label}: updates/s", calls, count, rounds)
+        rows += _against_ours(f"{label}: updates/s", calls, count, rounds=rounds)
     return rows + numbers_table(quick, rounds)
 
 
@@ -233,7 +244,7 @@ def numbers_table(quick, rounds):
             constants = replace(constants, max_digits=2, min_digits=2, batch_size=10)
         batch = s1_numbers.get_batch(
             np.random.default_rng(0), constants.batch_size, constants.max_digits,
-            constants.min_digits,
+            min_digits=constants.min_digits,
         )  # fmt: skip
         fed = {"inputs": batch.inputs, "input_mask": batch.input_mask}
         calls = {}
@@ -249,7 +260,7 @@ def numbers_table(quick, rounds):
                 model.train_on_batch(fed, batch.targets) for _ in range(steps)
             ]
         count = steps * constants.batch_size
-        rows += _against_ours(f"{label}: training samples/s", calls, count, rounds)
+        rows += _against_ours(f"{label}: training samples/s", calls, count, rounds=rounds)
     return rows
 
 

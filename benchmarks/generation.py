@@ -162,7 +162,9 @@ def main():
     model = char_lstm(VOCABULARY, units=units)
     models = (
         model,
-        TorchLanguageModel(len(VOCABULARY), units, 2, min(units, 128), tied=False).eval(),
+        TorchLanguageModel(
+            len(VOCABULARY), units, 2, embedding_dim=min(units, 128), tied=False
+        ).eval(),
         tutorial_model(units),
     )
     speeds = [row for batch in batches for row in speed(models, batch, args)]

@@ -153,7 +153,7 @@ def steps(name, dtype, quick, rounds=3, batches=40):
         symbols, units=units, num_layers=layers, cell=cell, embedding_dim=embedding, dtype=dtype
     )
     model.compile(adam(1e-3, global_clipnorm=1.0))
-    plain = PlainPyTorch(symbols, embedding, cell, layers, units, DTYPES[dtype])
+    plain = PlainPyTorch(symbols, embedding, cell, layers=layers, units=units, dtype=DTYPES[dtype])
     arrays = [stream[i] for i in range(stream.num_batches)]
     pairs = [(torch.tensor(x["tokens"]), torch.tensor(y).long()) for x, y, _ in arrays]
 

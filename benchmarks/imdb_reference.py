@@ -60,7 +60,7 @@ def make_task(recipe, test=False):
     corpus = load_corpus(recipe)
     if test:
         recipe, corpus = with_test_as_validation(recipe, corpus)
-    return LanguageModelTask(recipe, corpus, recipe.seed)
+    return LanguageModelTask(recipe, corpus, seed=recipe.seed)
 
 
 def corpus_sha256(recipe):
@@ -179,7 +179,11 @@ def torchs(recipe, dtype):
     for step, batch in enumerate(task.train.as_numpy_iterator()):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(
-                step / steps, step, recipe.learning_rate, recipe.warmup_steps, recipe.final_fraction
+                step / steps,
+                step=step,
+                peak=recipe.learning_rate,
+                warmup_steps=recipe.warmup_steps,
+                final_fraction=recipe.final_fraction,
             )
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "mixed_bfloat16"):
             losses, counted, state = nats(batch, state)
@@ -221,7 +225,7 @@ def plain_lstm(words, units, num_layers=1, embedding_dim=256, dropout=0.0):
 
     class Plain(TorchLanguageModel):
         def __init__(self):
-            super().__init__(words, units, num_layers, embedding_dim, tied=True)
+            super().__init__(words, units, num_layers, embedding_dim=embedding_dim, tied=True)
             if num_layers > 1:
                 self.recurrent.dropout = dropout
             self.drop = nn.Dropout(dropout)

@@ -65,10 +65,14 @@ def main():
     rows = []
     for size in SIZES if None in wanted else [wanted]:
         contestants = {
-            "Keras float32": layer_step(keras.layers, args.cell, size, "float32", args.masked),
-            "rnnzoo float32": layer_step(recurrent, args.cell, size, "float32", args.masked),
+            "Keras float32": layer_step(
+                keras.layers, args.cell, size, dtype="float32", masked=args.masked
+            ),
+            "rnnzoo float32": layer_step(
+                recurrent, args.cell, size, dtype="float32", masked=args.masked
+            ),
             "rnnzoo bfloat16": layer_step(
-                recurrent, args.cell, size, "mixed_bfloat16", args.masked
+                recurrent, args.cell, size, dtype="mixed_bfloat16", masked=args.masked
             ),
         }
         stock, float32, bfloat16 = _common.alternate(contestants, args.rounds, seconds=0.2).values()

@@ -105,7 +105,7 @@ def start_from_vectors(recipe, vectors, path):
     from rnnzoo.word_vectors import set_word_vectors
 
     keras.utils.set_random_seed(recipe.seed)
-    model = LanguageModelTask(recipe, load_corpus(recipe), recipe.seed).build("float32")
+    model = LanguageModelTask(recipe, load_corpus(recipe), seed=recipe.seed).build("float32")
     found = set_word_vectors(model.embedding, model.vocabulary, vectors)
     print(f"{found:,} of {len(model.vocabulary):,} words have a vector in {vectors}.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ def train_variant(study, variant, runs, epochs, vectors):
         recipe, builder_options=options, epochs=epochs, max_minutes=None, patience=None,
         sample_every_batches=None, ngram_orders=(), **changes,
     )  # fmt: skip
-    out = folder_of(runs, study, variant, epochs)
+    out = folder_of(runs, study, variant, epochs=epochs)
     resume = (out / "checkpoint" / "last.keras").is_file()
     start = None
     if from_vectors and not resume:
@@ -148,7 +148,7 @@ def write_table(study, runs, epochs):
     name, _, figures, variants = STUDIES[study]
     rows, missing, facts = [], [], None
     for variant in variants:
-        path = folder_of(runs, study, variant, epochs) / "metrics.json"
+        path = folder_of(runs, study, variant, epochs=epochs) / "metrics.json"
         if not path.is_file():
             missing.append(variant)
             continue
@@ -196,7 +196,7 @@ def main():
         if variants[variant].get("from_vectors") and args.vectors is None:
             parser.error(f"the variant {variant!r} needs --vectors, a file of word vectors")
     for variant in wanted:
-        finished = folder_of(args.runs, args.study, variant, epochs) / "metrics.json"
+        finished = folder_of(args.runs, args.study, variant, epochs=epochs) / "metrics.json"
         if finished.is_file():
             continue
         _processes.in_fresh_process(  # a process each: nothing is carried over

@@ -112,10 +112,14 @@ def pipeline(kind):
 
 
 CASES = {
-    "training step 2x128, 50x50, float32": training_step(128, 50, 50, "float32"),
-    "training step 2x128, 50x50, mixed_bfloat16": training_step(128, 50, 50, "mixed_bfloat16"),
-    "training step 2x512, 64x64, float32": training_step(512, 64, 64, "float32"),
-    "training step 2x512, 64x64, mixed_bfloat16": training_step(512, 64, 64, "mixed_bfloat16"),
+    "training step 2x128, 50x50, float32": training_step(128, 50, 50, dtype="float32"),
+    "training step 2x128, 50x50, mixed_bfloat16": training_step(
+        128, 50, 50, dtype="mixed_bfloat16"
+    ),
+    "training step 2x512, 64x64, float32": training_step(512, 64, 64, dtype="float32"),
+    "training step 2x512, 64x64, mixed_bfloat16": training_step(
+        512, 64, 64, dtype="mixed_bfloat16"
+    ),
     "training step gru_seq2seq 256, float32": attention_step("float32"),
     "training step gru_seq2seq 256, mixed_bfloat16": attention_step("mixed_bfloat16"),
     "generation, 1 row": generation(1),
@@ -199,7 +203,11 @@ def main():
     rows = []
     for case in CASES:
         if not args.only or any(part in case for part in args.only):
-            rows.append(compare(args.old.resolve(), case, args.quick, args.rounds, args.seconds))
+            rows.append(
+                compare(
+                    args.old.resolve(), case, args.quick, rounds=args.rounds, seconds=args.seconds
+                )
+            )
             print(*rows[-1], sep=" | ", flush=True)
     git = ["git", "-C", str(args.old), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

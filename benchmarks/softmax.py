@@ -119,7 +119,7 @@ def step(size, dtype, tied, full):
 
 def measure_time(size, dtype, tied, rounds, seconds):
     """Seconds a step of both, one number a round, and how far their first losses lie apart."""
-    steps = {name: step(size, dtype, tied, name == "full") for name in ("full", "chunked")}
+    steps = {name: step(size, dtype, tied, full=name == "full") for name in ("full", "chunked")}
     first = [float(np.ravel(call())[0]) for call in steps.values()]
     return _common.alternate(steps, rounds, seconds), abs(first[0] - first[1]) / first[0]
 

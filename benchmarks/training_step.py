@@ -79,8 +79,8 @@ class LanguageModelConfig:
             self.vocabulary_size,
             self.units,
             len(like.recurrent.units),
-            like.embedding_dim,
-            like.tie_embedding_weights,
+            embedding_dim=like.embedding_dim,
+            tied=like.tie_embedding_weights,
         )
 
     def stock(self):
@@ -110,7 +110,7 @@ class Seq2SeqConfig:
 
     def quick(self):
         """The same, tiny."""
-        return Seq2SeqConfig(40, 16, 4, 6)
+        return Seq2SeqConfig(40, 16, 4, time=6)
 
     def batches(self):
         """The batches that rnnzoo's own pipeline makes."""
@@ -168,7 +168,7 @@ def contestants(config, jit):
     def torch_contestant(name, autocast):
         model = config.torch()
         start = time.perf_counter()
-        step = torch_step(model, arrays, targets.numpy(), autocast)
+        step = torch_step(model, arrays, targets.numpy(), autocast=autocast)
         if not math.isfinite(step()):
             raise FloatingPointError(f"The loss of {name} is not finite.")
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -232,7 +232,7 @@ def main():
         config = CONFIGS[name].quick() if args.quick else CONFIGS[name]
         steps, facts, missing = contestants(config, jit=not args.no_jit)
         times = _common.alternate(steps, args.rounds, args.seconds)
-        text = f"{versions}. {report(config, times, facts, missing)}"
+        text = f"{versions}. {report(config, times, facts, missing=missing)}"
         if args.quick:
             print(f"{name}: {text}\n")
         else:

@@ -10,6 +10,7 @@ from rnnzoo.files import unfinished
 def plot_learning_curve(
     log: str | os.PathLike,
     path: str | os.PathLike,
+    *,
     title: str | None = None,
     loss: str = "loss (with dropout)",
 ) -> None:

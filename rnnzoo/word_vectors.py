@@ -35,9 +35,9 @@ def set_word_vectors(
 
     Raises:
         InputError: If the vocabulary is not of words or not the embedding's, the embedding is not
-            built, quantized or has LoRA weights, or the file cannot be read, begins with something else, has a broken line for a
-            word of the vocabulary or no word of it, or vectors of another length than the
-            embedding's; the embedding then is as before.
+            built, quantized or has LoRA weights, or the file cannot be read, begins with something
+            else, has a broken line for a word of the vocabulary or no word of it, or vectors of
+            another length than the embedding's; the embedding then is as before.
 
     Example:
         >>> from pathlib import Path

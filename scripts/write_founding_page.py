@@ -133,9 +133,9 @@ def rewrite(text, page, runs, results):
             raise InputError(f"The block {settings!r} of {page} needs options as `name: values`.")
         options = dict(re.split(r":\s*", option, maxsplit=1) for option in options)
         if kind == "run":
-            content = _run_block(subject, options, page, runs, absent)
+            content = _run_block(subject, options, page, runs=runs, absent=absent)
         elif kind == "compare":
-            content = _compare_block(subject, options, runs, absent)
+            content = _compare_block(subject, options, runs, absent=absent)
         elif kind == "section":
             content = _section_block(subject, results)
         else:
@@ -359,7 +359,7 @@ def main(
         if not page.is_file():
             raise InputError(f"There is no page {page}; give another --page.")
         results = ROOT / "benchmarks" / "RESULTS.md"
-        text, absent = rewrite(page.read_text(encoding="utf-8"), page, runs, results)
+        text, absent = rewrite(page.read_text(encoding="utf-8"), page, runs, results=results)
         write_atomically(page, text)
         print(f"Written: {page}." + (f" Missing runs: {', '.join(absent)}." if absent else ""))
 

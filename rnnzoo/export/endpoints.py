@@ -95,7 +95,7 @@ def generate(
         rows = tf.shape(prompt)[0]
         uniforms = draw_uniforms(seed, max_new_tokens, rows)
         limits = tf.fill([rows], max_new_tokens)
-        tokens = sampled(decodable, inputs, uniforms, limits, sampling)
+        tokens = sampled(decodable, inputs, uniforms, limits=limits, sampling=sampling)
         return generated_text(vocabulary, tokens, prompt=prompt, before=ids)
 
     numbers = {
@@ -160,7 +160,7 @@ def score_texts(
         )
         with tf.control_dependencies([long_enough]):
             padded = ids.to_tensor()  # (B, T + 1)
-        return _summed(decodable, (padded[:, :-1],), padded[:, 1:], counts)
+        return _summed(decodable, (padded[:, :-1],), padded[:, 1:], counts=counts)
 
     method = _endpoint(score, text=TEXTS)
     return method, {"score": method}
@@ -183,7 +183,7 @@ def score_pairs(
             )
         padded = ids.to_tensor()  # (B, T + 1)
         inputs = _sources(source_vocabulary, source).to_tensor(), padded[:, :-1]
-        return _summed(decodable, inputs, padded[:, 1:], ids.row_lengths() - 1)
+        return _summed(decodable, inputs, padded[:, 1:], counts=ids.row_lengths() - 1)
 
     method = _endpoint(score, source=TEXTS, target=TEXTS)
     return method, {"score": method}
@@ -229,7 +229,7 @@ def _with_defaults(generate):
         repetition_penalty=1.0, no_repeat_ngram=0,
     ):  # fmt: skip
         return generate(
-            prompt, max_new_tokens, temperature, seed, sampler=sampler, k=k, p=p,
+            prompt, max_new_tokens, temperature, seed=seed, sampler=sampler, k=k, p=p,
             repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram,
         )  # fmt: skip
 

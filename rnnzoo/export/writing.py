@@ -34,7 +34,7 @@ def write_saved_model(
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tf.saved_model.save(module, str(unfinished), signatures, options)
+        tf.saved_model.save(module, str(unfinished), signatures, options=options)
         if path.exists():
             path.rename(replaced)
         unfinished.rename(path)

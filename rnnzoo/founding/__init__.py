@@ -183,7 +183,7 @@ def run(
         if tiny:
             max_minutes = max_minutes or TINY_MINUTES
             constants = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
-    constants, arguments = _changed(name, constants, _arguments_of(function), options)
+    constants, arguments = _changed(name, constants, _arguments_of(function), changes=options)
     out = Path("trained") / name if out is None else Path(out)
     check_output(out)
     check_replaces_nothing(out, overwrite=overwrite)
@@ -207,7 +207,7 @@ def _changed(name, constants, arguments, changes):
     """The constants with some of them changed, and what is to be passed on."""
     fields = {field.name: getattr(constants, field.name) for field in dataclasses.fields(constants)}
     known = fields | arguments
-    changes = {key: _as_kind(name, key, value, known) for key, value in changes.items()}
+    changes = {key: _as_kind(name, key, value, known=known) for key, value in changes.items()}
     constants = dataclasses.replace(
         constants, **{key: value for key, value in changes.items() if key in fields}
     )

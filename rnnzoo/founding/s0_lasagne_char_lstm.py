@@ -178,12 +178,12 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
 
     def write():
         return phrase + write_by_sliding(
-            model, vocabulary, phrase, constants.sample_length, constants.seq_length
+            model, vocabulary, phrase, length=constants.sample_length, window=constants.seq_length
         )
 
     steps = len(walk(len(ids), constants.seq_length, constants.batch_size))
-    clock = TrainingClock(constants.num_epochs, steps, max_minutes)
-    report = Report(folder, clock, constants.print_freq, write)
+    clock = TrainingClock(constants.num_epochs, steps_per_epoch=steps, max_minutes=max_minutes)
+    report = Report(folder, clock, constants.print_freq, write=write)
     carriage_return = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: folder.say(f"Carriage Return, after {epoch + 1} walks")
     )
@@ -209,7 +209,7 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
     windows = len(ids) - constants.seq_length
     figures = {
         "nats_per_character": nats_after_windows(
-            model, ids, constants.seq_length, constants.loss_windows
+            model, ids, constants.seq_length, count=constants.loss_windows
         ),
         "last_loss": report.losses[-1] if report.losses else None,
         "windows_per_second": constants.batch_size * training["steps_per_second"],
@@ -227,7 +227,7 @@ def _writing_speed(writer, phrase, constants):
     ways = {
         "characters_per_second": lambda length: writer.write(phrase, length, sampler="greedy"),
         "characters_per_second_sliding": lambda length: write_by_sliding(
-            writer.model, writer.vocabulary, phrase, length, constants.seq_length
+            writer.model, writer.vocabulary, phrase, length=length, window=constants.seq_length
         ),
     }
     found = {}

@@ -190,7 +190,14 @@ def get_batch(random, batch_size=100, max_digits=20, min_digits=20):
     text_targets = ["".join(map(str, number)) + END for number in digits]
     inputs, input_mask = encode(text_inputs, longest_input(max_digits))
     targets, target_mask = encode(text_targets, max_digits + 1)
-    return Numbers(inputs, input_mask, targets, target_mask, text_inputs, text_targets)
+    return Numbers(
+        inputs,
+        input_mask,
+        targets,
+        target_mask=target_mask,
+        text_inputs=text_inputs,
+        text_targets=text_targets,
+    )
 
 
 def encode(texts, length):
@@ -241,11 +248,11 @@ def training_data(constants, seed):
 
     def batches():
         while True:
-            batch = get_batch(random, size, constants.max_digits, constants.min_digits)
+            batch = get_batch(random, size, constants.max_digits, min_digits=constants.min_digits)
             inputs = {"inputs": batch.inputs, "input_mask": batch.input_mask}
             yield inputs, batch.targets, batch.target_mask.astype("float32")
 
-    example = get_batch(random, size, constants.max_digits, constants.min_digits)
+    example = get_batch(random, size, constants.max_digits, min_digits=constants.min_digits)
     ids, targets = example.inputs.shape, example.targets.shape
     signature = (
         {"inputs": tf.TensorSpec(ids, tf.int32), "input_mask": tf.TensorSpec(ids, tf.bool)},
@@ -286,8 +293,8 @@ def run_encoder_decoder(
     keras.utils.set_random_seed(seed)  # and the model first: a wrong constant leaves no folder
     model = encoder_decoder(**constants.shape, hand_over=constants.hand_over)
     folder = RunFolder(name, out, seed=seed, constants=constants)
-    held_out, training = _train(model, constants, folder, max_minutes)
-    return _finish(model, folder, held_out, training)
+    held_out, training = _train(model, constants, folder, max_minutes=max_minutes)
+    return _finish(model, folder, held_out, training=training)
 
 
 def run_attention(
@@ -318,12 +325,12 @@ def run_attention(
     keras.utils.set_random_seed(seed)
     model = attention_decoder(**constants.shape, alignment_units=constants.alignment_units)
     folder = RunFolder(name, out, seed=seed, constants=constants)
-    held_out, training = _train(model, constants, folder, max_minutes)
+    held_out, training = _train(model, constants, folder, max_minutes=max_minutes)
     weights = predict(attention_of(model), held_out)  # (samples, decode_steps, input_length)
     plot_mean_attention(weights.mean(axis=0), folder)
     source, written = held_out.text_inputs[0], decode(write(model, held_out)[0])
-    plot_attention(weights[0, : len(written), : len(source)], source, written, folder)
-    return _finish(model, folder, held_out, training)
+    plot_attention(weights[0, : len(written), : len(source)], source, written, folder=folder)
+    return _finish(model, folder, held_out, training=training)
 
 
 def run_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
@@ -354,9 +361,11 @@ def _train(model, constants, folder, max_minutes):
     )
     epochs = constants.samples // constants.validate_every
     steps = constants.validate_every // constants.batch_size
-    clock = TrainingClock(epochs, steps, max_minutes)
-    rate = LearningRate(clock, constants.learning_rate, final_fraction=constants.final_fraction)
-    validation = Validation(held_out, clock, constants.batch_size, folder)
+    clock = TrainingClock(epochs, steps_per_epoch=steps, max_minutes=max_minutes)
+    rate = LearningRate(
+        clock, peak=constants.learning_rate, final_fraction=constants.final_fraction
+    )
+    validation = Validation(held_out, clock, constants.batch_size, folder=folder)
     with stop_on_interrupt(clock):
         model.fit(
             training_data(constants, folder.seed),

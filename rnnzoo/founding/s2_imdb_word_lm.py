@@ -127,20 +127,32 @@ TINY = {
 
 def run_word_lm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
     """Runs the document's system; see `rnnzoo.founding.run` for the arguments."""
-    return _run("s2_imdb_word_lm", constants, out, data_dir, max_minutes, seed)
+    return _run(
+        "s2_imdb_word_lm", constants, out, data_dir=data_dir, max_minutes=max_minutes, seed=seed
+    )
 
 
 def run_attention_wrapper(*, out, data_dir=None, max_minutes=None, seed=0, constants=ATTENTION):
     """Runs the exercise, two layers with attention; see `rnnzoo.founding.run`."""
-    return _run("s2_imdb_attention_wrapper", constants, out, data_dir, max_minutes, seed)
+    return _run(
+        "s2_imdb_attention_wrapper",
+        constants,
+        out,
+        data_dir=data_dir,
+        max_minutes=max_minutes,
+        seed=seed,
+    )
 
 
 def network(constants):
     """Builds and compiles the network."""
     model = WordModel(
-        constants.vocabulary_size, constants.embedding_dim, constants.units,
-        constants.attention_length, constants.trainable_initial_state,
-    )  # fmt: skip
+        constants.vocabulary_size,
+        embedding_dim=constants.embedding_dim,
+        units=constants.units,
+        attention_length=constants.attention_length,
+        trainable_initial_state=constants.trainable_initial_state,
+    )
     model.compile(
         optimizer=keras.optimizers.RMSprop(
             constants.learning_rate, rho=constants.rho, epsilon=constants.epsilon
@@ -152,7 +164,10 @@ def network(constants):
 def _run(name, constants, out, data_dir, max_minutes, seed):
     folder = RunFolder(name, out, seed=seed, constants=constants)
     reviews = load_reviews(
-        data_dir, constants.num_words, constants.sequence_length, constants.test_reviews
+        data_dir,
+        constants.num_words,
+        constants.sequence_length,
+        test_reviews=constants.test_reviews,
     )
     train, test, vocabulary = reviews.train, reviews.test, reviews.vocabulary
     model = network(constants)
@@ -161,10 +176,12 @@ def _run(name, constants, out, data_dir, max_minutes, seed):
         return decode_review(vocabulary, model.write(START, constants.sample_length))
 
     steps = math.ceil(len(train.tokens) / constants.batch_size)
-    clock = TrainingClock(constants.epochs, steps, max_minutes)
-    report = Report(folder, clock, constants.report_every, write)
+    clock = TrainingClock(constants.epochs, steps_per_epoch=steps, max_minutes=max_minutes)
+    report = Report(folder, clock, constants.report_every, write=write)
     watched = Batchable(*(part[: constants.held_out_reviews] for part in test))
-    held_out = HeldOut(folder, clock, constants.held_out_every, watched, constants.batch_size)
+    held_out = HeldOut(
+        folder, clock, constants.held_out_every, reviews=watched, batch_size=constants.batch_size
+    )
     folder.say(
         f"{name}: {model.count_params():,} parameters, {len(train.tokens):,} reviews, {steps:,} "
         f"steps an epoch; word index: {reviews.word_index}."

@@ -57,14 +57,14 @@ def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constan
     """
     folder = RunFolder("s2_literal_softmax", out, seed=seed, constants=constants)
     document = constants.document
-    reviews = load_reviews(data_dir, document.num_words, document.sequence_length, 1)
+    reviews = load_reviews(data_dir, document.num_words, document.sequence_length, test_reviews=1)
     train = reviews.train
     order = np.random.default_rng(seed).permutation(len(train.tokens))
     order = np.resize(order, constants.steps * document.batch_size)  # again and again, if need be
     literal = max(len(reviews.vocabulary) - 1, document.num_words)  # the highest id of the index
     occurs = np.bincount(train.targets.ravel(), minlength=literal) > 0
 
-    clock = TrainingClock(1, 2 * constants.steps, max_minutes)
+    clock = TrainingClock(1, steps_per_epoch=2 * constants.steps, max_minutes=max_minutes)
     clock.on_train_begin()
     figures = {}
     sizes = {"num_words": document.num_words, "literal": literal}

@@ -51,6 +51,7 @@ class WordModel(ZooModel):
     def __init__(
         self,
         vocabulary_size,
+        *,
         embedding_dim,
         units,
         attention_length=None,
@@ -119,7 +120,7 @@ class WordModel(ZooModel):
         if not isinstance(inputs, dict):
             return self._logits(hidden)
         labels, weights = inputs["labels"], inputs.get("weights")
-        return self._token_losses(hidden, self, labels, weights, training)
+        return self._token_losses(hidden, self, labels, weights=weights, training=training)
 
     def _logits(self, hidden):
         return ops.cast(self.head(hidden), "float32")

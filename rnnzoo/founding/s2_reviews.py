@@ -62,7 +62,7 @@ def load_reviews(data_dir, num_words, sequence_length, test_reviews):
         pad([keras_ids(vocabulary, text, num_words) for text in texts], sequence_length)
         for texts in (train, test[:test_reviews])
     )
-    return Reviews(corpus, vocabulary, source, *batchable, test_split)
+    return Reviews(corpus, vocabulary, source, *batchable, test_split=test_split)
 
 
 def keras_ids(vocabulary, text, num_words):
@@ -103,7 +103,9 @@ def pad(documents, length):
     targets[:, :-1] = tokens[:, 1:]
     is_word = targets != PAD
     is_word[:, -1] = False
-    return Batchable(tokens, targets, is_word, np.array([len(ids) > length for ids in documents]))
+    return Batchable(
+        tokens, targets, is_word, was_cut=np.array([len(ids) > length for ids in documents])
+    )
 
 
 def decode_review(vocabulary, ids):

@@ -52,14 +52,20 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
         ids, constants.batch_size, constants.sequence_length,
         validation_split=constants.validation_split,
     )  # fmt: skip
-    model = char_lstm(vocabulary, constants.hidden_units, num_layers=1)
+    model = char_lstm(vocabulary, units=constants.hidden_units, num_layers=1)
     model.compile(optimizer=keras.optimizers.Adam(constants.learning_rate, global_clipnorm=1.0))
-    clock = TrainingClock(constants.epochs, len(train), max_minutes)
-    rate = LearningRate(clock, constants.learning_rate, final_fraction=constants.final_fraction)
+    clock = TrainingClock(constants.epochs, steps_per_epoch=len(train), max_minutes=max_minutes)
+    rate = LearningRate(
+        clock, peak=constants.learning_rate, final_fraction=constants.final_fraction
+    )
     report = Report(
-        folder, clock, constants.sample_every,
-        lambda: model.generate(constants.sample_start, constants.sample_length, seed=clock.step),
-    )  # fmt: skip
+        folder,
+        clock,
+        constants.sample_every,
+        write=lambda: model.generate(
+            constants.sample_start, constants.sample_length, seed=clock.step
+        ),
+    )
     folder.say(
         f"{folder.name}: {model.count_params():,} parameters, {clock.total_steps:,} steps to come."
     )

@@ -148,18 +148,43 @@ def summed_loss(targets, logits):
 
 def run_vanilla_rnn(*, out, data_dir=None, max_minutes=None, seed=0, constants=PART_1):
     """Part 1: the vanilla RNN, one chunk a step; see `rnnzoo.founding.run` for the arguments."""
-    return _run("s3_vanilla_rnn", constants, out, data_dir, max_minutes, seed, SimpleRNN)
+    return _run(
+        "s3_vanilla_rnn",
+        constants,
+        out,
+        data_dir=data_dir,
+        max_minutes=max_minutes,
+        seed=seed,
+        layer=SimpleRNN,
+    )
 
 
 def run_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=PART_2):
     """Part 2: the LSTM, one chunk a step; see `rnnzoo.founding.run` for the arguments."""
     options = {"unit_forget_bias": False}
-    return _run("s3_lstm", constants, out, data_dir, max_minutes, seed, LSTM, **options)
+    return _run(
+        "s3_lstm",
+        constants,
+        out,
+        data_dir=data_dir,
+        max_minutes=max_minutes,
+        seed=seed,
+        layer=LSTM,
+        **options,
+    )
 
 
 def run_batched_rnn(*, out, data_dir=None, max_minutes=None, seed=0, constants=PART_3):
     """Part 3: the vanilla RNN in batches; see `rnnzoo.founding.run` for the arguments."""
-    return _run("s3_batched_rnn", constants, out, data_dir, max_minutes, seed, SimpleRNN)
+    return _run(
+        "s3_batched_rnn",
+        constants,
+        out,
+        data_dir=data_dir,
+        max_minutes=max_minutes,
+        seed=seed,
+        layer=SimpleRNN,
+    )
 
 
 def _run(name, constants, out, data_dir, max_minutes, seed, layer, **options):
@@ -187,8 +212,8 @@ def _run(name, constants, out, data_dir, max_minutes, seed, layer, **options):
             temperature=constants.sample_temperature, seed=clock.step,
         )  # fmt: skip
 
-    clock = TrainingClock(constants.epochs, len(inputs), max_minutes)
-    report = Report(folder, clock, constants.sample_every, write)
+    clock = TrainingClock(constants.epochs, steps_per_epoch=len(inputs), max_minutes=max_minutes)
+    report = Report(folder, clock, constants.sample_every, write=write)
     folder.say(
         f"{name}: {model.count_params():,} parameters, {clock.total_steps:,} updates to come."
     )
@@ -257,14 +282,16 @@ def run_exploding_gradients(*, out, data_dir=None, max_minutes=None, seed=0, con
         "elements clipped": {"clipvalue": constants.clip},
         "norm clipped": {"global_clipnorm": constants.clip},
     }
-    clock = TrainingClock(1, len(ways) * constants.steps, max_minutes)
+    clock = TrainingClock(1, steps_per_epoch=len(ways) * constants.steps, max_minutes=max_minutes)
     clock.on_train_begin()
     figures = {}
     for part, (name, clipping) in enumerate(ways.items(), start=1):
         keras.utils.set_random_seed(seed)
         model = network(len(vocabulary), constants)
         until = (clock.max_seconds or np.inf) * part / len(ways)
-        norms, losses = _norms(model, batches, clipping, constants, clock, until)
+        norms, losses = _norms(
+            model, batches, clipping, constants=constants, clock=clock, until=until
+        )
         for step, (norm, loss) in enumerate(zip(norms, losses, strict=True)):
             folder.log(run=name, step=step, norm=norm, loss=loss)
         key = name.replace(" ", "_")

@@ -142,7 +142,7 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    clock = TrainingClock(constants.epochs, len(windows), max_minutes)
+    clock = TrainingClock(constants.epochs, steps_per_epoch=len(windows), max_minutes=max_minutes)
     report = Report(folder, clock, constants.report_every)
     best = folder.path / "best.weights.h5"
     best.unlink(missing_ok=True)  # of an earlier run
@@ -165,14 +165,14 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
     if best.is_file():
         model.load_weights(best)
     writer = Writer(model, vocabulary, shortest=constants.window)
-    seed_text = random_seed_text(vocabulary, ids, constants.window, seed)
+    seed_text = random_seed_text(vocabulary, ids, constants.window, seed=seed)
 
     def write(temperature):
         if temperature == 0:
             return writer.write(seed_text, constants.sample_length, sampler="greedy")
-        return writer.write(seed_text, constants.sample_length, None, temperature, seed)
+        return writer.write(seed_text, constants.sample_length, temperature=temperature, seed=seed)
 
-    speeds = _writing_speed(folder, writer, seed_text, constants)
+    speeds = _writing_speed(folder, writer, seed_text, constants=constants)
     folder.curve("loss", ylabel="nats per character, with dropout")
     vocabulary.save(folder.path / "vocabulary.json")
     count = len(ids) - constants.window
@@ -180,7 +180,7 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
         # of whole epochs, or of the part of one that there was time for; with dropout, as Keras's
         "best_epoch_loss": min(history.history["loss"], default=None),
         "nats_per_character": nats_after_windows(
-            model, ids, constants.window, constants.loss_windows
+            model, ids, constants.window, count=constants.loss_windows
         ),
         "last_loss": report.losses[-1] if report.losses else None,
         "windows_per_second": constants.batch_size * training["steps_per_second"],
@@ -188,7 +188,7 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
         "window_matrix_bytes": count * constants.window * 4,  # one float32 a character
         "ids_bytes": ids.nbytes,
         "parameters": model.count_params(),
-        "samples": compare_temperatures(folder, constants.temperatures, seed_text, write),
+        "samples": compare_temperatures(folder, constants.temperatures, seed_text, write=write),
     }
     return folder.finish(model, data=corpus, training=training, figures=figures)
 
@@ -198,7 +198,7 @@ def _writing_speed(folder, writer, seed_text, constants):
 
     def slide(length):
         return write_by_sliding(
-            writer.model, writer.vocabulary, seed_text, length, constants.window,
+            writer.model, writer.vocabulary, seed_text, length=length, window=constants.window,
             predict=lambda windows: writer.model.predict(windows, verbose=0),
         )  # fmt: skip
 
@@ -282,12 +282,16 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
     training_ids = ids[: int(len(ids) * (1 - constants.validation_split))]
     dtype, _ = resolve_dtype(constants.dtype)
     model = char_lstm(
-        vocabulary, constants.units, constants.num_layers, dropout=constants.dropout, dtype=dtype
+        vocabulary,
+        units=constants.units,
+        num_layers=constants.num_layers,
+        dropout=constants.dropout,
+        dtype=dtype,
     )
     model.compile(optimizer=keras.optimizers.Adam(constants.learning_rate, global_clipnorm=1.0))
-    clock = TrainingClock(constants.epochs, len(train), max_minutes)
+    clock = TrainingClock(constants.epochs, steps_per_epoch=len(train), max_minutes=max_minutes)
     streams = {"training": train, "validation": validation}
-    measure = MeasureLosses(folder, clock, streams, constants.training_loss)
+    measure = MeasureLosses(folder, clock, streams, stop_at=constants.training_loss)
     folder.say(
         f"{folder.name}: {model.count_params():,} parameters in {dtype}, {len(train):,} steps an "
         f"epoch, at most {constants.epochs} epochs."
@@ -300,7 +304,7 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
     model = in_float32(model)
     losses = {f"{name}_loss": nats_of_stream(model, stream) for name, stream in streams.items()}
 
-    seed_text = random_seed_text(vocabulary, training_ids, constants.seed_length, seed)
+    seed_text = random_seed_text(vocabulary, training_ids, constants.seed_length, seed=seed)
 
     def write(temperature):
         sampler, temperature = ("greedy", None) if temperature == 0 else (None, temperature)
@@ -324,7 +328,9 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
         "characters_per_second": len(written) / writing_seconds,
         "trained_in": dtype,
         "parameters": model.count_params(),
-        "samples": compare_temperatures(folder, constants.temperatures, seed_text, write, book),
+        "samples": compare_temperatures(
+            folder, constants.temperatures, seed_text, write=write, book=book
+        ),
     }
     return folder.finish(model, data=corpus, training=training, figures=figures)
 

@@ -153,7 +153,7 @@ def beam_search(
             ended = ops.where(ending, scores[:, :width] / penalty, NEVER)
             ended, places = ops.top_k(ended, n_best)
             its = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)  # (B, n, N)
-            best, chosen = keep_best(waiting, ended, its, best, chosen)
+            best, chosen = keep_best(waiting, ended, its, best=best, chosen=chosen)
             done = done + ops.sum(ops.cast(ending, "int32"), axis=-1)
             continues = ops.where(ends, 2 * NEVER, scores)
         # The likeliest of the others live on, each with its parent's state; at least `width` of
@@ -168,7 +168,7 @@ def beam_search(
         fills = ops.logical_and(ops.logical_and(waiting, at_limit), missing)
         best = ops.where(fills, scores / penalty, best)
         chosen = ops.where(ops.expand_dims(fills, -1), texts, chosen)
-        waits = may_win(position + 1, live, best, done)
+        waits = may_win(position + 1, live, best, done=done)
         return (position + 1, live, written, best, chosen, done, waits, token), rows
 
     def more(position, live, written, best, chosen, done, waits, *_):
@@ -177,12 +177,17 @@ def beam_search(
     def step_and_choose(position, live, written, best, chosen, done, waits, token, *carried):
         old = keras.tree.pack_sequence_as(state, list(carried))
         logits, new = model.step(token, old)
-        now, rows = choose(position, live, written, best, chosen, done, waits, logits)
+        now, rows = choose(
+            position, live, written, best=best, chosen=chosen, done=done, waits=waits,
+            logits=logits,
+        )  # fmt: skip
         new = cast_like(model.reorder(new, rows), old)
         return (*now, *keras.tree.flatten(new))
 
     start = ops.convert_to_tensor(0, "int32")
-    waits = may_win(start, live, best, done)  # (B,), all of them at first
-    first, _ = choose(start, live, written, best, chosen, done, waits, logits)
+    waits = may_win(start, live, best, done=done)  # (B,), all of them at first
+    first, _ = choose(
+        start, live, written, best=best, chosen=chosen, done=done, waits=waits, logits=logits
+    )
     result = ops.while_loop(more, step_and_choose, (*first, *keras.tree.flatten(state)))
     return result[4], result[3]

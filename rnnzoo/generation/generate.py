@@ -112,7 +112,7 @@ def generate(
 
             def text_of(ids, before=rows[index], prompt=texts[index]):
                 ids = until_end(ids[:limit], decodable.rules.end_id)
-                return cut_at(continuation(model.vocabulary, ids, before, prompt), stop)
+                return cut_at(continuation(model.vocabulary, ids, before, prompt=prompt), stop)
 
             if not searches:
                 results[index] = text_of(written[place])

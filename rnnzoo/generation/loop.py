@@ -49,7 +49,7 @@ def decoding_loop(
     def write(position, written, ended, logits, own):
         """Chooses the tokens of a position and notes which rows they end."""
         uniform = ops.take(uniforms, position, axis=0)  # (B,)
-        token, own = sampler.sample(model.rules.suppress(logits), uniform, own, numbers)
+        token, own = sampler.sample(model.rules.suppress(logits), uniform, own, numbers=numbers)
         if end_id is not None:
             token = ops.where(ended, end_id, token)  # (B,)
             ended = ops.logical_or(ended, ops.equal(token, end_id))
@@ -65,10 +65,10 @@ def decoding_loop(
         old, own = keras.tree.pack_sequence_as((state, first[-1]), list(carried))
         logits, new = model.step(token, old)
         # The state must keep its dtype round the loop, also in mixed precision.
-        *now, own = write(position, written, ended, logits, own)
+        *now, own = write(position, written, ended=ended, logits=logits, own=own)
         return (*now, *keras.tree.flatten((cast_like(new, old), own)))
 
-    first = write(ops.convert_to_tensor(0, "int32"), written, ended, logits, own)
+    first = write(ops.convert_to_tensor(0, "int32"), written, ended=ended, logits=logits, own=own)
     carried = keras.tree.flatten((state, first[-1]))
     _, written, *_ = ops.while_loop(more, step_and_write, (*first[:-1], *carried))
     return ops.transpose(ops.where(positions < limits, written, 0))  # (B, N)

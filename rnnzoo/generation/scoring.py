@@ -51,7 +51,7 @@ def score_texts(model: Any, texts: Texts, *, batch_size: int = 256) -> Scores:
                 f"{which} is too short to score: without a start token in the vocabulary its first "
                 "symbol is given, not predicted; give at least two symbols."
             )
-    return _scores(model, [(row[:-1], row[1:]) for row in rows], single, batch_size)
+    return _scores(model, [(row[:-1], row[1:]) for row in rows], single, batch_size=batch_size)
 
 
 def score_pairs(model: Any, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:
@@ -71,7 +71,7 @@ def score_pairs(model: Any, sources: Texts, targets: Texts, *, batch_size: int =
             f"There must be one target for each source, not {len(rows)} for {len(read)}."
         )
     pairs = [(source, row[:-1], row[1:]) for source, row in zip(read, rows, strict=True)]
-    return _scores(model, pairs, single, batch_size)
+    return _scores(model, pairs, single, batch_size=batch_size)
 
 
 def _scores(model, examples, single, batch_size):

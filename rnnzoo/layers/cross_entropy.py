@@ -16,6 +16,7 @@ def chunked_cross_entropy(
     bias: Tensor,
     labels: Tensor,
     weights: Tensor,
+    *,
     with_gradient: bool = True,
     label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
@@ -59,17 +60,17 @@ def chunked_cross_entropy(
 
     def mean_of(nats, hidden, matrix, bias):
         if label_smoothing:
-            nats = nats + label_smoothing * _spread_evenly(hidden, matrix, bias, labels)
+            nats = nats + label_smoothing * _spread_evenly(hidden, matrix, bias, labels=labels)
         return ops.sum(nats * weights) / total
 
     if not with_gradient:
-        nats = _forward(hidden, matrix, bias, labels)
+        nats = _forward(hidden, matrix, bias, labels=labels)
         return nats, mean_of(nats, hidden, matrix, bias)
 
     @ops.custom_gradient
     def mean_and_nats(hidden, matrix, bias):
         nats, *gradients = _forward_and_backward(
-            hidden, matrix, bias, labels, weights, label_smoothing
+            hidden, matrix, bias, labels=labels, weights=weights, label_smoothing=label_smoothing
         )
         dtypes = [tensor.dtype for tensor in (hidden, matrix, bias)]
 
@@ -93,7 +94,7 @@ def _forward(hidden, matrix, bias, labels):
     def one_chunk(index, nats):
         here = index * CHUNK_TOKENS
         h, y = _rows(hidden, here), _rows(labels, here)
-        _, _, chunk_nats = _softmax(h, matrix, bias, y)
+        _, _, chunk_nats = _softmax(h, matrix, bias, labels=y)
         return index + 1, ops.slice_update(nats, (here,), chunk_nats)
 
     nats = ops.zeros((chunks * CHUNK_TOKENS,), "float32")
@@ -126,7 +127,7 @@ def _forward_and_backward(hidden, matrix, bias, labels, weights, label_smoothing
     def one_chunk(index, nats, d_hidden, d_matrix, d_bias):
         here = index * CHUNK_TOKENS
         h, y, weight = _rows(hidden, here), _rows(labels, here), _rows(weights, here)
-        exponentials, total, chunk_nats = _softmax(h, matrix, bias, y)
+        exponentials, total, chunk_nats = _softmax(h, matrix, bias, labels=y)
         d_logits = exponentials * ops.expand_dims(weight / total, -1)  # (n, V): what to lower
         d_bias = d_bias + ops.sum(d_logits, 0)
         d_logits = ops.cast(d_logits, h.dtype)
@@ -205,6 +206,7 @@ def sampled_cross_entropy(
     bias: Tensor,
     labels: Tensor,
     weights: Tensor,
+    *,
     num_sampled: int,
     seed: keras.random.SeedGenerator,
 ) -> tuple[Tensor, Tensor]:

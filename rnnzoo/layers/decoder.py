@@ -117,7 +117,9 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         )
         self.tie_embedding_weights = tie_embedding_weights
         if tie_embedding_weights:
-            self.head = TiedHead(vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
+            self.head = TiedHead(
+                vocabulary_size, embedding_dim=self.embedding_dim, dtype=dtype, name="head"
+            )
         else:
             self.head = keras.layers.Dense(vocabulary_size, dtype=dtype, name="head")
 
@@ -166,7 +168,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
     ) -> Tensor:
         """Returns the logits of whole sequences; see the class."""
-        return self._logits(self.read_out(target, state, memory, training))
+        return self._logits(self.read_out(target, state, memory, training=training))
 
     def _logits(self, readout: Tensor) -> Tensor:
         """Computes the logits of what `read_out` returns, `(..., vocabulary_size)`."""
@@ -195,13 +197,13 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         hidden, context = embedded, None
         if self.attending_cell is not None:
             own = self._num_cell_states()
-            hidden, context = self._attend_and_run(embedded, state[:own], memory, training)
+            hidden, context = self._attend_and_run(embedded, state[:own], memory, training=training)
             state = state[own:]
         if self.recurrent is not None:
             hidden, _ = self.recurrent(hidden, initial_state=state, training=training)
         if self.attention_position == "after_cell":
-            context, _ = self.attention(hidden, values, keys, mask)  # (B, T, V)
-        return self._deep_output(hidden, context, embedded, training)
+            context, _ = self.attention(hidden, values, keys=keys, mask=mask)  # (B, T, V)
+        return self._deep_output(hidden, context, embedded, training=training)
 
     def loop_kernel(self) -> Kernel:
         """The kernel of the loop over attention and cell, which `rnnzoo.kernels` reports."""
@@ -234,7 +236,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
 
         def one_step(carry, token):
             *state, _, _ = carry
-            context, _ = self.attention(self._query(state), values, keys, mask)
+            context, _ = self.attention(self._query(state), values, keys=keys, mask=mask)
             inputs = ops.concatenate([token, context], axis=-1)
             output, new = run_cell(self.attending_cell, inputs, state)
             new = [ops.cast(n, s.dtype) for n, s in zip(new, state, strict=True)]
@@ -259,7 +261,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         state = list(state)
         if self.attending_cell is not None:
             own = self._num_cell_states()
-            context, weights = self.attention(self._query(state), values, keys, mask)
+            context, weights = self.attention(self._query(state), values, keys=keys, mask=mask)
             inputs = ops.concatenate([embedded, context], axis=-1)
             hidden, new_state = run_cell(self.attending_cell, inputs, state[:own])
             state = state[own:]
@@ -267,7 +269,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
             hidden, upper_state = self.recurrent.step(hidden, state)
             new_state += upper_state
         if self.attention_position == "after_cell":
-            context, weights = self.attention(hidden, values, keys, mask)
+            context, weights = self.attention(hidden, values, keys=keys, mask=mask)
         logits = self._logits(self._deep_output(hidden, context, embedded, training=False))
         return logits, new_state, weights
 

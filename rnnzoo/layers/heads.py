@@ -96,7 +96,7 @@ class TiedHead(keras.layers.Layer):
         Press and Wolf, "Using the Output Embedding to Improve Language Models", EACL 2017.
     """
 
-    def __init__(self, vocabulary_size: int, embedding_dim: int, **kwargs: Any):
+    def __init__(self, vocabulary_size: int, *, embedding_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim

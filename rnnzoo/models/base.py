@@ -98,7 +98,7 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
         weighted_metrics = [*own, *metrics_of_logits(weighted_metrics, sparse)]
         if keras.config.backend() == "tensorflow":
             kwargs.setdefault("jit_compile", False)
-        self._choose_loss(loss, metrics, weighted_metrics, kwargs)
+        self._choose_loss(loss, metrics, weighted_metrics, kwargs=kwargs)
         super().compile(
             optimizer=optimizer,
             loss=loss,

@@ -45,6 +45,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     def __init__(
         self,
         label_smoothing: float = 0.1,
+        *,
         reduction: str | None = "mean_with_sample_weight",
         name: str = "smoothed_cross_entropy",
         **kwargs: Any,
@@ -153,9 +154,13 @@ class ChunkedLoss(CheckedTargets):
             ops.reshape(weights, (-1,)),
         )
         if training and self.sampled_softmax:
-            nats, mean = sampled_cross_entropy(*tokens, self.sampled_softmax, self.sampling_seed)
+            nats, mean = sampled_cross_entropy(
+                *tokens, num_sampled=self.sampled_softmax, seed=self.sampling_seed
+            )
         else:
-            nats, mean = chunked_cross_entropy(*tokens, bool(training), smoothing)
+            nats, mean = chunked_cross_entropy(
+                *tokens, with_gradient=bool(training), label_smoothing=smoothing
+            )
         return {"nats": ops.reshape(nats, ops.shape(labels)), "mean": mean}
 
     def compute_loss(
@@ -169,7 +174,9 @@ class ChunkedLoss(CheckedTargets):
         """The loss of a batch; see `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
             y_pred = self._masked(y, y_pred)
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
+            return super().compute_loss(
+                x, y, y_pred, sample_weight=sample_weight, training=training
+            )
         others = [self._aggregate_additional_loss(loss) for loss in self.losses]
         return sum(others, y_pred["mean"])
 
@@ -183,11 +190,11 @@ class ChunkedLoss(CheckedTargets):
         """Updates the metrics; see `keras.Model.compute_metrics`."""
         if isinstance(y_pred, dict):
             with predictions_are_nats():
-                return super().compute_metrics(x, y, y_pred["nats"], sample_weight)
+                return super().compute_metrics(x, y, y_pred["nats"], sample_weight=sample_weight)
         y_pred = self._masked(y, y_pred)
         if self._ignored_class is not None:  # its weight is 0, and its id may be none at all
             y = ops.where(ops.equal(y, ops.cast(self._ignored_class, y.dtype)), 0, y)
-        return super().compute_metrics(x, y, y_pred, sample_weight)
+        return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def _masked(self, y, logits):
         """The logits, with Keras's mask where targets are padding."""

@@ -21,7 +21,7 @@ class DecodableLanguageModel(Decodable):
                 model.vocabulary_size,
                 vocabulary.start_id,
                 vocabulary.end_id,
-                tuple(index for index in never if index is not None),
+                suppressed_ids=tuple(index for index in never if index is not None),
             )
         super().__init__(model, rules)
 
@@ -50,7 +50,7 @@ class DecodableTranslator(Decodable):
         if vocabulary is not None and vocabulary.unknown_id is not None:
             never.add(vocabulary.unknown_id)
         size = model.target_vocabulary_size
-        rules = TokenRules(size, model.start_id, model.end_id, tuple(sorted(never)))
+        rules = TokenRules(size, model.start_id, model.end_id, suppressed_ids=tuple(sorted(never)))
         super().__init__(model, rules)
 
     def start(self, inputs: tuple[Tensor], attention: bool = False) -> tuple:

@@ -78,6 +78,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
     def __init__(
         self,
         vocabulary: Vocabulary | int,
+        *,
         units: int | Sequence[int],
         num_layers: int | None = None,
         cell: str = "lstm",
@@ -118,7 +119,9 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             self.sampling_seed = keras.random.SeedGenerator()
         self.recurrent = recurrent
         if tie_embedding_weights:
-            self.head = TiedHead(self.vocabulary_size, self.embedding_dim, dtype=dtype, name="head")
+            self.head = TiedHead(
+                self.vocabulary_size, embedding_dim=self.embedding_dim, dtype=dtype, name="head"
+            )
         else:
             self.head = keras.layers.Dense(self.vocabulary_size, dtype=dtype, name="head")
         self._make_carriers(self.recurrent.state_shapes)
@@ -173,7 +176,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         if carried:
             self._keep(state)
         if labels is not None:
-            return self._token_losses(hidden, self, labels, weights, training)
+            return self._token_losses(hidden, self, labels, weights=weights, training=training)
         logits = self._logits(hidden)  # (B, T, V)
         return (logits, state) if return_state else logits
 
@@ -377,6 +380,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
 
 def char_lstm(
     vocabulary: Vocabulary | int,
+    *,
     units: int | Sequence[int] = 512,
     num_layers: int | None = None,
     cell: str = "lstm",
@@ -436,14 +440,24 @@ def char_lstm(
         check_positive(units=units)
         embedding_dim = min(units, 128) if embedding_dim is None else embedding_dim
     return LanguageModel(
-        vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        locked_dropout, weight_drop, trainable_initial_state=trainable_initial_state,
-        name=name, **kwargs,
-    )  # fmt: skip
+        vocabulary,
+        units=units,
+        num_layers=num_layers,
+        cell=cell,
+        embedding_dim=embedding_dim,
+        dropout=dropout,
+        tie_embedding_weights=tie_embedding_weights,
+        locked_dropout=locked_dropout,
+        weight_drop=weight_drop,
+        trainable_initial_state=trainable_initial_state,
+        name=name,
+        **kwargs,
+    )
 
 
 def word_lm(
     vocabulary: Vocabulary | int,
+    *,
     units: int | Sequence[int] = 512,
     num_layers: int | None = None,
     cell: str = "lstm",
@@ -495,7 +509,18 @@ def word_lm(
     """
     check_keras_arguments(word_lm, kwargs)
     return LanguageModel(
-        vocabulary, units, num_layers, cell, embedding_dim, dropout, tie_embedding_weights,
-        locked_dropout, weight_drop, embedding_dropout, sampled_softmax,
-        trainable_initial_state=trainable_initial_state, name=name, **kwargs,
-    )  # fmt: skip
+        vocabulary,
+        units=units,
+        num_layers=num_layers,
+        cell=cell,
+        embedding_dim=embedding_dim,
+        dropout=dropout,
+        tie_embedding_weights=tie_embedding_weights,
+        locked_dropout=locked_dropout,
+        weight_drop=weight_drop,
+        embedding_dropout=embedding_dropout,
+        sampled_softmax=sampled_softmax,
+        trainable_initial_state=trainable_initial_state,
+        name=name,
+        **kwargs,
+    )

@@ -85,6 +85,7 @@ class Seq2Seq(ZooModel):
         self,
         source_vocabulary: Vocabulary | int,
         target_vocabulary: Vocabulary | int,
+        *,
         units: int = 256,
         num_layers: int = 1,
         cell: str = "gru",
@@ -201,9 +202,13 @@ class Seq2Seq(ZooModel):
             )
         memory, state = self.encode(inputs["source"], training)
         if "labels" in inputs:
-            hidden = self.decoder.read_out(inputs["target"], state, memory, training)
+            hidden = self.decoder.read_out(inputs["target"], state, memory, training=training)
             return self._token_losses(
-                hidden, self.decoder, inputs["labels"], inputs.get("weights"), training
+                hidden,
+                self.decoder,
+                inputs["labels"],
+                weights=inputs.get("weights"),
+                training=training,
             )
         return ops.cast(self.decoder(inputs["target"], state, memory, training=training), "float32")
 
@@ -356,6 +361,7 @@ def _check_special_tokens(side, vocabulary, tokens):
 def gru_seq2seq(
     source_vocabulary: Vocabulary | int,
     target_vocabulary: Vocabulary | int,
+    *,
     units: int = 256,
     num_layers: int = 1,
     cell: str = "gru",
@@ -409,7 +415,7 @@ def gru_seq2seq(
     """
     check_keras_arguments(gru_seq2seq, kwargs)
     return Seq2Seq(
-        source_vocabulary, target_vocabulary, units, num_layers, cell, embedding_dim,
-        attention, attention_position, bidirectional, dropout, tie_embedding_weights,
-        locked_dropout, trainable_initial_state=trainable_initial_state, name=name, **kwargs,
+        source_vocabulary, target_vocabulary, units=units, num_layers=num_layers, cell=cell, embedding_dim=embedding_dim,
+        attention=attention, attention_position=attention_position, bidirectional=bidirectional, dropout=dropout, tie_embedding_weights=tie_embedding_weights,
+        locked_dropout=locked_dropout, trainable_initial_state=trainable_initial_state, name=name, **kwargs,
     )  # fmt: skip

@@ -51,7 +51,7 @@ class CheckedTargets:
                 "class a row; give `sample_weight`, such as `table[y]` with a weight for each id."
             )
         self._check_arrays(x, y)
-        self._trace_anew("train_function", x, y, kwargs.get("sample_weight"))
+        self._trace_anew("train_function", x, y, sample_weight=kwargs.get("sample_weight"))
         with_callback = {**kwargs}
         if keras.config.backend() == "jax":
             callbacks = with_callback.get("callbacks") or []
@@ -65,7 +65,7 @@ class CheckedTargets:
     ) -> float | list[float] | dict[str, float]:
         """Evaluates the model: `keras.Model.evaluate`, with the checks of `fit`."""
         self._check_arrays(x, y)
-        self._trace_anew("test_function", x, y, kwargs.get("sample_weight"))
+        self._trace_anew("test_function", x, y, sample_weight=kwargs.get("sample_weight"))
         return self._checked(super().evaluate, x, y, *args, **kwargs)
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -73,13 +73,13 @@ class CheckedTargets:
         if kwargs.get("class_weight") is not None:
             raise InputError("`class_weight` is not taken; give `sample_weight`.")
         self._check_arrays(x, y)
-        self._trace_anew("train_function", x, y, kwargs.get("sample_weight"))
+        self._trace_anew("train_function", x, y, sample_weight=kwargs.get("sample_weight"))
         return self._checked(super().train_on_batch, x, y, *args, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates one batch: `keras.Model.test_on_batch`, with the checks of `fit`."""
         self._check_arrays(x, y)
-        self._trace_anew("test_function", x, y, kwargs.get("sample_weight"))
+        self._trace_anew("test_function", x, y, sample_weight=kwargs.get("sample_weight"))
         return self._checked(super().test_on_batch, x, y, *args, **kwargs)
 
     def _trace_anew(self, function, x, y, sample_weight):
@@ -87,7 +87,7 @@ class CheckedTargets:
 
         TensorFlow would go on with one step for both, in which nothing is known of the shapes.
         """
-        kinds = _kinds(x, y, sample_weight, self.output_size)
+        kinds = _kinds(x, y, sample_weight, size=self.output_size)
         if self._kinds_read.get(function, kinds) != kinds:
             setattr(self, function, None)
         self._kinds_read[function] = kinds
@@ -147,7 +147,11 @@ class CheckedTargets:
             of_each = (size,) if kind == "distributions" else ()
             y = ops.reshape(y, (*_sizes(tokens), *of_each))
         rank, shape = len(tokens.shape), tuple(y.shape)
-        if rank == 2 and self.takes_one_label_a_row and _one_a_row(shape, tokens.shape, size, kind):
+        if (
+            rank == 2
+            and self.takes_one_label_a_row
+            and _one_a_row(shape, tokens.shape, size, kind=kind)
+        ):
             tokens, rank = tokens[:, -1], 1  # the label of the last step, where the row ends
         dense = len(shape) == rank + 1 and shape[-1] == size
         if len(shape) == rank + 1 and shape[-1] == 1:

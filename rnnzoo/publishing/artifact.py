@@ -51,14 +51,17 @@ def write_artifact(trained: Trained) -> Path:
     facts["training"]["measuring_minutes"] = round(minutes, 2)
     smoothed = " and label smoothing" if task.recipe.label_smoothing else ""
     plot_learning_curve(
-        checkpoint.log, out / "curve.png", facts["title"], f"loss (with dropout{smoothed})"
+        checkpoint.log,
+        out / "curve.png",
+        title=facts["title"],
+        loss=f"loss (with dropout{smoothed})",
     )
     copy_atomically(checkpoint.log, out / "log.csv")
     _write_samples(checkpoint.samples, samples, out / "samples.txt")
     write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     write_atomically(out / "card.md", card(facts))
     checkpoint.note(finished=True)
-    show(facts["title"], figures, trained.baselines, out)
+    show(facts["title"], figures, trained.baselines, folder=out)
     return out
 
 

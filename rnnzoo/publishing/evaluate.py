@@ -78,7 +78,7 @@ def evaluate(
     split = "test" if "test" in facts else "validation"
     task = make_task(facts, model, split, data_dir=data_dir, text_file=text_file)
     say(f"Measuring {name_or_path} on its {split} data; this may take minutes.")
-    return Evaluation(task.evaluate(model), figures_of(facts, split), split, task.split)
+    return Evaluation(task.evaluate(model), figures_of(facts, split), split, data=task.split)
 
 
 def agree(name: str, value: Figure | None, expected: Figure | None) -> bool:
@@ -157,7 +157,7 @@ def make_task(
         InputError: If the corpus or its test split is not found, or is another one than noted.
     """
     recipe = _recipe(facts["recipe_arguments"])
-    corpus = load_corpus(recipe, data_dir, text_file)
+    corpus = load_corpus(recipe, data_dir=data_dir, text_file=text_file)
     noted, sha256 = facts["corpus"], corpus.sha256
     if sha256 != noted["sha256"]:
         raise InputError(
@@ -172,7 +172,7 @@ def make_task(
     if split == "test":
         recipe, corpus = with_test_as_validation(recipe, corpus)
         _check_test(facts, corpus)
-    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model)
+    task = TASKS[recipe.task](recipe, corpus, seed=recipe.seed, model=model)
     if split == "test":
         task.split = task.split.replace("validation split", "test split")
     return task

@@ -149,6 +149,7 @@ class LanguageModelTask:
         self,
         recipe: LanguageModelRecipe,
         corpus: Corpus,
+        *,
         seed: int = 0,
         model: models.LanguageModel | None = None,
         initial_epoch: int = 0,
@@ -199,7 +200,7 @@ class LanguageModelTask:
         rows = recipe.validation_batch_size or recipe.batch_size
         self._check_length(len(ids), rows)
         train, held = split(ids, recipe.validation_split)
-        self.train = _batches(train, None, recipe, seed, initial_epoch)
+        self.train = _batches(train, None, recipe, seed=seed, initial_epoch=initial_epoch)
         self.validation = stream_batches(held, rows, recipe.sequence_length)
         self.held, self.documents = held, None
         self.targets = rows * ((len(held) - 1) // rows)  # what the rows leave over is not read
@@ -240,7 +241,7 @@ class LanguageModelTask:
                 f"its batch_size of {recipe.batch_size} rows of {recipe.sequence_length}; give "
                 "more documents, or another recipe (one that ends in _tiny needs least)."
             )
-        batches = _batches(flat, train, recipe, seed, initial_epoch)
+        batches = _batches(flat, train, recipe, seed=seed, initial_epoch=initial_epoch)
         self.train = _without_starts(batches, vocabulary.start_id)
         rows = min(recipe.validation_batch_size or recipe.batch_size, len(held))
         self.validation = stream_batches(held, rows, recipe.sequence_length)

@@ -15,6 +15,7 @@ from rnnzoo.vocabulary import Vocabulary
 
 def load_corpus(
     recipe: Recipe,
+    *,
     data_dir: str | os.PathLike | None = None,
     text_file: str | os.PathLike | None = None,
 ) -> Corpus:

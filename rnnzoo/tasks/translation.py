@@ -142,6 +142,7 @@ class TranslationTask:
         self,
         recipe: TranslationRecipe,
         corpus: Corpus,
+        *,
         seed: int = 0,
         model: models.Seq2Seq | None = None,
         initial_epoch: int = 0,

@@ -44,6 +44,7 @@ class SampleText(keras.callbacks.Callback):
     def __init__(
         self,
         prompt: str | Sequence[str],
+        *,
         max_new_tokens: int = 200,
         sampler: str | Callable | None = None,
         temperature: float | None = None,
@@ -147,7 +148,7 @@ class SampleText(keras.callbacks.Callback):
         metadata = tf.compat.v1.SummaryMetadata()
         metadata.plugin_data.plugin_name = "text"
         with self._writer.as_default():
-            tf.summary.write("sample", f"```\n{text}\n```", self._batches, metadata)
+            tf.summary.write("sample", f"```\n{text}\n```", self._batches, metadata=metadata)
             self._writer.flush()
 
 

@@ -119,8 +119,8 @@ def fit_recipe(
         _check_began(checkpoint, recipe)
     keras.utils.set_random_seed(recipe.seed)
 
-    model = _starting_model(recipe, checkpoint, resume, from_model)
-    corpus = load_corpus(recipe, data_dir, text_file)
+    model = _starting_model(recipe, checkpoint, resume, from_model=from_model)
+    corpus = load_corpus(recipe, data_dir=data_dir, text_file=text_file)
     identity = {"recipe": recipe.name, "seed": recipe.seed, "corpus_sha256": corpus.sha256}
     if resume:
         checkpoint.check_identity(**identity)
@@ -132,7 +132,9 @@ def fit_recipe(
     if model is not None and not resume:
         model = grown(model, corpus, recipe)
     initial_epoch = checkpoint.progress["epoch"] if resume else 0
-    task = TASKS[recipe.task](recipe, corpus, recipe.seed, model, initial_epoch)
+    task = TASKS[recipe.task](
+        recipe, corpus, seed=recipe.seed, model=model, initial_epoch=initial_epoch
+    )
     print(f"Vocabulary: {', '.join(map(repr, task.vocabularies))}. Validation: {task.split}.")
     baselines = task.baselines()
     for name, value in baselines.items():
@@ -159,7 +161,7 @@ def fit_recipe(
     if not resume:
         checkpoint.note(from_model=from_model and str(from_model), began=recipe.as_json())
     clock = _fit(
-        model, task, recipe, checkpoint,
+        model, task, recipe, checkpoint=checkpoint,
         one_slice={"overrides": dict(overrides), "commit": code}, log_dir=log_dir, extra=callbacks,
     )  # fmt: skip
     first = checkpoint.progress.get("slices", [{}])[0]
@@ -173,7 +175,7 @@ def fit_recipe(
         "from_model": checkpoint.progress["from_model"],
         "stopped_by": clock.stopped_by,
     }
-    return Trained(model, task, checkpoint, out, baselines, run)
+    return Trained(model, task, checkpoint, out=out, baselines=baselines, run=run)
 
 
 def _check_began(checkpoint, recipe):
@@ -260,7 +262,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         print("All of the training is done already; writing its results.")
         clock.stopped_by = "budget" if progress["epoch"] < recipe.epochs else None
         if "best" not in progress or not checkpoint.best.is_file():
-            _validate(model, task, checkpoint, clock, monitor)
+            _validate(model, task, checkpoint, clock=clock, monitor=monitor)
         _check_finite(checkpoint, recipe)
         return clock
     samples = SampleText(
@@ -274,7 +276,12 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
     )
     used = [
         clock,
-        LearningRate(clock, recipe.learning_rate, recipe.warmup_steps, recipe.final_fraction),
+        LearningRate(
+            clock,
+            peak=recipe.learning_rate,
+            warmup_steps=recipe.warmup_steps,
+            final_fraction=recipe.final_fraction,
+        ),
         ValidateAverages(),
         TrainingLog(checkpoint.log, clock),  # before the save, which notes its length
         SaveCheckpoints(checkpoint, clock, monitor),

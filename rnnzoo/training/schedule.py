@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def learning_rate_at(
-    progress: float, step: int, peak: float, warmup_steps: int = 0, final_fraction: float = 0.0
+    progress: float, *, step: int, peak: float, warmup_steps: int = 0, final_fraction: float = 0.0
 ) -> float:
     """The learning rate: a linear warm-up by steps, times half a cosine by progress.
 
@@ -77,6 +77,7 @@ class TrainingClock(keras.callbacks.Callback):
     def __init__(
         self,
         epochs: int,
+        *,
         steps_per_epoch: int,
         max_minutes: float | None = None,
         validation_seconds: float = 0.0,
@@ -178,7 +179,12 @@ class LearningRate(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, clock: TrainingClock, peak: float, warmup_steps: int = 0, final_fraction: float = 0.0
+        self,
+        clock: TrainingClock,
+        *,
+        peak: float,
+        warmup_steps: int = 0,
+        final_fraction: float = 0.0,
     ):
         super().__init__()
         self.clock, self.peak = clock, peak
@@ -188,7 +194,11 @@ class LearningRate(keras.callbacks.Callback):
         """Sets the rate of this batch."""
         clock = self.clock
         self.model.optimizer.learning_rate = learning_rate_at(
-            clock.progress, clock.step, self.peak, self.warmup_steps, self.final_fraction
+            clock.progress,
+            step=clock.step,
+            peak=self.peak,
+            warmup_steps=self.warmup_steps,
+            final_fraction=self.final_fraction,
         )
 
 

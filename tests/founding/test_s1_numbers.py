@@ -103,7 +103,7 @@ def weights(layer):
 
 
 def test_model_1_agrees_with_its_equations():
-    model = encoder_decoder(11, 3, encoder_units=4, decoder_units=5)
+    model = encoder_decoder(11, decode_steps=3, encoder_units=4, decoder_units=5)
     batch = get_batch(np.random.default_rng(0), 6, max_digits=2, min_digits=1)
     encoder, decoder = (weights(model.get_layer(name)) for name in ("encoder", "decoder"))
     kernel, bias = weights(model.get_layer("softmax"))
@@ -116,7 +116,9 @@ def test_model_1_agrees_with_its_equations():
 
 
 def test_the_state_handed_over_by_initialisation():
-    model = encoder_decoder(11, 3, 4, 4, hand_over="initial_state")
+    model = encoder_decoder(
+        11, decode_steps=3, encoder_units=4, decoder_units=4, hand_over="initial_state"
+    )
     batch = get_batch(np.random.default_rng(0), 3, max_digits=2, min_digits=2)
     encoder, decoder = (weights(model.get_layer(name)) for name in ("encoder", "decoder"))
     kernel, bias = weights(model.get_layer("softmax"))
@@ -170,7 +172,9 @@ def test_two_directions_are_merged(builder, bidirectional):
 
 
 def test_padding_is_not_attended():
-    model = attention_decoder(17, 4, 4, 4, 4)
+    model = attention_decoder(
+        17, decode_steps=4, encoder_units=4, decoder_units=4, alignment_units=4
+    )
     batch = get_batch(np.random.default_rng(0), 5, max_digits=3, min_digits=1)
     looked = called(attention_of(model), batch)  # (5, 4, 17)
     np.testing.assert_allclose(looked.sum(-1), 1, atol=1e-5)
@@ -180,8 +184,22 @@ def test_padding_is_not_attended():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: encoder_decoder(11, 3, 4, 4, bidirectional="sum", hand_over="initial_state"),
-        lambda: attention_decoder(11, 3, 4, 5, 6, trainable_embedding=True),
+        lambda: encoder_decoder(
+            11,
+            decode_steps=3,
+            encoder_units=4,
+            decoder_units=4,
+            bidirectional="sum",
+            hand_over="initial_state",
+        ),
+        lambda: attention_decoder(
+            11,
+            decode_steps=3,
+            encoder_units=4,
+            decoder_units=5,
+            alignment_units=6,
+            trainable_embedding=True,
+        ),
     ],
 )
 def test_models_save_and_load(build, tmp_path):
@@ -196,11 +214,11 @@ def test_models_save_and_load(build, tmp_path):
 
 def test_names_that_are_not_known():
     with pytest.raises(InputError, match="merge two directions"):
-        encoder_decoder(11, 3, bidirectional="mean")
+        encoder_decoder(11, decode_steps=3, bidirectional="mean")
     with pytest.raises(InputError, match="hand the state over"):
-        encoder_decoder(11, 3, hand_over="mail")
+        encoder_decoder(11, decode_steps=3, hand_over="mail")
     with pytest.raises(InputError, match="cannot start with a state of 20"):
-        encoder_decoder(11, 3, bidirectional="concat", hand_over="initial_state")
+        encoder_decoder(11, decode_steps=3, bidirectional="concat", hand_over="initial_state")
 
 
 def test_both_clips():

@@ -153,7 +153,7 @@ def test_the_initial_state_is_learnt_only_where_asked_for():
     plain, learnt = model_of("one layer"), model_of("initial state")
     assert len(learnt.trainable_weights) == len(plain.trainable_weights) + 2
     assert all((numpy_of(part) == 0).all() for part in plain.get_initial_state(2))
-    fresh = WordModel(WORDS, 2, [4], trainable_initial_state=True)
+    fresh = WordModel(WORDS, embedding_dim=2, units=[4], trainable_initial_state=True)
     assert all((numpy_of(part) == 0).all() for part in fresh.get_initial_state(2))
     for part in learnt.get_initial_state(2):  # random now: the same for every row
         part = numpy_of(part)

@@ -19,7 +19,12 @@ from rnnzoo.generation.samplers import (
     get_sampler,
 )
 
-ALL = [GreedySampler(), TemperatureSampler(0.7), TopKSampler(3, 0.7), TopPSampler(0.8, 0.7)]
+ALL = [
+    GreedySampler(),
+    TemperatureSampler(0.7),
+    TopKSampler(3, temperature=0.7),
+    TopPSampler(0.8, temperature=0.7),
+]
 INFINITY = float("inf")
 
 
@@ -72,9 +77,9 @@ def kept_by_top_p(p, mass):
         (TemperatureSampler(), softmax(LOGITS)),
         (TemperatureSampler(2.0), softmax(LOGITS / 2)),
         (TemperatureSampler(0.5), softmax(LOGITS / 0.5)),
-        (TopKSampler(3, 2.0), kept_by_top_k(softmax(LOGITS / 2), 3)),
+        (TopKSampler(3, temperature=2.0), kept_by_top_k(softmax(LOGITS / 2), 3)),
         (TopKSampler(100), softmax(LOGITS)),
-        (TopPSampler(0.8, 2.0), kept_by_top_p(softmax(LOGITS / 2), 0.8)),
+        (TopPSampler(0.8, temperature=2.0), kept_by_top_p(softmax(LOGITS / 2), 0.8)),
         (TopPSampler(1.0), softmax(LOGITS)),
     ],
     ids=repr,
@@ -196,7 +201,7 @@ def test_wrong_temperatures(temperature):
     with pytest.raises(InputError, match="`temperature` must be"):
         get_sampler(temperature=temperature)
     with pytest.raises(InputError, match="`temperature` must be"):
-        TopPSampler(0.9, temperature)
+        TopPSampler(0.9, temperature=temperature)
 
 
 def test_wrong_samplers():

@@ -46,7 +46,9 @@ def seq2seq_start(shared):
 
 
 def language_model_start(shared):
-    return rnnzoo.word_lm(50, 8, embedding_dim=8, tie_embedding_weights=shared).embedding.embeddings
+    return rnnzoo.word_lm(
+        50, units=8, embedding_dim=8, tie_embedding_weights=shared
+    ).embedding.embeddings
 
 
 @pytest.mark.parametrize("start, within", [(seq2seq_start, 0.4), (language_model_start, 0.1)])
@@ -148,7 +150,9 @@ def test_padding_weighs_nothing_in_the_loss():
 
 
 def test_sizes_may_be_numpy_numbers():
-    model = rnnzoo.LanguageModel(np.int64(9), np.int64(4), np.int64(2), embedding_dim=np.int32(3))
+    model = rnnzoo.LanguageModel(
+        np.int64(9), units=np.int64(4), num_layers=np.int64(2), embedding_dim=np.int32(3)
+    )
     runners.check_config(model)
     assert rnnzoo.LanguageModel(9, units=np.int64(4)).embedding_dim == 4
     runners.check_config(

@@ -17,7 +17,7 @@ from rnnzoo.tasks.translation import TranslationTask
 
 def test_another_test_split_is_refused(small_data):
     recipe = replace(recipes.get("multi30k_en_de_tiny"), builder_options={"units": 2})
-    corpus = load_corpus(recipe, small_data)
+    corpus = load_corpus(recipe, data_dir=small_data)
     model = TranslationTask(recipe, corpus).build("float32")
     noted = {"name": corpus.name, "sha256": corpus.sha256}
     facts = {"recipe": "captions", "recipe_arguments": asdict(recipe), "corpus": noted}

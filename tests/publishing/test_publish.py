@@ -209,7 +209,7 @@ def test_test_pairs_are_translated_for_published_cards_alone(small_data, tmp_pat
     monkeypatch.setattr(ZooModel, "export", lambda *arguments, **options: None)
     monkeypatch.setattr(zoo, "folder", lambda: tmp_path / "zoo")
     recipe = "gru_seq2seq_multi30k_en_de_tiny"
-    test = load_corpus(recipes.get(recipe), small_data).test
+    test = load_corpus(recipes.get(recipe), data_dir=small_data).test
     out = train(recipe, data_dir=small_data, out=tmp_path / "out", epochs=1)
     assert len(measured) == 1 and test not in measured
 

@@ -25,7 +25,7 @@ NUMBERS = replace(
 
 
 def test_the_training_stream_is_every_review_once_and_no_start_is_a_target(small_data):
-    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data), seed=5)
+    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, data_dir=small_data), seed=5)
     rows = {}
     for _, targets, weights in task.train:
         starts = targets.numpy() == task.vocabulary.start_id
@@ -38,14 +38,14 @@ def test_the_training_stream_is_every_review_once_and_no_start_is_a_target(small
     known = np.bincount(ids, minlength=len(task.vocabulary))
     lost = known - np.bincount(stream, minlength=len(task.vocabulary))
     assert lost.min() >= 0 and lost.sum() == len(ids) - len(stream)
-    other = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data), seed=6)
+    other = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, data_dir=small_data), seed=6)
     assert task.corpus.sha256 == other.corpus.sha256  # the split does not depend on the seed,
     first, second = (next(iter(one.train))[1].numpy() for one in (task, other))
     assert (first != second).any()  # but the order does
 
 
 def test_n_grams_need_no_cache_that_can_be_written(small_data, tmp_path, monkeypatch, capsys):
-    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, small_data))
+    task = LanguageModelTask(REVIEWS, load_corpus(REVIEWS, data_dir=small_data))
     figures = task.baselines()
     assert len(figures) == 2 and "KERAS_HOME" not in capsys.readouterr().out
     (tmp_path / "file").touch()
@@ -57,7 +57,7 @@ def test_n_grams_need_no_cache_that_can_be_written(small_data, tmp_path, monkeyp
 def test_too_few_documents_for_the_batches(small_data):
     recipe = replace(REVIEWS, batch_size=400)
     with pytest.raises(InputError, match=r"'imdb_lm_tiny' needs over 6,400 for its batch_size"):
-        LanguageModelTask(recipe, load_corpus(recipe, small_data))
+        LanguageModelTask(recipe, load_corpus(recipe, data_dir=small_data))
 
 
 def test_rows_of_the_training_stream_start_anew_at_random(tmp_path):
@@ -138,7 +138,7 @@ CAPTIONS = recipes.get("gru_seq2seq_multi30k_en_de_tiny")
 
 
 def test_one_vocabulary_of_both_sides(small_data):
-    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, data_dir=small_data))
     source, target = task.vocabularies
     assert source is target and source.level == "subword" and 100 < len(source) <= 120
     for side in zip(*task.corpus.pairs, strict=True):
@@ -149,7 +149,7 @@ def test_one_vocabulary_of_both_sides(small_data):
 
 def test_the_other_direction(small_data):
     recipe = replace(CAPTIONS, reverse_pairs=True)
-    task = TranslationTask(recipe, load_corpus(recipe, small_data))
+    task = TranslationTask(recipe, load_corpus(recipe, data_dir=small_data))
     assert task.held == [(german, english) for english, german in task.corpus.validation]
     inputs, *_ = next(iter(task.validation))
     texts = {task.vocabularies[0].decode(row) for row in inputs["source"].numpy()}
@@ -157,7 +157,7 @@ def test_the_other_direction(small_data):
 
 
 def test_bleu_of_what_is_translated(small_data):
-    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+    task = TranslationTask(CAPTIONS, load_corpus(CAPTIONS, data_dir=small_data))
     assert "bleu_lowercase nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:" in task.split
     model = task.build("float32")
     model.compile()
@@ -181,7 +181,7 @@ def test_what_writes_no_capitals_is_counted_in_lower_case(small_data):
     recipe = replace(
         CAPTIONS, vocabulary={**CAPTIONS.vocabulary, "lowercase": True}, beam_widths=(1,)
     )
-    task = TranslationTask(recipe, load_corpus(recipe, small_data))
+    task = TranslationTask(recipe, load_corpus(recipe, data_dir=small_data))
     model = task.build("float32")
     model.compile()
     figures = task.evaluate(model)
@@ -196,7 +196,7 @@ def test_what_writes_no_capitals_is_counted_in_lower_case(small_data):
 def test_sacrebleu_that_is_not_installed(small_data, monkeypatch):
     monkeypatch.setattr("rnnzoo.evaluation.translation_quality.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install sacrebleu"):
-        TranslationTask(CAPTIONS, load_corpus(CAPTIONS, small_data))
+        TranslationTask(CAPTIONS, load_corpus(CAPTIONS, data_dir=small_data))
 
 
 def test_accuracy_counts_positions():

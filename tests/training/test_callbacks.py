@@ -21,7 +21,7 @@ def language_model():
 def test_samples_go_to_the_terminal_and_to_a_file(language_model, tmp_path, capsys):
     model, batches = language_model
     path = tmp_path / "deep" / "samples.txt"
-    sample = SampleText(["to ", "be"], 5, every_batches=4, every_epochs=2, path=path)
+    sample = SampleText(["to ", "be"], max_new_tokens=5, every_batches=4, every_epochs=2, path=path)
     model.fit(batches, epochs=2, callbacks=[sample], verbose=0, shuffle=False)
     text, printed = path.read_text(), capsys.readouterr().out
     heads = [line for line in text.splitlines() if line.startswith("---")]
@@ -41,7 +41,7 @@ def test_samples_go_to_the_terminal_and_to_a_file(language_model, tmp_path, caps
 def test_a_sampler_by_name(language_model, tmp_path):
     model, batches = language_model
     path = tmp_path / "samples.txt"
-    sample = SampleText("to ", 5, sampler="greedy", path=path)
+    sample = SampleText("to ", max_new_tokens=5, sampler="greedy", path=path)
     model.fit(batches, callbacks=[sample], verbose=0, shuffle=False)
     assert path.read_text().endswith(f"to {model.generate('to ', 5, sampler='greedy')}\n\n")
 
@@ -68,7 +68,7 @@ def test_samples_go_to_tensorboard(language_model, tmp_path):
     import tensorflow as tf
 
     model, batches = language_model
-    sample = SampleText("to ", 5, log_dir=tmp_path / "logs")
+    sample = SampleText("to ", max_new_tokens=5, log_dir=tmp_path / "logs")
     model.fit(batches, callbacks=[sample], verbose=0, shuffle=False)
     (path,) = (tmp_path / "logs").iterdir()
     records = b"".join(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
@@ -86,7 +86,7 @@ def test_a_translator_shows_translations_and_references(tmp_path):
         [source.encode("one")] * 4, [target.encode("1")] * 4, 2, start_id=1, end_id=2
     )
     path = tmp_path / "samples.txt"
-    sample = SampleText(["one", "two"], 3, path=path, references=["1", "2"])
+    sample = SampleText(["one", "two"], max_new_tokens=3, path=path, references=["1", "2"])
     model.fit(batches, callbacks=[sample], verbose=0, shuffle=False)
     lines = path.read_text().splitlines()
     assert lines[1] == "one" and lines[3] == "     (reference: 1)"
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_once(tmp_path):
 def test_training_goes_on_as_if_nobody_had_sampled(language_model):
     model, batches = language_model
     start, losses = model.get_weights(), []
-    for callbacks in ([], [SampleText("to ", 5, every_batches=2)]):
+    for callbacks in ([], [SampleText("to ", max_new_tokens=5, every_batches=2)]):
         model.set_weights(start)
         model.compile("sgd")
         history = model.fit(batches, epochs=2, callbacks=callbacks, verbose=0, shuffle=False)

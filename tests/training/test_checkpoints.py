@@ -32,7 +32,7 @@ def begun(folder):
 
 
 def test_only_better_epochs_are_kept_as_the_best(tmp_path):
-    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=10)
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
     save.set_model(Model())
     save.on_train_begin()
@@ -50,7 +50,7 @@ def test_only_better_epochs_are_kept_as_the_best(tmp_path):
 def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
     from rnnzoo.training import checkpoints
 
-    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=10)
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
     save.set_model(Model())
     now = [0.0]
@@ -73,7 +73,7 @@ def test_a_save_that_fails_leaves_the_earlier_files(tmp_path):
 
         save_weights = save
 
-    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 10)
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=10)
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
     save.set_model(Model())
     save.on_epoch_end(0, {"val_perplexity": 9.0})
@@ -108,7 +108,7 @@ def test_what_is_refused(tmp_path):
 
 
 def test_the_log_has_the_loss_of_each_stretch(tmp_path):
-    clock = TrainingClock(1, 40)
+    clock = TrainingClock(1, steps_per_epoch=40)
     log = TrainingLog(tmp_path / "log.csv", clock)
     log.set_model(Model())
     log.on_epoch_begin(0)
@@ -127,7 +127,7 @@ def test_the_log_has_the_loss_of_each_stretch(tmp_path):
 
 
 def test_a_resumed_log_forgets_what_was_trained_after_the_last_save(tmp_path):
-    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, 40)
+    checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=40)
     kept = []
     for slice_, (saved, cut_off) in enumerate([(18, 25), (14, 30), (12, 13)]):
         if slice_:

@@ -10,7 +10,7 @@ from rnnzoo.training.schedule import TrainingClock
 
 def clock_at(step, seconds, **options):
     now = [0.0]
-    clock = TrainingClock(2, 440, now=lambda: now[0], **options)
+    clock = TrainingClock(2, steps_per_epoch=440, now=lambda: now[0], **options)
     clock.on_train_begin()
     clock.on_epoch_begin(0)
     now[0], clock.step = seconds, step

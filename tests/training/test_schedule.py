@@ -39,20 +39,20 @@ def walk(clock, time, epochs, steps, batch_seconds, validation_seconds):
 
 
 def test_values_of_the_schedule():
-    assert learning_rate_at(0.0, 0, 0.8, warmup_steps=8) == pytest.approx(0.1)
-    assert learning_rate_at(0.0, 7, 0.8, warmup_steps=8) == pytest.approx(0.8)
-    assert learning_rate_at(0.5, 100, 0.8) == pytest.approx(0.4)
-    assert learning_rate_at(1.0, 100, 0.8, final_fraction=0.1) == pytest.approx(0.08)
-    assert learning_rate_at(1.0, 100, 0.8) == pytest.approx(0.0)
-    assert learning_rate_at(7.0, 100, 0.8) == pytest.approx(0.0)  # never beyond the end
-    assert learning_rate_at(1 / 3, 100, 2.0, final_fraction=0.2) == pytest.approx(
+    assert learning_rate_at(0.0, step=0, peak=0.8, warmup_steps=8) == pytest.approx(0.1)
+    assert learning_rate_at(0.0, step=7, peak=0.8, warmup_steps=8) == pytest.approx(0.8)
+    assert learning_rate_at(0.5, step=100, peak=0.8) == pytest.approx(0.4)
+    assert learning_rate_at(1.0, step=100, peak=0.8, final_fraction=0.1) == pytest.approx(0.08)
+    assert learning_rate_at(1.0, step=100, peak=0.8) == pytest.approx(0.0)
+    assert learning_rate_at(7.0, step=100, peak=0.8) == pytest.approx(0.0)  # never beyond the end
+    assert learning_rate_at(1 / 3, step=100, peak=2.0, final_fraction=0.2) == pytest.approx(
         2 * (0.2 + 0.8 * 0.5 * (1 + math.cos(math.pi / 3)))
     )
 
 
 def test_without_a_budget_progress_is_steps():
     time = Time()
-    clock = TrainingClock(2, 10, now=time)
+    clock = TrainingClock(2, steps_per_epoch=10, now=time)
     assert walk(clock, time, 2, 10, 1.0, 5.0) == (20, 30.0)
     assert clock.progress == 1.0 and clock.stopped_by is None
 
@@ -62,7 +62,11 @@ def test_without_a_budget_progress_is_steps():
 def test_the_budget_holds_with_its_last_validation(steps, validation_seconds):
     time = Time()
     clock = TrainingClock(
-        1000, steps, max_minutes=2.0, validation_seconds=validation_seconds, now=time
+        1000,
+        steps_per_epoch=steps,
+        max_minutes=2.0,
+        validation_seconds=validation_seconds,
+        now=time,
     )
     _, seconds = walk(clock, time, 1000, steps, 1.0, validation_seconds)
     assert clock.stopped_by == "budget"
@@ -73,14 +77,14 @@ def test_the_budget_holds_with_its_last_validation(steps, validation_seconds):
 
 def test_a_training_that_fits_its_budget_follows_steps():
     time = Time()
-    clock = TrainingClock(2, 10, max_minutes=10.0, now=time)
+    clock = TrainingClock(2, steps_per_epoch=10, max_minutes=10.0, now=time)
     assert walk(clock, time, 2, 10, 1.0, 1.0)[0] == 20
     assert clock.stopped_by is None and clock.progress == 1.0
 
 
 def test_earlier_minutes_count():
     time = Time()
-    clock = TrainingClock(1000, 10, max_minutes=2.0, minutes_before=1.5, now=time)
+    clock = TrainingClock(1000, steps_per_epoch=10, max_minutes=2.0, minutes_before=1.5, now=time)
     _, seconds = walk(clock, time, 1000, 10, 1.0, 0.0)
     assert 28 <= seconds <= 30
     assert 1.9 < clock.minutes <= 2.0
@@ -88,7 +92,7 @@ def test_earlier_minutes_count():
 
 def test_an_interrupt_stops_at_the_next_batch():
     time = Time()
-    clock = TrainingClock(5, 10, now=time)
+    clock = TrainingClock(5, steps_per_epoch=10, now=time)
     clock.interrupted.set()
     assert walk(clock, time, 5, 10, 1.0, 1.0)[0] == 1
     assert clock.stopped_by == "interrupt"
@@ -96,7 +100,7 @@ def test_an_interrupt_stops_at_the_next_batch():
 
 def test_the_rate_is_set_for_each_batch():
     time = Time()
-    clock = TrainingClock(1, 4, now=time)
+    clock = TrainingClock(1, steps_per_epoch=4, now=time)
     rate = LearningRate(clock, peak=1.0, warmup_steps=2, final_fraction=0.5)
     model = SimpleNamespace(stop_training=False, optimizer=SimpleNamespace(learning_rate=None))
     clock.set_model(model)
@@ -115,4 +119,4 @@ def test_the_rate_is_set_for_each_batch():
 
 def test_sizes_must_be_positive():
     with pytest.raises(InputError, match="steps_per_epoch"):
-        TrainingClock(1, 0)
+        TrainingClock(1, steps_per_epoch=0)

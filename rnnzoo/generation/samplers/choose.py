@@ -147,7 +147,7 @@ class Penalized(Sampler):
         numbers = dict(numbers)
         for name, its_state in zip(self.penalties, states, strict=True):
             logits = PENALTIES[name].apply(logits, its_state, numbers.pop(name))
-        token, own = self.sampler.sample(logits, uniform, own, numbers)
+        token, own = self.sampler.sample(logits, uniform, own, numbers=numbers)
         states = [
             PENALTIES[name].update(its_state, token)
             for name, its_state in zip(self.penalties, states, strict=True)

@@ -29,7 +29,7 @@ class MinPSampler(TemperatureSampler):
         Nguyen et al., "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
     """
 
-    def __init__(self, p: float = 0.1, temperature: float = 1.0):
+    def __init__(self, p: float = 0.1, *, temperature: float = 1.0):
         super().__init__(temperature)
         check_share(p=p)
         self.p = float(p)

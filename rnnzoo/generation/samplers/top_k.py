@@ -27,7 +27,7 @@ class TopKSampler(TemperatureSampler):
         1
     """
 
-    def __init__(self, k: int = 40, temperature: float = 1.0):
+    def __init__(self, k: int = 40, *, temperature: float = 1.0):
         super().__init__(temperature)
         check_positive(k=k)
         self.k = int(k)

@@ -29,7 +29,7 @@ class TopPSampler(TemperatureSampler):
         1
     """
 
-    def __init__(self, p: float = 0.9, temperature: float = 1.0):
+    def __init__(self, p: float = 0.9, *, temperature: float = 1.0):
         super().__init__(temperature)
         check_share(p=p)
         self.p = float(p)

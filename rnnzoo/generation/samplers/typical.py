@@ -31,7 +31,7 @@ class TypicalSampler(TemperatureSampler):
         1
     """
 
-    def __init__(self, p: float = 0.9, temperature: float = 1.0):
+    def __init__(self, p: float = 0.9, *, temperature: float = 1.0):
         super().__init__(temperature)
         check_share(p=p)
         self.p = float(p)

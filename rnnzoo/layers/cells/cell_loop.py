@@ -60,7 +60,7 @@ class CellLoop(keras.layers.RNN):
 
         def step(carry, now):
             *state, last = carry
-            output, new = run_cell(self.cell, now[:, :features], state, training)
+            output, new = run_cell(self.cell, now[:, :features], state, training=training)
             new = [ops.cast(n, s.dtype) for n, s in zip(new, state, strict=True)]
             output = ops.cast(output, last.dtype)
             if mask is not None:

@@ -51,11 +51,11 @@ class FastLoop:
         drops = training and self.weight_drop
         if is_quantized(self.cell):
             with dequantized(self.cell, thin=self._thinned if drops else None):
-                return self._loop(sequences, initial_state, mask, training)
+                return self._loop(sequences, initial_state, mask, training=training)
         if not drops:
-            return self._loop(sequences, initial_state, mask, training)
+            return self._loop(sequences, initial_state, mask, training=training)
         with self._dropped_weights():
-            return self._loop(sequences, initial_state, mask, training)
+            return self._loop(sequences, initial_state, mask, training=training)
 
     @contextlib.contextmanager
     def _dropped_weights(self):
@@ -74,7 +74,7 @@ class FastLoop:
 
     def _loop(self, sequences, initial_state, mask, training):
         chosen = choose_kernel(self, masked=mask is not None, rows=sequences.shape[0])
-        return chosen.kernel.run(self, sequences, initial_state, mask, training)
+        return chosen.kernel.run(self, sequences, initial_state, mask=mask, training=training)
 
     def keras_loop(
         self,
@@ -87,7 +87,7 @@ class FastLoop:
         """Runs the loop that Keras brings, told whether it may call cuDNN."""
         token = cudnn.use_cudnn.set(use_cudnn)
         try:
-            return super().inner_loop(sequences, initial_state, mask, training)
+            return super().inner_loop(sequences, initial_state, mask, training=training)
         finally:
             cudnn.use_cudnn.reset(token)
 

@@ -129,7 +129,7 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
     dtypes = [dtype, dtype] + ["float32"] * (2 + equations.saved)
     inputs = [cpu_loop.unstack(p, unroll) for p in projected]
     _, (previous, hidden, attended, energies, *saved) = cpu_loop.loop(
-        forward_step, inputs, state, dtypes, steps, shapes=shapes
+        forward_step, inputs, state, dtypes=dtypes, steps=steps, shapes=shapes
     )
     attended_all = cpu_loop.stack(attended)  # (T, B, S)
     by_row = tf.cast(tf.transpose(attended_all, (1, 0, 2)), dtype)  # (B, T, S)
@@ -181,8 +181,8 @@ def _forward(equations, mask, x, values, keys, kernel, recurrent_kernel, query, 
             backward_step,
             [*inputs, energies, *saved],
             start,
-            [dtype] * (1 + count),
-            steps,
+            dtypes=[dtype] * (1 + count),
+            steps=steps,
             reverse=True,
             shapes=[[None, attention_units], *[unit_shape] * count],
         )

@@ -99,7 +99,7 @@ def choose_kernel(
         'generic'
     """
     backend, gpu = keras.backend.backend(), gpu_visible()
-    call = Call(backend, masked, jit_compile, rows)
+    call = Call(backend, masked, jit_compile, rows=rows)
     hindered = []
     for kernel in (*getattr(layer, "kernels", ()), *KERNELS):
         if not kernel.runs_on(backend, gpu):

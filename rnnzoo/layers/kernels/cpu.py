@@ -38,4 +38,11 @@ class CpuLoop:
         """Runs the loop."""
         from rnnzoo.layers.kernels import cpu_loop  # needs TensorFlow
 
-        return cpu_loop.run(layer.equations, layer, sequences, initial_state, mask, training)
+        return cpu_loop.run(
+            layer.equations,
+            layer,
+            sequences,
+            initial_state=initial_state,
+            mask=mask,
+            training=training,
+        )

@@ -75,8 +75,8 @@ def run(
         equations,
         x,
         initial_state,
-        kernel,
-        recurrent_kernel,
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
         bias=bias,
         mask=mask,
         return_sequences=layer.return_sequences,
@@ -191,7 +191,9 @@ def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bia
     masks = [] if mask is None else [unstack(mask, unroll)]
     dtypes = [dtype, dtype] + ["float32"] * equations.saved
     inputs = [unstack(p, unroll) for p in projected]
-    final, (previous, outputs, *saved) = loop(forward_step, inputs + masks, state, dtypes, steps)
+    final, (previous, outputs, *saved) = loop(
+        forward_step, inputs + masks, state, dtypes=dtypes, steps=steps
+    )
 
     def backward(*d_results):
         d_state, d_outputs = d_results[: len(state)], d_results[len(state) :]
@@ -219,7 +221,9 @@ def _forward(equations, mask, return_sequences, x, kernel, recurrent_kernel, bia
 
         inputs = [*saved, *masks, *(unstack(d, unroll) for d in d_outputs)]
         dtypes = [dtype] * (gates + equations.acts_on_recurrent)
-        d_initial, d_gates = loop(backward_step, inputs, d_state, dtypes, steps, reverse=True)
+        d_initial, d_gates = loop(
+            backward_step, inputs, d_state, dtypes=dtypes, steps=steps, reverse=True
+        )
 
         d_gates = [tf.reshape(stack(d), (steps * batch, units)) for d in d_gates]
         d_inputs, d_recurrent = d_gates[:gates], [*d_gates[: gates - 1], d_gates[-1]]

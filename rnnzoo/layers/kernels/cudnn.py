@@ -85,7 +85,9 @@ class Cudnn:
 
     def run(self, layer, sequences, initial_state, mask, training):
         """Lets Keras call cuDNN."""
-        return layer.keras_loop(requested(layer), sequences, initial_state, mask, training)
+        return layer.keras_loop(
+            requested(layer), sequences, initial_state, mask=mask, training=training
+        )
 
 
 def size(units, rows):

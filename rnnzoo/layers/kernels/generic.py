@@ -30,4 +30,4 @@ class Generic:
         on_jax = keras.backend.backend() == "jax"
         if use_cudnn == "auto" and on_jax and isinstance(layer, keras.layers.LSTM):
             use_cudnn = False
-        return layer.keras_loop(use_cudnn, sequences, initial_state, mask, training)
+        return layer.keras_loop(use_cudnn, sequences, initial_state, mask=mask, training=training)

@@ -88,7 +88,9 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
             training = choose_kernel(layer, masked=masked, jit_compile=jit_compile)
             generation = ONE_STEP if hasattr(parent, "step") else training
         report.append(
-            LayerKernels("/".join(path), training, generation, keras.backend.backend(), device)
+            LayerKernels(
+                "/".join(path), training, generation, backend=keras.backend.backend(), device=device
+            )
         )
     return report
 
@@ -108,6 +110,6 @@ def _cells_and_layers(layer, path=(), parent=None, masked=False):
         return
     masked = masked or getattr(layer, "gives_mask", False)
     for child in layer._layers or []:
-        yield from _cells_and_layers(child, (*path, child.name), layer, masked)
+        yield from _cells_and_layers(child, (*path, child.name), layer, masked=masked)
         makes_mask = isinstance(child, keras.layers.Masking) or getattr(child, "mask_zero", False)
         masked = masked or makes_mask  # it goes on to the layers that come after
