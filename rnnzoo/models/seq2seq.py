@@ -415,7 +415,19 @@ def gru_seq2seq(
     """
     check_keras_arguments(gru_seq2seq, kwargs)
     return Seq2Seq(
-        source_vocabulary, target_vocabulary, units=units, num_layers=num_layers, cell=cell, embedding_dim=embedding_dim,
-        attention=attention, attention_position=attention_position, bidirectional=bidirectional, dropout=dropout, tie_embedding_weights=tie_embedding_weights,
-        locked_dropout=locked_dropout, trainable_initial_state=trainable_initial_state, name=name, **kwargs,
-    )  # fmt: skip
+        source_vocabulary,
+        target_vocabulary,
+        units=units,
+        num_layers=num_layers,
+        cell=cell,
+        embedding_dim=embedding_dim,
+        attention=attention,
+        attention_position=attention_position,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        tie_embedding_weights=tie_embedding_weights,
+        locked_dropout=locked_dropout,
+        trainable_initial_state=trainable_initial_state,
+        name=name,
+        **kwargs,
+    )
