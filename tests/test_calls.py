@@ -32,7 +32,8 @@ def test_no_call_passes_more_than_three_positional_arguments(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func).rsplit(".", 1)[-1]
             if name not in ANY_NUMBER:
-                assert len(node.args) <= 3, f"line {node.lineno}: {ast.unparse(node)}"
+                given = [each for each in node.args if not isinstance(each, ast.Starred)]
+                assert len(given) <= 3, f"line {node.lineno}: {ast.unparse(node)}"
 
 
 # A layer of Keras with a loop of ours keeps the signature of Keras's; a translator has two

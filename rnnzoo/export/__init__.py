@@ -70,7 +70,8 @@ def export(
 
             check_replaceable(Path(filepath))
         with _portable_layers(model, use_cudnn):
-            export_by_keras(model, filepath, format, verbose, input_signature, **kwargs)
+            kwargs |= {"verbose": verbose, "input_signature": input_signature}
+            export_by_keras(model, filepath, format, **kwargs)
         return
     keras_writes = format != "tf_saved_model" or (backend != "tensorflow" and not knows_text)
     if not keras_writes and backend != "tensorflow":
