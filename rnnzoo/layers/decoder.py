@@ -11,7 +11,7 @@ from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.cells.cell_loop import run_cell
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
-from rnnzoo.layers.heads import TiedHead, embedding_matrix
+from rnnzoo.layers.heads import TiedHead, embedding_matrix, head_logits
 from rnnzoo.layers.kernels.attending import choose_attending_kernel
 from rnnzoo.layers.kernels.choose import Kernel
 from rnnzoo.layers.quantization import dequantized
@@ -174,7 +174,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         """Computes the logits of what `read_out` returns, `(..., vocabulary_size)`."""
         if isinstance(self.head, TiedHead):
             return self.head(readout, self.embeddings())
-        return self.head(readout)
+        return head_logits(self.head, readout)
 
     def part_sizes(self) -> dict[str, tuple[int, int]]:
         """The sizes of the inputs and outputs of the layers that may be replaced."""

@@ -34,6 +34,28 @@ def embedding_matrix(embedding: keras.layers.Layer, vocabulary_size: int) -> Ten
     return embedding(ops.arange(vocabulary_size, dtype="int32"))
 
 
+def head_logits(head: keras.layers.Layer, hidden: Tensor) -> Tensor:
+    """Calls an output layer on hidden vectors, `(batch, time, units)` or `(batch, units)`.
+
+    A layer put in the place of the head was built for a time axis, and gets one.
+
+    Args:
+        head: A built layer.
+        hidden: Hidden vectors.
+
+    Returns:
+        Logits, `(..., vocabulary_size)`.
+
+    Example:
+        >>> head = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
+        >>> tuple(head_logits(head, ops.zeros((4, 2))).shape)
+        (4, 3)
+    """
+    if len(hidden.shape) == 2 and not isinstance(head, keras.layers.Dense):
+        return ops.squeeze(head(ops.expand_dims(hidden, 1)), 1)
+    return head(hidden)
+
+
 def softmax_weights(head: keras.layers.Layer) -> tuple[Tensor, Tensor] | None:
     """Returns the matrix and bias of an output layer that computes `inputs @ matrix + bias`.
 

@@ -26,6 +26,7 @@ class ReplaceableLayers:
         self._tracker.unlock()
         try:
             delattr(self, name)
+            self._tracker.untrack(old)
             super().__setattr__(name, value)
         finally:
             self._tracker.lock()

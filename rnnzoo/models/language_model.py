@@ -11,7 +11,7 @@ from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.generation.scoring import Scores, score_texts
 from rnnzoo.layers.dropout import EmbeddingDropout
-from rnnzoo.layers.heads import TiedHead, embedding_matrix
+from rnnzoo.layers.heads import TiedHead, embedding_matrix, head_logits
 from rnnzoo.layers.replaced import ReplaceableLayers
 from rnnzoo.layers.stack import RecurrentStack
 from rnnzoo.models.base import ZooModel, padding_mask, vocabulary_and_size
@@ -202,7 +202,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         if isinstance(self.head, TiedHead):
             logits = self.head(hidden, self.embeddings())
         else:
-            logits = self.head(hidden)
+            logits = head_logits(self.head, hidden)
         return ops.cast(logits, "float32")  # a softmax over a vocabulary needs the digits
 
     def step(self, tokens: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -201,7 +201,7 @@ class CheckedTargets:
         return ops.not_equal(y, ops.cast(self.padding_id, y.dtype))
 
     def _full_weights(self, sample_weight, tokens):
-        """A float32 weight for each token, `(batch, time)`."""
+        """A float32 weight for each token, of their shape."""
         sizes = _sizes(tokens)
         if sample_weight is None:
             return ops.ones(sizes, "float32")
@@ -219,6 +219,8 @@ class CheckedTargets:
                     f"The sample weights have the shape {_shown(weights.shape)} and the tokens "
                     f"{_shown(tokens.shape)}; give a weight for each token, or one for each row."
                 )
+        if len(sizes) == 1:  # one label a row
+            return ops.reshape(weights, sizes)
         return ops.reshape(weights, (sizes[0], -1)) * ops.ones(sizes, "float32")
 
 

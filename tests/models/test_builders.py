@@ -124,7 +124,8 @@ def test_compile_keeps_what_it_is_given():
     model = rnnzoo.char_lstm(9, units=4, num_layers=1)
     model.compile(optimizer=keras.optimizers.SGD(0.5), loss="sparse_categorical_crossentropy")
     assert isinstance(model.optimizer, keras.optimizers.SGD) and model.optimizer.built
-    assert model.loss == "sparse_categorical_crossentropy"
+    assert model.loss.name == "sparse_categorical_crossentropy"
+    assert model.loss.get_config()["from_logits"] is True  # a string reads logits
     model.compile(weighted_metrics=[])
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     inputs, targets, weights = runners.batch(model)

@@ -40,3 +40,8 @@ def test_the_metrics_of_the_user_count_the_last_step_alone():
         found["sparse_categorical_accuracy"], np.mean(guesses == labels), atol=1e-6
     )
     model.fit(tokens, labels, sample_weight=np.ones(16), verbose=0)
+    half = np.arange(16) % 2  # a weight of 0 is as if the row were not there
+    weighted = model.evaluate(tokens, labels, sample_weight=half, verbose=0)[0]
+    rows = half == 1
+    alone = model.evaluate(tokens[rows], labels[rows], verbose=0)[0]
+    np.testing.assert_allclose(weighted, alone, rtol=1e-5)
