@@ -90,5 +90,5 @@ def test_mistakes(mistake, message):
 def test_a_quantized_model_is_refused():
     model = language_model()
     model.embedding.quantize("int8")
-    with pytest.raises(InputError, match="grow the model first"):
+    with pytest.raises(InputError, match="grow a model as it was built"):
         grow(model, CHARACTERS.extended("x"))
