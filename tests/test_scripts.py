@@ -104,7 +104,7 @@ def test_help_teaches_at_once(name, tmp_path):
         ("generate", ["absent.keras", "to be"], "no model at 'absent.keras'"),
         ("generate", ["MODEL"], "no text to go on from"),
         ("generate", ["MODEL", "TO BE"], "'B'"),
-        ("generate", ["MODEL", "to be", "--temperature", 0], "temperature"),
+        ("generate", ["MODEL", "to be", "--temperature", -1], "temperature"),
         ("generate", ["MODEL", "to be", "--sampler", "gredy"], "did you mean 'greedy'"),
         ("generate", ["MODEL", "to be", "--max-new-tokens", 0], "max_new_tokens"),
         ("generate", ["MODEL", "to be", "--beam-width", 5], "leave out --beam-width"),

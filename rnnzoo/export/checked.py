@@ -15,7 +15,6 @@ from rnnzoo.errors import InputError
 PACKAGES = {
     "onnx": {"onnx": "onnx", "tf2onnx": "tf2onnx"},
     "openvino": {"openvino": "openvino"},
-    "litert": {"ai_edge_litert": "ai-edge-litert"},
     "torch": {"torch": "torch"},
 }
 

@@ -124,7 +124,7 @@ def translate(
     def translate(text):
         ids = _sources(source_vocabulary, text)
         limits = 2 * tf.cast(ids.row_lengths(), tf.int32) + 10  # as Seq2Seq.translate
-        capacity = tf.reduce_max(limits)
+        capacity = tf.maximum(tf.reduce_max(limits), 0)  # of no text: the check tells
         inputs = (ids.to_tensor(),)
         if beam_width == 1:
             nothing_is_drawn = tf.zeros([capacity, tf.size(limits)])

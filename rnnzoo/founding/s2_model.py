@@ -75,7 +75,7 @@ class WordModel(ZooModel):
         if self.attention_length is None:
             return LSTM(units, return_sequences=True, dtype=dtype)
         cell = keras.layers.LSTMCell(units, dtype=dtype)
-        cell = AttentionCell(cell, self.attention_length, dtype=dtype)
+        cell = AttentionCell(cell, attention_length=self.attention_length, dtype=dtype)
         return keras.layers.RNN(cell, return_sequences=True, dtype=dtype)
 
     def build(self, _):

@@ -27,8 +27,9 @@ class TokenRules:
         suppressed_ids: The ids that are never written, such as padding.
 
     Example:
-        >>> TokenRules(3, suppressed_ids=(0,)).suppress(np.array([[5.0, 1.0, 2.0]])).argmax()
-        np.int64(2)
+        >>> logits = ops.convert_to_tensor([[5.0, 1.0, 2.0]])
+        >>> int(ops.argmax(TokenRules(3, suppressed_ids=(0,)).suppress(logits)))
+        2
     """
 
     size: int

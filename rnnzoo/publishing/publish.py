@@ -14,7 +14,6 @@ from rnnzoo.data import corpora
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.files import write_atomically
-from rnnzoo.models.base import FILE_FORMAT
 from rnnzoo.publishing.artifact import SAMPLE_SEEDS
 from rnnzoo.publishing.card import card
 from rnnzoo.publishing.evaluate import FACTS_FILE, agree, figures_of, make_task, read_facts
@@ -219,7 +218,7 @@ def _entry(facts, model, folder):
         figure={"name": quoted, "value": figures[quoted], "split": split},
         minutes=facts["training"]["minutes"],
         recipe=facts["recipe"],
-        file_format=FILE_FORMAT,
+        file_format=model.get_config()["file_format"],
         in_wheel=corpora.about(facts["corpus"]["name"]).redistributable,
     )
 

@@ -45,6 +45,19 @@ MODELS = {
     "attention after": lambda: translator(True, "gru", "after_cell"),
 }
 
+WAYS = ["int8", "int4", "float8", "lora", "quantized, then lora", "lora, then quantized"]
+# Each way on one kind of model; all ways on all of them take minutes.
+QUICK = {
+    ("untied", "int8"), ("shared", "int8"), ("untied", "int4"), ("large and tied", "float8"),
+    ("large and tied", "lora"), ("untied", "quantized, then lora"),
+    ("large and tied", "lora, then quantized"),
+}  # fmt: skip
+EVERY_WAY = [
+    pytest.param(name, how, marks=[] if (name, how) in QUICK else pytest.mark.slow)
+    for name in ("untied", "large and tied", "shared")
+    for how in WAYS
+]
+
 
 def change(model, how):
     if how == "lora":
@@ -82,10 +95,7 @@ def test_logits_stay_where_they_were(name, how):
 
 
 @pytest.mark.filterwarnings("ignore:.*incompatible with fit")
-@pytest.mark.parametrize(
-    "how", ["int8", "int4", "float8", "lora", "quantized, then lora", "lora, then quantized"]
-)
-@pytest.mark.parametrize("name", ["untied", "large and tied", "shared"])
+@pytest.mark.parametrize(("name", "how"), EVERY_WAY)
 def test_every_way_agrees_with_the_logits(name, how, tmp_path):
     model, x = MODELS[name]()
     y = x["target"] if isinstance(x, dict) else x

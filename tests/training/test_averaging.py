@@ -103,7 +103,7 @@ def test_samples_are_written_by_the_average(monkeypatch):
     inputs, targets, weights = runners.batch(model, batch_size=12)
     watch, writers = Watch(), []
 
-    def generate(self, prompts, **options):
+    def generate(self, prompts, *length, **options):
         writers.append(weights_of(self))
         return ["" for _ in prompts]
 
