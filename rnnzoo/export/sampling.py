@@ -78,8 +78,9 @@ def draw_uniforms(seed: tf.Tensor, capacity: tf.Tensor, rows: tf.Tensor) -> tf.T
         # Philox on every device; a longer text begins like a shorter one.
         return tf.random.stateless_uniform([capacity], tf.stack([seed, row]), alg="philox")
 
-    indices = tf.range(tf.cast(rows, tf.int64))
-    return tf.transpose(tf.map_fn(of_row, indices, fn_output_signature=tf.float32))
+    indices = tf.range(tf.cast(tf.maximum(rows, 1), tf.int64))  # a map of nothing has no shape
+    drawn = tf.map_fn(of_row, indices, fn_output_signature=tf.float32)
+    return tf.transpose(drawn[:rows])
 
 
 def sampled(

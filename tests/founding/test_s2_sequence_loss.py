@@ -169,7 +169,7 @@ def test_saving(name, tmp_path):
     assert again.get_config() == model.get_config()
 
 
-@pytest.mark.parametrize("sizes", [(0, 2, [4]), (7, 0, [4]), (7, 2, [4, 0])])
-def test_sizes_that_cannot_be(sizes):
+@pytest.mark.parametrize(("words", "features", "units"), [(0, 2, [4]), (7, 0, [4]), (7, 2, [4, 0])])
+def test_sizes_that_cannot_be(words, features, units):
     with pytest.raises(InputError, match="at least 1"):
-        WordModel(*sizes)
+        WordModel(words, embedding_dim=features, units=units)
