@@ -146,9 +146,9 @@ def _portable_layers(model: keras.Model, use_cudnn: bool) -> Iterator[None]:
     """Makes the layers of a model that cannot be copied portable for a while."""
     with contextlib.ExitStack() as after:
         for layer, name, value in list(_portable_attributes(model, use_cudnn)):
-            if name in vars(layer):
-                after.callback(setattr, layer, name, vars(layer)[name])
-            else:
+            if name == "inner_loop":  # a method, which stands on the class
                 after.callback(delattr, layer, name)
+            else:
+                after.callback(setattr, layer, name, getattr(layer, name))
             setattr(layer, name, value)
         yield

@@ -175,9 +175,9 @@ def seen_labels(model, inputs, targets, weights):
         seen = []
         token_losses = type(model)._token_losses
 
-        def watched(self, *args):
+        def watched(self, *args, **options):
             seen.append(True)
-            return token_losses(self, *args)
+            return token_losses(self, *args, **options)
 
         patch.setattr(type(model), "_token_losses", watched)
         model.train_on_batch(inputs, targets, weights)
