@@ -1,44 +1,57 @@
-"""What int8 costs: held-out nats of published models, before and after `quantize("int8")`.
+"""What int8 costs: figures of published models, before and after `quantize("int8")`.
 
-python benchmarks/quantization.py char_lstm_shakespeare_small --text input.txt
+    python benchmarks/quantization.py                              # all of them, half an hour
+    python benchmarks/quantization.py char_lstm_shakespeare_small
+
+Each model is measured twice as `rnnzoo evaluate` does it: on the data that its figure is of, found
+in `RNNZOO_DATA_DIR` (`../shared/data` beside the checkout where it is not set). The size is that of
+the saved model without the state of an optimizer. The rows become a section of RESULTS.md.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
+import _common
+import _processes  # noqa: F401 (names the folder of the real corpora)
 
 import rnnzoo
+from rnnzoo import zoo
+from rnnzoo.publishing.evaluate import make_task, read_facts
 
 
-def main() -> None:
-    """Prints a row of a table for each model."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="+", help="names of published character models")
-    parser.add_argument("--text", required=True, help="the corpus, a text file")
-    parser.add_argument("--held-out", type=float, default=0.1, help="its last part")
-    options = parser.parse_args()
-    text = Path(options.text).read_text(encoding="utf-8")
-    text = text[int(len(text) * (1 - options.held_out)) :]
-    print("| model | nats | nats, int8 | KiB | KiB, int8 |")
-    for name in options.models:
-        model = rnnzoo.load(name)
-        ids = np.asarray(model.vocabulary.encode(text))
-        windows = (len(ids) - 1) // 128
-        x = ids[: windows * 128].reshape(windows, 128)
-        y = ids[1 : windows * 128 + 1].reshape(windows, 128)
-        figures, sizes = [], []
-        for quantized in (False, True):
-            if quantized:
-                model.quantize("int8")
-            bits = model.evaluate(x, y, batch_size=64, verbose=0, return_dict=True)
-            figures.append(bits["bits_per_character"] * np.log(2))
-            with tempfile.TemporaryDirectory() as folder:
-                model.compile(optimizer="sgd")
-                model.save(Path(folder) / "model.keras")
-                sizes.append((Path(folder) / "model.keras").stat().st_size // 1024)
-        print(f"| {name} | {figures[0]:.4f} | {figures[1]:.4f} | {sizes[0]} | {sizes[1]} |")
+def kibibytes(model):
+    """The size of the saved model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.compile(optimizer="sgd")
+        model.save(path)
+        return path.stat().st_size // 1024
+
+
+def row(name):
+    """The row of one model."""
+    facts, model = read_facts(zoo.find(name).parent), rnnzoo.load(name)
+    task = make_task(facts, model, "test" if "test" in facts else "validation")
+    figure, sizes, values = zoo.index()[name].figure, [kibibytes(model)], []
+    values.append(task.evaluate(model)[figure["name"]])
+    model.quantize("int8")
+    sizes.append(kibibytes(model))
+    values.append(task.evaluate(model)[figure["name"]])
+    told = [f"{value:.4f}" for value in values]
+    return [name, f"{figure['name']} ({figure['split']})", *told, *sizes]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", help="names of the zoo [all of them]")
+    args = parser.parse_args()
+    head = ["model", "figure", "as published", "int8", "KiB", "KiB, int8"]
+    rows = []
+    for name in args.models or rnnzoo.list_models():
+        rows.append(row(name))
+        print(*rows[-1], sep=" | ", flush=True)
+        _common.write_section("What int8 costs", _common.table(head, rows))
 
 
 if __name__ == "__main__":

@@ -317,6 +317,16 @@ def test_a_newer_format(saved):
     check_refused(changed, "newer rnnzoo")
 
 
+def test_a_class_of_the_user_that_is_not_imported(saved):
+    def change(content):
+        config = json.loads(content)
+        config |= {"module": "my_models", "registered_name": "rnnzoo>MyModel"}
+        return json.dumps(config | {"class_name": "MyModel"}).encode()
+
+    changed = rewrite(saved, saved.with_name("mine.keras"), "config.json", change)
+    check_refused(changed, r"a MyModel, a class that is not registered.*`import my_models`")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_no_permission(saved):
     saved.chmod(0)

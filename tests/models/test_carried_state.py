@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import rnnzoo
-from rnnzoo.data import StreamDataset
+from rnnzoo.data import StreamDataset, random_resets, stream_batches
 from rnnzoo.errors import InputError
 from rnnzoo.models.carried_state import CarriedState
 
@@ -289,6 +289,26 @@ def test_a_nan_is_forgotten_in_the_row_that_a_training_batch_resets():
     matrix, vector = ops.convert_to_numpy(matrix), ops.convert_to_numpy(vector)
     assert (matrix[0] == 7).all() and np.isnan(matrix[1]).all()
     assert (vector[0] == 0).all() and np.isinf(vector[1]).all()
+
+
+@needs_tensorflow
+def test_a_nan_is_forgotten_where_rows_start_anew_at_random():
+    model = make_model()
+    stream = stream_batches(IDS, 3, 5)
+    model.fit(stream, verbose=0)
+    before = [np.array(weight) for weight in model.get_weights()]
+    for variable in model._training_state.state:
+        variable.assign(np.full(variable.shape, np.nan, "float32"))
+    keep_on = stream.skip(1).take(1)  # no row starts anew here by itself
+    assert not next(iter(keep_on))[0]["reset"].numpy().any()
+    anew = random_resets(keep_on, 1.0)
+    model.fit(anew, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    model.set_weights(before)
+    for variable in model._training_state.state:
+        variable.assign(np.full(variable.shape, np.nan, "float32"))
+    model.fit(keep_on, verbose=0)
+    assert not all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_a_callback_inside_fit_leaves_the_training_state():

@@ -31,6 +31,14 @@ def begun(folder):
     return checkpoint
 
 
+def test_a_training_of_another_text_is_not_resumed(tmp_path):
+    begun(tmp_path / "c")
+    Checkpoint(tmp_path / "c").note(corpus_sha256="a" * 64)
+    with pytest.raises(InputError, match=r"another text .*aaaa.*bbbb") as told:
+        Checkpoint(tmp_path / "c").begin(resume=True, recipe="a", seed=0, corpus_sha256="b" * 64)
+    assert "--from" not in str(told.value)
+
+
 def test_only_better_epochs_are_kept_as_the_best(tmp_path):
     checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=10)
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
