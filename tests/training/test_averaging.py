@@ -136,6 +136,7 @@ def test_what_is_put_in_is_taken_out():
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
+    pytest.importorskip("tensorflow", reason="`train` reads its text by tf.data")
     path = tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text("to be or not to be, " * 40)
     return path
