@@ -114,6 +114,21 @@ class ChunkedLoss(CheckedTargets):
         *state, data = args
         return super().test_step(*state, self._with_labels(data))
 
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        """Keras's dry run of the loss and the metrics, of targets and weights that are aligned.
+
+        JAX and torch make it before the first step, of a batch as it was given.
+        """
+        built = all(
+            each is None or each.built for each in (self._compile_loss, self._compile_metrics)
+        )
+        if not built and keras.config.backend() != "tensorflow":
+            if data_batch is None:
+                _, _, found = next(iter(iterator))
+                data_batch = found[0] if isinstance(found, list | tuple) else next(found)
+            data_batch = self._with_labels(data_batch)
+        super()._symbolic_build(iterator, data_batch)
+
     def _with_labels(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs = x if isinstance(x, dict) else {"tokens": x}

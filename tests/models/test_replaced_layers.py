@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from rnnzoo import Vocabulary, gru_seq2seq, load, word_lm
 from rnnzoo.errors import InputError
@@ -43,20 +44,22 @@ def test_a_head_is_replaced(kind, tied, size, tmp_path):
     model.head = HEADS[kind](size)
     assert old not in model._flatten_layers()
     trained = model.head.weights[0]
-    before = np.array(trained.value)
+    before = np.array(ops.convert_to_numpy(trained.value))
     model.fit(IDS, IDS, verbose=0)
-    assert np.any(np.asarray(trained.value) != before)
+    assert np.any(ops.convert_to_numpy(trained.value) != before)
     hidden, _ = model.recurrent(model.embedding(IDS))
-    logits = np.asarray(model.head(hidden))
-    np.testing.assert_allclose(model(IDS), logits, atol=1e-5)
+    logits = ops.convert_to_numpy(model.head(hidden))
+    np.testing.assert_allclose(ops.convert_to_numpy(model(IDS)), logits, atol=1e-5)
     nats = keras.losses.sparse_categorical_crossentropy(IDS, logits, from_logits=True)
-    assert model.evaluate(IDS, IDS, verbose=0)[0] == pytest.approx(float(np.mean(nats)), rel=1e-4)
+    assert model.evaluate(IDS, IDS, verbose=0)[0] == pytest.approx(float(ops.mean(nats)), rel=1e-4)
     written = model.generate([1, 2, 3], 3, sampler="greedy")
     model.save(tmp_path / "model.keras")
     loaded = load(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(IDS), logits, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loaded(IDS)), logits, atol=1e-5)
     np.testing.assert_array_equal(loaded.generate([1, 2, 3], 3, sampler="greedy"), written)
-    np.testing.assert_allclose(model.copy_in_dtype("float32")(IDS), logits, atol=1e-5)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.copy_in_dtype("float32")(IDS)), logits, atol=1e-5
+    )
     loaded.fit(IDS, IDS, verbose=0)
 
 
@@ -70,10 +73,10 @@ def test_a_replaced_head_is_quantized_and_gets_lora(how, tmp_path):
         model.head.lora_kernel_b.assign(RANDOM.normal(0, 1, model.head.lora_kernel_b.shape))
     else:
         model.quantize("int8")
-    logits = np.asarray(model(IDS))
+    logits = ops.convert_to_numpy(model(IDS))
     model.save(tmp_path / "model.keras")
     loaded = load(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(IDS), logits, atol=1e-4)
+    np.testing.assert_allclose(ops.convert_to_numpy(loaded(IDS)), logits, atol=1e-4)
     assert loaded.head.quantization_mode == (how if how == "int8" else None)
 
 
@@ -83,11 +86,17 @@ def test_an_embedding_of_a_subclass(tied, tmp_path):
     model.compile()
     model.embedding = Scaled(30, 12)
     np.testing.assert_allclose(
-        model.embeddings(), 3 * np.asarray(model.embedding.embeddings), atol=1e-6
+        ops.convert_to_numpy(model.embeddings()),
+        3 * ops.convert_to_numpy(model.embedding.embeddings),
+        atol=1e-6,
     )
     model.fit(IDS, IDS, verbose=0)
     model.save(tmp_path / "model.keras")
-    np.testing.assert_allclose(load(tmp_path / "model.keras")(IDS), model(IDS), atol=1e-5)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(load(tmp_path / "model.keras")(IDS)),
+        ops.convert_to_numpy(model(IDS)),
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("tied", [False, "all"])
@@ -103,7 +112,9 @@ def test_the_layers_of_a_translator(tied, tmp_path):
     written = model.translate([3, 4], max_new_tokens=3)
     model.save(tmp_path / "model.keras")
     loaded = load(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(inputs), model(inputs), atol=1e-5)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(loaded(inputs)), ops.convert_to_numpy(model(inputs)), atol=1e-5
+    )
     np.testing.assert_array_equal(loaded.translate([3, 4], max_new_tokens=3), written)
 
 
@@ -119,10 +130,10 @@ def test_the_layers_of_a_translator(tied, tmp_path):
 )
 def test_what_does_not_fit_is_refused(name, layer, sentence):
     model = word_lm(30, units=16, embedding_dim=12)
-    before = np.asarray(model(IDS))
+    before = ops.convert_to_numpy(model(IDS))
     with pytest.raises(InputError, match=sentence):
         setattr(model, name, layer)
-    np.testing.assert_allclose(model(IDS), before, atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(model(IDS)), before, atol=1e-6)
 
 
 @pytest.mark.parametrize("how", ["int8", "replaced"])
@@ -143,19 +154,19 @@ def test_word_vectors_are_refused_where_rows_are_no_floats(tmp_path):
     for change in (lambda e: e.quantize("int8"), lambda e: e.enable_lora(2)):
         model = word_lm(vocabulary, units=4, embedding_dim=3)
         change(model.embedding)
-        before = np.asarray(model.embeddings())
+        before = ops.convert_to_numpy(model.embeddings())
         with pytest.raises(InputError, match="set the vectors first"):
             set_word_vectors(model.embedding, vocabulary, tmp_path / "vectors.txt")
-        np.testing.assert_array_equal(model.embeddings(), before)
+        np.testing.assert_array_equal(ops.convert_to_numpy(model.embeddings()), before)
 
 
 @pytest.mark.filterwarnings("ignore:.*incompatible with fit")
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
 def test_weight_drop_drops_in_a_quantized_matrix_too(cell):
     model = word_lm(30, units=16, embedding_dim=12, cell=cell, weight_drop=0.5)
-    before = np.asarray(model(IDS))
+    before = ops.convert_to_numpy(model(IDS))
     model.quantize("int8")
-    np.testing.assert_allclose(model(IDS), before, atol=0.02)
-    one, other = (np.asarray(model(IDS, training=True)) for _ in range(2))
+    np.testing.assert_allclose(ops.convert_to_numpy(model(IDS)), before, atol=0.02)
+    one, other = (ops.convert_to_numpy(model(IDS, training=True)) for _ in range(2))
     assert np.abs(one - other).max() > 1e-4  # another mask each time
     np.testing.assert_allclose(one[:, 0], other[:, 0], atol=1e-6)  # no state yet to be dropped
