@@ -18,8 +18,8 @@ own, with whatever threads its framework takes. The minutes are of the wall cloc
 Not counted for either: importing, the evaluation below, and what rnnzoo writes after training.
 
 Validation is on the last 10 %, three ways: nanoGPT's protocol (200 random batches of 12 blocks of
-64, each from a cold start; the same blocks for both), all blocks of 64 one after the other, each
-from a cold start, and, for the recurrent network, read on with carried state (in the rows of the
+64, each from the zero state; the same blocks for both), all blocks of 64 one after the other, each
+from the zero state, and, for the recurrent network, read on with carried state (in the rows of the
 recipe's validation), as a model of a whole text is used.
 """
 
@@ -149,14 +149,14 @@ def rnnzoo(recipe, minutes, folder):
         "steps": facts["training"]["steps"],
         "characters": facts["training"]["steps"] * batch_size * length,
         "seconds": seconds,
-        "random blocks": cold_nats(model, random_blocks(held)),
-        "all blocks": cold_nats(model, all_blocks(held)),
+        "random blocks": zero_state_nats(model, random_blocks(held)),
+        "all blocks": zero_state_nats(model, all_blocks(held)),
         "carried": facts["figures"]["nats_per_character"],
         "dtype": facts["training"]["dtype"],
     }
 
 
-def cold_nats(model, chunks):
+def zero_state_nats(model, chunks):
     """Mean nats of the targets of (N, T + 1) ids, each row from the zero state."""
     import keras
 
@@ -214,7 +214,7 @@ def main():
     args = parser.parse_args()
     show = _common.show if args.quick else _common.write_section
     head = ["model", "parameters", "steps", "million characters seen", "seconds (most)"]
-    head += ["200 random batches, cold", "all blocks of 64, cold", "all, carried state"]
+    head += ["200 random batches, zero state", "all blocks of 64, zero state", "all, carried state"]
     for minutes in [0.5] if args.quick else args.minutes:
         runs = [compare(minutes, seed, args.quick) for seed in args.seeds]
         verdicts = [

@@ -30,7 +30,7 @@ STUDIES = {
     "shakespeare": (
         "char_lstm_shakespeare_small",
         16,
-        ("nats_per_character", "cold_start_nats_per_character"),
+        ("nats_per_character", "zero_state_nats_per_character"),
         {
             "the recipe": {},
             "the recipe, seed 1": {"seed": 1},
@@ -46,7 +46,7 @@ STUDIES = {
     "shakespeare_large": (
         "char_lstm_shakespeare",
         20,
-        ("nats_per_character", "cold_start_nats_per_character"),
+        ("nats_per_character", "zero_state_nats_per_character"),
         {
             "dropout 0.5, no weight-drop": {
                 "builder_options": {"dropout": 0.5, "weight_drop": 0.0}
@@ -136,8 +136,8 @@ def train_variant(study, variant, runs, epochs, vectors):
 
 def trained(facts):
     """When, where and from which commits."""
-    slices = facts["training"].get("slices") or [{}]
-    commits = dict.fromkeys(one.get("commit") or "not noted" for one in slices)
+    segments = facts["training"].get("segments") or [{}]
+    commits = dict.fromkeys(one.get("commit") or "not noted" for one in segments)
     cores = facts["machine"]["cores"]
     place = f"{cores} core{'s' if cores > 1 else ''}"
     return f"{facts['date']}, {place}, commit {', then '.join(commits)}"

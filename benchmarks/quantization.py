@@ -17,7 +17,7 @@ import _processes  # noqa: F401 (names the folder of the real corpora)
 
 import rnnzoo
 from rnnzoo import zoo
-from rnnzoo.publishing.evaluate import make_task, read_facts
+from rnnzoo.publishing.evaluate import make_task, read_record
 
 
 def kibibytes(model):
@@ -31,7 +31,7 @@ def kibibytes(model):
 
 def row(name):
     """The row of one model."""
-    facts, model = read_facts(zoo.find(name).parent), rnnzoo.load(name)
+    facts, model = read_record(zoo.find(name).parent), rnnzoo.load(name)
     task = make_task(facts, model, "test" if "test" in facts else "validation")
     figure, sizes, values = zoo.index()[name].figure, [kibibytes(model)], []
     values.append(task.evaluate(model)[figure["name"]])

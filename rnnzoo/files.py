@@ -23,7 +23,7 @@ def check_output(folder: str | os.PathLike, megabytes: float = 100, option: str 
 
     Args:
         folder: The folder, which need not exist.
-        megabytes: The room that is needed.
+        megabytes: The free space that is needed.
         option: What the error says to change.
 
     Raises:
@@ -48,7 +48,7 @@ def check_output(folder: str | os.PathLike, megabytes: float = 100, option: str 
     if free < megabytes:
         raise InputError(
             f"The output {folder} needs about {megabytes:,.0f} MB and its disk has {free:,.0f} MB "
-            f"free; make room, or give another {option}, on another disk."
+            f"free; free some space, or give another {option}, on another disk."
         )
 
 
@@ -122,7 +122,7 @@ def _json(folder, name):
 
 
 @contextlib.contextmanager
-def unfinished(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Gives the name of a file to write, which takes the place of `path` only when it is whole.
 
     Args:
@@ -130,7 +130,7 @@ def unfinished(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     unique = secrets.token_hex(4)  # for other threads, and for other machines on one disk
-    temporary = path.with_name(f".unfinished.{unique}.{path.name}")  # keeps the suffix
+    temporary = path.with_name(f".partial.{unique}.{path.name}")  # keeps the suffix
     try:
         yield temporary
         os.replace(temporary, path)
@@ -146,7 +146,7 @@ def write_atomically(path: str | os.PathLike, text: str) -> None:
         path: The file; one that exists is replaced.
         text: Its content.
     """
-    with unfinished(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

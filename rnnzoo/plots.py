@@ -4,7 +4,7 @@ import csv
 import math
 import os
 
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 
 def plot_learning_curve(
@@ -53,7 +53,7 @@ def plot_learning_curve(
     axes.legend()
     if title:
         axes.set_title(title)
-    with unfinished(path) as temporary:
+    with atomic_path(path) as temporary:
         canvas.print_png(temporary)
 
 

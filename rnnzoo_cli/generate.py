@@ -65,9 +65,9 @@ def _lines(path):
     """The lines of a file as they stand, ended by a newline (with a carriage return or without)."""
     import gzip
 
-    from rnnzoo.data.reading import read_pieces
+    from rnnzoo.data.reading import read_chunks
 
-    for _ in read_pieces(path):  # says what is wrong with the file
+    for _ in read_chunks(path):  # says what is wrong with the file
         pass
     content = Path(path).read_bytes()
     if content.startswith(b"\x1f\x8b"):

@@ -44,18 +44,18 @@ def read_run(folder):
     """What is known of a run, or `None` where there is none; also of a zoo model's training."""
     for filename, read in (("summary.json", _of_summary), ("metrics.json", _of_metrics)):
         if (folder / filename).is_file():
-            facts = json.loads((folder / filename).read_text(encoding="utf-8"))
-            return {**facts, **read(facts)}
+            record = json.loads((folder / filename).read_text(encoding="utf-8"))
+            return {**record, **read(record)}
     return None
 
 
-def _of_summary(facts):
-    training = facts["training"]
-    words = ["python", "scripts/run_founding_system.py", facts["system"], "--seed", facts["seed"]]
+def _of_summary(record):
+    training = record["training"]
+    words = ["python", "scripts/run_founding_system.py", record["system"], "--seed", record["seed"]]
     if training["max_minutes"]:
         words += ["--max-minutes", f"{training['max_minutes']:g}"]
-    defaults = default_constants(facts["system"])
-    for name, value in facts["constants"].items():
+    defaults = default_constants(record["system"])
+    for name, value in record["constants"].items():
         if name not in defaults or defaults[name] != value:
             words += ["--set", f"{name}={value}"]
     return {
@@ -67,15 +67,15 @@ def _of_summary(facts):
     }
 
 
-def _of_metrics(facts):
-    training = facts["training"]
+def _of_metrics(record):
+    training = record["training"]
     reason = STOPPED.get(training["stopped_by"], training["stopped_by"])
     command = re.sub(r" --(out|data-dir)[ =](\S+)", "", training["command"])
     return {
         "seed": training["seed"],
         "command": command,
-        "data": facts["corpus"],
-        "constants": {**facts["model"]["arguments"], "parameters": facts["model"]["parameters"]},
+        "data": record["corpus"],
+        "constants": {**record["model"]["arguments"], "parameters": record["model"]["parameters"]},
         "far": f"{training['steps']:,} steps ({counted(training['epochs'], 'epoch')}) in "
         f"{training['minutes']:.1f} minutes: {reason}; the best weights are those of step "
         f"{training['best_step']:,}",
@@ -231,7 +231,7 @@ def _shown(figures, name):
 
 def _pictures(folder, wanted, page):
     from rnnzoo.errors import InputError
-    from rnnzoo.files import unfinished
+    from rnnzoo.files import atomic_path
 
     if wanted == "none":
         return []
@@ -246,7 +246,7 @@ def _pictures(folder, wanted, page):
             raise InputError(f"{folder / name} has {len(content):,} bytes; make it smaller.")
         target.mkdir(exist_ok=True)
         copy = target / f"{folder.name}_{name}"
-        with unfinished(copy) as path:
+        with atomic_path(copy) as path:
             path.write_bytes(content)
         links.append(f"![{folder.name}: {words(Path(name).stem)}](founding/{copy.name})")
     return ["\n".join(links)] if links else []

@@ -159,7 +159,7 @@ def test_a_disk_that_fills_during_a_training(call, tmp_path, monkeypatch):
     error = done.stderr.splitlines()[-1]
     assert error.startswith("Error: ") and "No space left on device" in error
     assert Path("out/model.keras").read_bytes() == b"an earlier model"
-    assert not [path for path in Path("out").rglob("*") if "unfinished" in path.name]
+    assert not [path for path in Path("out").rglob("*") if ".partial." in path.name]
 
 
 def test_generate_writes_what_the_model_writes(call, model, tmp_path):

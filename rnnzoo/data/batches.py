@@ -35,7 +35,7 @@ def stream_batches(
     every batch has the same shape, for which a training step is compiled once.
 
     Of a list of documents, each row reads its own share, one document after the other. A document
-    starts in a new batch, with `reset` 1, and its last piece is padded; a row that has run out of
+    starts in a new batch, with `reset` 1, and its last chunk is padded; a row that has run out of
     documents before the others is all padding. The documents are shared out so that the rows need
     about the same number of batches.
 
@@ -89,12 +89,12 @@ def _stream(ids, *, batch_size, sequence_length, what):
     import tensorflow as tf
 
     if sequences.is_documents(ids):
-        pieces = sequences.lay_out(ids, "document", minimum=2)
-        ids = pieces.ids
+        chunks = sequences.lay_out(ids, "document", minimum=2)
+        ids = chunks.ids
         rows = tf.data.Dataset.from_tensor_slices(
             tuple(
                 indexing.document_rows(
-                    pieces, batch_size=batch_size, sequence_length=sequence_length, what=what
+                    chunks, batch_size=batch_size, sequence_length=sequence_length, what=what
                 )
             )
         )
@@ -103,7 +103,7 @@ def _stream(ids, *, batch_size, sequence_length, what):
         rows = _text_rows(
             len(ids), batch_size=batch_size, sequence_length=sequence_length, what=what
         )
-    take = _taker(ids)
+    take = _gather(ids)
 
     def batch(starts, counts, reset):
         tokens, weights = _padded(take, starts, counts, width=sequence_length)
@@ -175,7 +175,7 @@ def window_batches(
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     import tensorflow as tf
 
-    take = _taker(ids)
+    take = _gather(ids)
     steps = np.arange(length + 1)
 
     def epoch_batches(epoch):
@@ -204,12 +204,12 @@ def document_batches(
     """Batches padded documents of similar length.
 
     Nothing is left out. A document of more than `max_length` targets is cut into consecutive
-    pieces of at most that many, of which each starts with the last target of the one before, so
+    chunks of at most that many, of which each starts with the last target of the one before, so
     that each id but a document's first is a target exactly once in an epoch.
 
     Args:
         documents: Lists or arrays of ids, each of at least 2.
-        batch_size: The documents (or pieces) of a batch, B; the last batch may have fewer.
+        batch_size: The documents (or chunks) of a batch, B; the last batch may have fewer.
         max_length: The most steps T of a batch.
         shuffle: New batches in a new order each epoch; otherwise always the same batches. Either
             way a batch holds documents of similar length, not neighbours in the list.
@@ -231,8 +231,8 @@ def document_batches(
     """
     check_positive(batch_size=batch_size, max_length=max_length)
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
-    pieces, _ = indexing.cut(sequences.lay_out(documents, "document", minimum=2), max_length)
-    take, starts, counts = _taker(pieces.ids), _constant(pieces.starts), _constant(pieces.counts)
+    chunks, _ = indexing.cut(sequences.lay_out(documents, "document", minimum=2), max_length)
+    take, starts, counts = _gather(chunks.ids), _constant(chunks.starts), _constant(chunks.counts)
 
     def batch(rows):
         (start, count), (tokens, weights) = _rows(take, (starts, counts), rows)
@@ -241,7 +241,7 @@ def document_batches(
 
     return _bucketed(
         batch,
-        (pieces.counts,),
+        (chunks.counts,),
         batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,
@@ -299,10 +299,10 @@ def pair_batches(
     """
     check_positive(batch_size=batch_size)
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
-    source, target = sequences.pair_pieces(
+    source, target = sequences.pair_chunks(
         sources, targets, start_id=start_id, end_id=end_id, max_length=max_length
     )
-    take_source, take_target = _taker(source.ids), _taker(target.ids)
+    take_source, take_target = _gather(source.ids), _gather(target.ids)
     source_at = _constant(source.starts), _constant(source.counts)
     target_at = _constant(target.starts), _constant(target.counts)
 
@@ -333,7 +333,7 @@ def _constant(array):
         return tf.constant(array)
 
 
-def _taker(ids):
+def _gather(ids):
     """Makes the function from positions to ids, int32, of the same shape."""
     import tensorflow as tf
 
@@ -360,7 +360,7 @@ def _padded(take, starts, counts, *, width=None):
 
 
 def _rows(take, at, rows):
-    """Reads the pieces of the given numbers: their (start, count) and their padded ids."""
+    """Reads the chunks of the given numbers: their (start, count) and their padded ids."""
     import tensorflow as tf
 
     at = tuple(tf.gather(table, rows) for table in at)

@@ -18,8 +18,8 @@ from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read
 from rnnzoo.data.reading import (
     current_folder,
     jsonl_fields,
+    read_chunks,
     read_jsonl,
-    read_pieces,
     read_text,
     text_files,
 )
@@ -180,9 +180,9 @@ def _load_own(path, *, kind, seed, options):
     if name.endswith(".tsv") or kind == "pairs":
         return _own_items(path, "pairs", read_tab_separated(path), seed=seed, options=options)
     _check_options(str(path), options, set())
-    next(read_pieces(path, 4096))  # a file that is missing, empty or binary is refused at once
+    next(read_chunks(path, 4096))  # a file that is missing, empty or binary is refused at once
     return Corpus.of_text(
-        lambda size: read_pieces(path, size),
+        lambda size: read_chunks(path, size),
         name=str(path),
         source=f"The text file {path.name}.",
         terms=_OWN.terms,
@@ -197,13 +197,13 @@ def _own_items(path, kind, items, *, seed, options):
     splits, notes = {"train": items}, []
     if fraction:
         keys = items if kind == "documents" else connected_keys(items)
-        rest, held = hold_out(items, keys, round(len(items) * fraction), seed=seed)
-        if not (rest and held):
+        rest, held_out = hold_out(items, keys, round(len(items) * fraction), seed=seed)
+        if not (rest and held_out):
             raise InputError(
                 f"A `validation_split` of {fraction} of the {len(items)} {kind} in {path} leaves "
                 "one side empty; choose another fraction or give more of them."
             )
-        splits = {"train": rest, "validation": held}
+        splits = {"train": rest, "validation": held_out}
     if copies := len(items) - len(set(items)):
         notes.append(f"{copies:,} of the {len(items):,} {kind} are copies of another one.")
     return Corpus(

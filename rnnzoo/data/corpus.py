@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 from rnnzoo.errors import InputError, check_positive
 
-PIECE_SIZE = 1 << 20  # characters
+CHUNK_SIZE = 1 << 20  # characters
 
 
 class Splits(Mapping):
@@ -90,8 +91,8 @@ class Corpus:
 
     @classmethod
     def of_text(cls, reader: Callable[[int], Iterator[str]], **fields) -> "Corpus":
-        """Makes a text corpus from a function that yields the text in pieces."""
-        splits = Splits({"train": lambda: "".join(reader(PIECE_SIZE))})
+        """Makes a text corpus from a function that yields the text in chunks."""
+        splits = Splits({"train": lambda: "".join(reader(CHUNK_SIZE))})
         return cls(kind="text", splits=splits, reader=reader, **fields)
 
     @classmethod
@@ -120,7 +121,7 @@ class Corpus:
 
     @property
     def text(self) -> str:
-        """The whole training text; `pieces` reads it without holding it all."""
+        """The whole training text; `chunks` reads it without holding it all."""
         self._check_kind("text")
         return self.splits["train"]
 
@@ -146,7 +147,12 @@ class Corpus:
         """The test split, or None."""
         return self.splits.get("test")
 
-    def pieces(self, size: int = PIECE_SIZE) -> Iterator[str]:
+    def pieces(self, size: int = CHUNK_SIZE) -> Iterator[str]:
+        """Yields what `chunks` does, of which it is the old name."""
+        warnings.warn("`pieces` is called `chunks` now.", DeprecationWarning, stacklevel=2)
+        return self.chunks(size)
+
+    def chunks(self, size: int = CHUNK_SIZE) -> Iterator[str]:
         """Yields the training text in strings of about `size` characters that break no word.
 
         Args:
@@ -171,8 +177,8 @@ class Corpus:
         """
         digest = hashlib.sha256()
         if self.kind == "text":
-            for piece in self.reader(PIECE_SIZE):
-                digest.update(piece.encode())
+            for chunk in self.reader(CHUNK_SIZE):
+                digest.update(chunk.encode())
             return digest.hexdigest()
         for split in ("train", "validation"):
             if split in self.splits:
@@ -214,11 +220,11 @@ def _lines(split, items):
     return "\n".join([split, *lines, ""]).encode()
 
 
-def whole_words(pieces: Iterable[str]) -> Iterator[str]:
-    """Cuts a text that comes in pieces anew, behind blanks and line ends only.
+def whole_words(chunks: Iterable[str]) -> Iterator[str]:
+    """Cuts a text that comes in chunks anew, behind blanks and line ends only.
 
     Args:
-        pieces: Strings that, joined, are the text. They may end anywhere.
+        chunks: Strings that, joined, are the text. They may end anywhere.
 
     Returns:
         An iterator over strings that, joined, are the text too.
@@ -228,10 +234,10 @@ def whole_words(pieces: Iterable[str]) -> Iterator[str]:
         ['to be ', 'or ', 'not']
     """
     rest = ""
-    for piece in pieces:
-        text = rest + piece
+    for chunk in chunks:
+        text = rest + chunk
         cut = max(text.rfind(" "), text.rfind("\n")) + 1
-        if not cut and len(text) >= PIECE_SIZE:
+        if not cut and len(text) >= CHUNK_SIZE:
             cut = len(text)  # no word is that long: do not gather the whole text here
         rest = text[cut:]
         if cut:

@@ -1,4 +1,4 @@
-"""A large text as token ids in a memory-mapped file, encoded piece by piece and kept."""
+"""A large text as token ids in a memory-mapped file, encoded chunk by chunk and kept."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 from rnnzoo.data.corpus import Corpus, whole_words
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 
 def encode_corpus(corpus: Corpus, vocabulary, cache_dir: str | Path | None = None) -> np.ndarray:
@@ -35,7 +35,7 @@ def encode_corpus(corpus: Corpus, vocabulary, cache_dir: str | Path | None = Non
         from rnnzoo.data.encoded import encode_corpus
 
         corpus = corpora.load("huge.txt")
-        vocabulary = Vocabulary.from_text(corpus.pieces(), level="word", size=50_000)
+        vocabulary = Vocabulary.from_text(corpus.chunks(), level="word", size=50_000)
         train, valid = stream_batches(encode_corpus(corpus, vocabulary), 64, 128,
                                       validation_split=0.1)
         ```
@@ -48,14 +48,14 @@ def encode_corpus(corpus: Corpus, vocabulary, cache_dir: str | Path | None = Non
             return np.load(path, mmap_mode="r")
         except (ValueError, EOFError):
             pass  # damaged: made anew below
-    return encode_to_file(corpus.pieces(), vocabulary, path)
+    return encode_to_file(corpus.chunks(), vocabulary, path)
 
 
-def encode_to_file(pieces: Iterable[str], vocabulary, path: str | Path) -> np.ndarray:
-    """Encodes a text that comes in pieces to a `.npy` file, whole or not at all.
+def encode_to_file(chunks: Iterable[str], vocabulary, path: str | Path) -> np.ndarray:
+    """Encodes a text that comes in chunks to a `.npy` file, whole or not at all.
 
     Args:
-        pieces: Strings that, joined, are the text. They may end anywhere: words are put together
+        chunks: Strings that, joined, are the text. They may end anywhere: words are put together
             again before they are encoded.
         vocabulary: A `Vocabulary`.
         path: The file to write; an existing one is replaced.
@@ -69,19 +69,19 @@ def encode_to_file(pieces: Iterable[str], vocabulary, path: str | Path) -> np.nd
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(path) as temporary, open(temporary, "w+b") as file:
+        with atomic_path(path) as temporary, open(temporary, "w+b") as file:
             count = 0
             _write_header(file, count)
-            for piece in whole_words(pieces):
-                ids = np.asarray(vocabulary.encode(piece), "<i4")
+            for chunk in whole_words(chunks):
+                ids = np.asarray(vocabulary.encode(chunk), "<i4")
                 file.write(ids.tobytes())
                 count += len(ids)
             file.seek(0)
             _write_header(file, count)
     except OSError as error:
         raise InputError(
-            f"The encoded text cannot be written to {path} ({error.strerror or error}); make room "
-            "or name another folder (the default one is in KERAS_HOME)."
+            f"The encoded text cannot be written to {path} ({error.strerror or error}); free some "
+            "space or name another folder (the default one is in KERAS_HOME)."
         ) from None
     return np.load(path, mmap_mode="r")
 

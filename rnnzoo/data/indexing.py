@@ -18,10 +18,10 @@ POOL_BATCHES = 100  # sequences are sorted by length within shuffled pools of th
 
 
 class DocumentRows(NamedTuple):
-    """Which piece each row of a stream of documents reads in each batch.
+    """Which chunk each row of a stream of documents reads in each batch.
 
     Attributes:
-        starts: (batches, rows) int64, where the piece starts in the flat ids.
+        starts: (batches, rows) int64, where the chunk starts in the flat ids.
         counts: (batches, rows) int64, its targets; 0 where the row has run out of documents.
         reset: (batches, rows) int32, 1 where a document starts.
     """
@@ -58,11 +58,11 @@ def take(ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def take_padded(
     ids: np.ndarray, starts: np.ndarray, counts: np.ndarray, *, width: int | None = None
 ) -> np.ndarray:
-    """Reads pieces of different lengths into one array, padded on the right with 0.
+    """Reads chunks of different lengths into one array, padded on the right with 0.
 
     Args:
         ids: Flat ids, (N,) int32.
-        starts: (B,) where each piece starts.
+        starts: (B,) where each chunk starts.
         counts: (B,) how many ids each has.
         width: T, at least the largest count, which it is when left out.
 
@@ -160,17 +160,17 @@ def text_rows(
 
 
 def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
-    """Cuts documents into consecutive pieces of at most `max_length` targets.
+    """Cuts documents into consecutive chunks of at most `max_length` targets.
 
-    A piece's last target is the next piece's first input, so each target stands in exactly one
-    piece.
+    A chunk's last target is the next chunk's first input, so each target stands in exactly one
+    chunk.
 
     Args:
         documents: Documents of at least 2 ids.
-        max_length: The most targets of a piece; `None`: one piece each.
+        max_length: The most targets of a chunk; `None`: one chunk each.
 
     Returns:
-        The pieces, in order, `counts` being their targets; and the document of each, int64.
+        The chunks, in order, `counts` being their targets; and the document of each, int64.
 
     Example:
         >>> document = Pieces(np.arange(6), np.array([0]), np.array([6]))
@@ -179,9 +179,9 @@ def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
     """
     targets = documents.counts - 1
     size = max_length or int(targets.max())
-    pieces = -(-targets // size)  # of each document, rounded up
-    document = np.repeat(np.arange(len(targets)), pieces)
-    skipped = _ranks(pieces) * size  # targets of the same document before each piece
+    chunks = -(-targets // size)  # of each document, rounded up
+    document = np.repeat(np.arange(len(targets)), chunks)
+    skipped = _ranks(chunks) * size  # targets of the same document before each chunk
     starts = documents.starts[document] + skipped
     return Pieces(documents.ids, starts, np.minimum(size, targets[document] - skipped)), document
 
@@ -191,7 +191,7 @@ def document_rows(
 ) -> DocumentRows:
     """Shares documents out to the rows of a stream.
 
-    A document is read in consecutive pieces of `sequence_length` targets, and the next one starts
+    A document is read in consecutive chunks of `sequence_length` targets, and the next one starts
     in the next batch. The longest documents are placed first, each in the row that has the fewest
     batches so far, so that the rows end at about the same time; within its row a document keeps
     its place.
@@ -214,7 +214,7 @@ def document_rows(
             f"`batch_size` {batch_size} takes at least as many documents, but {what} has "
             f"{len(documents.counts)}: the largest batch_size that fits is {len(documents.counts)}."
         )
-    pieces, document = cut(documents, sequence_length)
+    chunks, document = cut(documents, sequence_length)
     batches = np.bincount(document)  # of each document
     row_of = np.empty(len(batches), np.int64)
     loads = [(0, row) for row in range(batch_size)]
@@ -223,13 +223,13 @@ def document_rows(
         row_of[longest] = row
         heapq.heapreplace(loads, (load + int(batches[longest]), row))
 
-    row = row_of[document]  # of each piece
+    row = row_of[document]  # of each chunk
     loads = np.bincount(row)
     by_row = np.argsort(row, kind="stable")
-    at = _ranks(loads), row[by_row]  # batch and row of each piece
+    at = _ranks(loads), row[by_row]  # batch and row of each chunk
     table = DocumentRows(*np.zeros((3, loads.max(), batch_size), np.int64))
-    table.starts[at] = pieces.starts[by_row]
-    table.counts[at] = pieces.counts[by_row]
+    table.starts[at] = chunks.starts[by_row]
+    table.counts[at] = chunks.counts[by_row]
     table.reset[at] = np.diff(document, prepend=-1)[by_row] > 0
     return table._replace(reset=table.reset.astype(np.int32))
 

@@ -33,10 +33,10 @@ class StreamDataset(keras.utils.PyDataset):
         self.batch_size, self.sequence_length = batch_size, sequence_length
         self._rows = None
         if sequences.is_documents(ids):
-            pieces = sequences.lay_out(ids, "document", minimum=2)
-            self._ids = pieces.ids
+            chunks = sequences.lay_out(ids, "document", minimum=2)
+            self._ids = chunks.ids
             self._rows = indexing.document_rows(
-                pieces, batch_size=batch_size, sequence_length=sequence_length
+                chunks, batch_size=batch_size, sequence_length=sequence_length
             )
         else:
             self._ids = sequences.flat_ids(ids)
@@ -113,7 +113,7 @@ class PairDataset(keras.utils.PyDataset):
         check_positive(batch_size=batch_size)
         sequences.check_whole(seed=seed)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self._source, self._target = sequences.pair_pieces(
+        self._source, self._target = sequences.pair_chunks(
             sources, targets, start_id=start_id, end_id=end_id, max_length=max_length
         )
         self._epoch = -1

@@ -1,4 +1,4 @@
-"""Text files, gzipped or not, read in pieces; every way a file can be wrong is one sentence."""
+"""Text files, gzipped or not, read in chunks; every way a file can be wrong is one sentence."""
 
 import codecs
 import gzip
@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from rnnzoo.data.corpus import PIECE_SIZE
+from rnnzoo.data.corpus import CHUNK_SIZE
 from rnnzoo.data.encodings import guess_encoding
 from rnnzoo.errors import InputError
 
 
-def read_pieces(path: str | Path, size: int = PIECE_SIZE) -> Iterator[str]:
+def read_chunks(path: str | Path, size: int = CHUNK_SIZE) -> Iterator[str]:
     r"""Yields the text of a UTF-8 file in strings of at most `size` characters.
 
     A gzipped file is unpacked on the way (it is known by its first bytes, not by its name). A
@@ -21,7 +21,7 @@ def read_pieces(path: str | Path, size: int = PIECE_SIZE) -> Iterator[str]:
 
     Args:
         path: The file.
-        size: The most characters in a piece.
+        size: The most characters in a chunk.
 
     Returns:
         An iterator over strings, none of them empty.
@@ -39,30 +39,30 @@ def read_pieces(path: str | Path, size: int = PIECE_SIZE) -> Iterator[str]:
         begun = len(utf8.getstate()[0])  # bytes of a character that the last chunk cut off
         try:
             # the empty chunk at the end flushes both decoders
-            piece = newlines.decode(utf8.decode(chunk, final=not chunk), final=not chunk)
+            text = newlines.decode(utf8.decode(chunk, final=not chunk), final=not chunk)
         except UnicodeDecodeError as error:
             place = offset - begun + error.start
             raise _not_utf8(path, f"byte {place} cannot be decoded") from None
         offset += len(chunk)
-        if piece and not begun_text:
-            begun_text, piece = True, piece.removeprefix("\ufeff")
-        started = started or bool(piece)
-        # a newline held back from the last chunk can make a piece one character too long
-        yield from (piece[start : start + size] for start in range(0, len(piece), size))
+        if text and not begun_text:
+            begun_text, text = True, text.removeprefix("\ufeff")
+        started = started or bool(text)
+        # a newline held back from the last chunk can make a text one character too long
+        yield from (text[start : start + size] for start in range(0, len(text), size))
     if not started:
         raise InputError(f"{path} is empty; give a file with text in it.")
 
 
 def read_text(path: str | Path) -> str:
-    """Reads a whole text file, as `read_pieces` does."""
-    return "".join(read_pieces(path))
+    """Reads a whole text file, as `read_chunks` does."""
+    return "".join(read_chunks(path))
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
     r"""Yields the lines of a text file without their `\n`; no other character ends a line."""
     rest = ""
-    for piece in read_pieces(path):
-        *lines, rest = (rest + piece).split("\n")
+    for chunk in read_chunks(path):
+        *lines, rest = (rest + chunk).split("\n")
         yield from lines
     if rest:
         yield rest

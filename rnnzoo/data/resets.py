@@ -20,7 +20,7 @@ def random_resets(
 
     A model that only ever goes on where it stopped is poor at the beginning of a text, where its
     state is zero; one that is to write on from short prompts, or to be measured on blocks from a
-    cold start, should see such beginnings while it trains. It costs a little of what the model
+    zero state, should see such beginnings while it trains. It costs a little of what the model
     reaches with a carried state.
 
     Args:

@@ -1,7 +1,7 @@
 """Ids that come in, checked and laid end to end in one flat array.
 
 A sequence is a start and a count in that array. Language-model targets are the inputs shifted by
-one, so a text of n ids has n - 1 targets, and a piece of `count` targets reads `count + 1` ids.
+one, so a text of n ids has n - 1 targets, and a chunk of `count` targets reads `count + 1` ids.
 """
 
 import math
@@ -17,7 +17,7 @@ class Pieces(NamedTuple):
 
     Attributes:
         ids: Flat ids of all sequences, (N,) int32.
-        starts: Where each piece starts in `ids`, int64.
+        starts: Where each chunk starts in `ids`, int64.
         counts: How many ids (of documents and targets: how many targets) each has, int64.
     """
 
@@ -64,7 +64,7 @@ def lay_out(sequences, name: str, minimum: int) -> Pieces:
         minimum: The least number of ids that each must have.
 
     Returns:
-        The pieces; each `count` is the whole sequence's number of ids.
+        The chunks; each `count` is the whole sequence's number of ids.
 
     Raises:
         InputError: If there are no sequences, or one is too short or not of whole numbers.
@@ -149,7 +149,7 @@ def split(ids, validation_split: float) -> tuple:
     return ids[:at], ids[at:]
 
 
-def pair_pieces(
+def pair_chunks(
     sources, targets, *, start_id: int, end_id: int, max_length: int | None
 ) -> tuple[Pieces, Pieces]:
     """Lays out pairs for teacher forcing.

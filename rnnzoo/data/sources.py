@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rnnzoo.data.corpus import say
 from rnnzoo.errors import InputError
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 _TIMEOUT = 15  # seconds without an answer before a download is given up
 
@@ -100,7 +100,7 @@ def fetch(url: str, path: Path, *, sha256: str, unpack: Callable[[bytes], bytes]
     if (got := hashlib.sha256(content).hexdigest()) != sha256:
         raise InputError(f"{url} has changed: its content has the sha256 {got}, not {sha256}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
 

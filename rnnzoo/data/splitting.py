@@ -22,18 +22,18 @@ def hold_out(items: Sequence, keys: Sequence[str], count: int, *, seed: int) -> 
         The rest and the held-out items.
 
     Example:
-        >>> rest, held = hold_out(["a", "b", "b", "c"], ["a", "b", "b", "c"], count=1, seed=0)
-        >>> len(rest), len(held), held != ["b"]
+        >>> rest, held_out = hold_out(["a", "b", "b", "c"], ["a", "b", "b", "c"], count=1, seed=0)
+        >>> len(rest), len(held_out), held_out != ["b"]
         (3, 1, True)
     """
     groups: dict[str, list] = {}
     for item, key in zip(items, keys, strict=True):
         groups.setdefault(key, []).append(item)
-    rest, held = [], []
+    rest, held_out = [], []
     for key in sorted(groups, key=lambda key: hashlib.sha256(f"{seed}\n{key}".encode()).digest()):
-        side = held if len(held) + len(groups[key]) <= count else rest
+        side = held_out if len(held_out) + len(groups[key]) <= count else rest
         side += sorted(groups[key])
-    return rest, held
+    return rest, held_out
 
 
 def connected_keys(pairs: Sequence[tuple[str, str]]) -> list[str]:

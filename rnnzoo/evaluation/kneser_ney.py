@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnzoo.errors import InputError, check_positive
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 # Part of the cache's key: raise it whenever a change here changes the figures.
 CODE_VERSION = 1
@@ -372,7 +372,7 @@ def cached_perplexity(
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.touch()  # before the count: nobody waits for figures that cannot be kept
             figures = _figures(model, train_documents, validation_documents)
             temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

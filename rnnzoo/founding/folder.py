@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rnnzoo.files import check_output, check_replaces_nothing, unfinished, write_atomically
+from rnnzoo.files import atomic_path, check_output, check_replaces_nothing, write_atomically
 from rnnzoo.hardware import machine, versions
 
 SHOW_SECONDS = 5.0  # a run may report faster than anybody reads: it prints that often at most
@@ -88,7 +88,7 @@ class RunFolder:
         yield axes
         for one in [axes] if panels == 1 else axes:
             one.grid(alpha=0.3)
-        with unfinished(self.path / filename) as path:
+        with atomic_path(self.path / filename) as path:
             canvas.print_png(path)
 
     def curve(self, *columns, ylabel, x="step", filename="curve.png"):
@@ -115,7 +115,7 @@ class RunFolder:
         if model is not None:
             clean = type(model).from_config(model.get_config())
             clean.set_weights(model.get_weights())
-            with unfinished(self.path / "model.keras") as path:
+            with atomic_path(self.path / "model.keras") as path:
                 clean.save(path)
         summary = {
             "system": self.name,

@@ -18,7 +18,7 @@ CHANGES = {
     "s1_numbers_bidirectional_product": {"bidirectional": "product"},
     "s1_numbers_variable_length": {"min_digits": 1},
     "s1_numbers_trainable_embedding": {"trainable_embedding": True},
-    "s1_numbers_initial_state": {"hand_over": "initial_state"},
+    "s1_numbers_initial_state": {"bridge": "initial_state"},
 }
 TINY = {
     name: replace(s1_numbers.TINY["s1_numbers_encoder_decoder"], **change)

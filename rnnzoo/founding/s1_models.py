@@ -14,7 +14,7 @@ from rnnzoo.layers import GRU, BahdanauAttention
 NUM_INPUTS = 27  # digits, '#', space and the 15 letters that spell the digits
 NUM_OUTPUTS = 11  # digits and '#'
 MERGE_MODES = {"concat": "concat", "sum": "sum", "product": "mul"}
-HAND_OVERS = ("repeat", "initial_state")
+BRIDGES = ("repeat", "initial_state")
 
 
 def encoder_decoder(
@@ -25,7 +25,7 @@ def encoder_decoder(
     *,
     bidirectional=None,
     trainable_embedding=False,
-    hand_over="repeat",
+    bridge="repeat",
 ):
     """Builds model 1: all of the input must pass through the encoder's last state.
 
@@ -37,7 +37,7 @@ def encoder_decoder(
         bidirectional: Exercise: read in both directions and merge the two last states by
             `"concat"`, `"sum"` or `"product"`. `None` reads forwards only.
         trainable_embedding: Exercise: the one-hot code is only where the embedding starts.
-        hand_over: `"repeat"` gives the encoder's last state to the decoder as its input at every
+        bridge: `"repeat"` gives the encoder's last state to the decoder as its input at every
             step. `"initial_state"`, an exercise, starts the decoder with it, and then it runs
             without any input.
 
@@ -54,8 +54,8 @@ def encoder_decoder(
         (None, 3, 11)
     """
     check_positive(decode_steps=decode_steps, decoder_units=decoder_units)
-    if hand_over not in HAND_OVERS:
-        raise unknown_name("way to hand the state over", hand_over, HAND_OVERS)
+    if bridge not in BRIDGES:
+        raise unknown_name("way to hand the state over", bridge, BRIDGES)
     inputs, state = _encoder(
         input_length,
         encoder_units,
@@ -65,7 +65,7 @@ def encoder_decoder(
     )  # state: (B, encoder_units), twice that for "concat"
     repeated = keras.layers.RepeatVector(decode_steps, name="repeat")(state)
     decoder = GRU(decoder_units, return_sequences=True, name="decoder")
-    if hand_over == "repeat":
+    if bridge == "repeat":
         decoded = decoder(repeated)  # (B, decode_steps, decoder_units)
     else:
         if state.shape[-1] != decoder_units:
@@ -194,15 +194,15 @@ class FeedbackDecoder(keras.layers.Layer):
         """Runs all steps; see the class."""
         keys = self.attention.project(values)  # (B, S, A), once for all steps
         hidden = cell = ops.zeros((ops.shape(values)[0], self.units), self.compute_dtype)
-        contexts, looked = [], []
+        contexts, attention = [], []
         for _ in range(self.steps):  # unrolled: with 10 units 1.2 times as fast as `ops.scan`
             context, weights = self.attention(
                 hidden, values, keys=keys, mask=mask
             )  # (B, V), (B, S)
             _, (hidden, cell) = self.cell(context, [hidden, cell])
             contexts.append(context)
-            looked.append(weights)
-        return ops.stack(contexts, axis=1), ops.stack(looked, axis=1)
+            attention.append(weights)
+        return ops.stack(contexts, axis=1), ops.stack(attention, axis=1)
 
     def compute_mask(self, values, previous_mask=None):
         """None: the mask is that of the input, and ends here."""

@@ -13,7 +13,7 @@ has no peepholes; the softmax stands in the cost (from logits); inputs are padde
 possible rather than the longest of the batch, so that the loops unroll.
 
 The exercises are constants: `min_digits=1` (targets of variable length with a masked cost),
-`bidirectional`, `trainable_embedding` and `hand_over`; `s1_exercises` has each as a system.
+`bidirectional`, `trainable_embedding` and `bridge`; `s1_exercises` has each as a system.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -116,9 +116,9 @@ class Constants:
 
 @dataclass(frozen=True)
 class EncoderDecoderConstants(Constants):
-    """Those of model 1; `hand_over` is as for `s1_models.encoder_decoder`, an exercise."""
+    """Those of model 1; `bridge` is as for `s1_models.encoder_decoder`, an exercise."""
 
-    hand_over: str = "repeat"
+    bridge: str = "repeat"
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,7 @@ def run_encoder_decoder(
         InputError: If a constant is not valid or the folder cannot be written.
     """
     keras.utils.set_random_seed(seed)  # and the model first: a wrong constant leaves no folder
-    model = encoder_decoder(**constants.shape, hand_over=constants.hand_over)
+    model = encoder_decoder(**constants.shape, bridge=constants.bridge)
     folder = RunFolder(name, out, seed=seed, constants=constants)
     held_out, training = _train(model, constants, folder, max_minutes=max_minutes)
     return _finish(model, folder, held_out, training=training)

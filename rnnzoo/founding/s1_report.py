@@ -72,7 +72,7 @@ class Validation(keras.callbacks.Callback):
         """Writes the held-out numbers and logs how many are right."""
         start = time.monotonic()
         found = accuracies(write(self.model, self.held_out), self.held_out)
-        self.clock.validation_seconds = time.monotonic() - start  # the clock leaves room for one
+        self.clock.validation_seconds = time.monotonic() - start  # the clock leaves time for one
         row = {
             "samples": self.clock.step * self.batch_size,
             "minutes": round(self.clock.minutes, 3),

@@ -248,7 +248,7 @@ class MeasureLosses(keras.callbacks.Callback):
             f"{name}_loss": nats_of_stream(self.model, stream)
             for name, stream in self.streams.items()
         }
-        # The clock leaves room for one.
+        # The clock leaves time for one.
         self.clock.validation_seconds = 60 * (self.clock.minutes - minutes)
         self.folder.log(
             epoch=epoch + 1, step=self.clock.step, minutes=round(minutes, 3), loss=logs["loss"],

@@ -1,6 +1,7 @@
 """The decoder: writes a target sequence while attending over the source."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -168,10 +169,10 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
     ) -> Tensor:
         """Returns the logits of whole sequences; see the class."""
-        return self._logits(self.read_out(target, state, memory, training=training))
+        return self._logits(self.features(target, state, memory, training=training))
 
     def _logits(self, readout: Tensor) -> Tensor:
-        """Computes the logits of what `read_out` returns, `(..., vocabulary_size)`."""
+        """Computes the logits of what `features` returns, `(..., vocabulary_size)`."""
         if isinstance(self.head, TiedHead):
             return self.head(readout, self.embeddings())
         return head_logits(self.head, readout)
@@ -188,7 +189,12 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""
         return embedding_matrix(self.embedding, self.config["vocabulary_size"])
 
-    def read_out(
+    def read_out(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Returns what `features` does, of which it is the old name."""
+        warnings.warn("`read_out` is called `features` now.", DeprecationWarning, stacklevel=2)
+        return self.features(*args, **kwargs)
+
+    def features(
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
     ) -> Tensor:
         """The vectors of which `head` makes the logits, `(batch, target_length, embedding_dim)`."""

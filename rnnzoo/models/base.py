@@ -13,7 +13,7 @@ from keras import ops
 from rnnzoo.errors import InputError
 from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.export import export
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 from rnnzoo.models.changed_layers import ChangedLayers
 from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.models.compile_arguments import loss_of_logits, metrics_of_logits
@@ -159,12 +159,12 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
         if not whole or (path.exists() and not overwrite):
             return super().save(filepath, overwrite, zipped, **kwargs)
         try:
-            with unfinished(path) as temporary:
+            with atomic_path(path) as temporary:
                 super().save(temporary, True, zipped, **kwargs)
         except OSError as error:
             raise InputError(
                 f"The model cannot be saved to {str(path)!r} ({error.strerror or error}); give a "
-                "file in a folder that exists, may be written to and has room."
+                "file in a folder that exists, may be written to and has free space."
             ) from error
 
     def save_weights(
@@ -198,7 +198,7 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
         except OSError as error:
             raise InputError(
                 f"The weights cannot be saved to {str(filepath)!r} ({error.strerror or error}); "
-                "give a file in a folder that exists, may be written to and has room."
+                "give a file in a folder that exists, may be written to and has free space."
             ) from error
 
     def export(

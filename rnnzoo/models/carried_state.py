@@ -95,16 +95,16 @@ class CarriedState(keras.layers.Layer):
 class StatefulStreams:
     """Lets `fit` and `evaluate` of a model read streams, whose rows carry their state.
 
-    A mix-in for a `keras.Model` with `get_initial_state` that calls `_make_carriers` in its
+    A mix-in for a `keras.Model` with `get_initial_state` that calls `_make_stream_states` in its
     constructor and `_carried` and `_keep` in its `call`. Training and evaluation each carry their
     own state, so that the validation inside `fit` leaves the training rows alone. Only a step of
     `fit` writes the training's: what a callback does with the model inside `fit` does not.
     """
 
-    def _make_carriers(self, shapes):
+    def _make_stream_states(self, shapes):
         self._training_state = CarriedState(shapes, name="training_state")
         self._evaluation_state = CarriedState(shapes, name="evaluation_state")
-        self._carrier = None
+        self._stream_state = None
         self._in_step = False
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -123,21 +123,22 @@ class StatefulStreams:
             return super().predict_step(*args, **kwargs)
 
     @contextlib.contextmanager
-    def _step_of(self, carrier):
-        """Lets a step write its carrier's state, where `fit` or `evaluate` runs it on a stream."""
-        before = self._carrier, self._in_step
-        object.__setattr__(self, "_carrier", carrier if self._carrier is carrier else None)
+    def _step_of(self, stream_state):
+        """Lets a step write its stream state, where `fit` or `evaluate` runs it on a stream."""
+        before = self._stream_state, self._in_step
+        own = stream_state if self._stream_state is stream_state else None
+        object.__setattr__(self, "_stream_state", own)
         object.__setattr__(self, "_in_step", True)
         try:
             yield
         finally:
-            object.__setattr__(self, "_carrier", before[0])
+            object.__setattr__(self, "_stream_state", before[0])
             object.__setattr__(self, "_in_step", before[1])
 
     @contextlib.contextmanager
-    def _carry(self, carrier, data, rows):
-        before = self._carrier
-        object.__setattr__(self, "_carrier", carrier if rows else None)
+    def _carry(self, stream_state, data, rows):
+        before = self._stream_state
+        object.__setattr__(self, "_stream_state", stream_state if rows else None)
         try:
             yield
         except Exception as error:
@@ -147,7 +148,7 @@ class StatefulStreams:
                     _check_rows(data[batch][0]["reset"].shape[0], rows, error)
             raise
         finally:
-            object.__setattr__(self, "_carrier", before)
+            object.__setattr__(self, "_stream_state", before)
 
     def fit(
         self, x: Any = None, *args: Any, shuffle: bool = True, **kwargs: Any
@@ -204,20 +205,20 @@ class StatefulStreams:
 
     def _carried(self, reset, rows):
         """The state that this batch starts from."""
-        if self._carrier is None:
+        if self._stream_state is None:
             raise InputError(
                 "Batches with a 'reset' flag carry state and work with fit and evaluate alone, "
                 "from a tf.data.Dataset or a keras.utils.PyDataset; call the model on the tokens "
                 "and give it `initial_state`."
             )
         if rows is not None:
-            _check_rows(rows, self._carrier.rows)
-        return self._carrier.read(reset, self.get_initial_state(self._carrier.rows))
+            _check_rows(rows, self._stream_state.rows)
+        return self._stream_state.read(reset, self.get_initial_state(self._stream_state.rows))
 
     def _keep(self, state):
         """Keeps the state for the next batch; Keras's building of the model keeps none."""
         if self._in_step:
-            self._carrier.write(state)
+            self._stream_state.write(state)
 
 
 def stream_rows(data: Any) -> int | None:

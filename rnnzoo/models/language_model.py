@@ -124,7 +124,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             )
         else:
             self.head = keras.layers.Dense(self.vocabulary_size, dtype=dtype, name="head")
-        self._make_carriers(self.recurrent.state_shapes)
+        self._make_stream_states(self.recurrent.state_shapes)
         self.build((None, None))
 
     def build(self, _: Shape) -> None:

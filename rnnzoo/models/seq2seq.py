@@ -202,7 +202,7 @@ class Seq2Seq(ZooModel):
             )
         memory, state = self.encode(inputs["source"], training)
         if "labels" in inputs:
-            hidden = self.decoder.read_out(inputs["target"], state, memory, training=training)
+            hidden = self.decoder.features(inputs["target"], state, memory, training=training)
             return self._token_losses(
                 hidden,
                 self.decoder,

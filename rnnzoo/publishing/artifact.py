@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from rnnzoo.data import corpora
-from rnnzoo.files import copy_atomically, unfinished, write_atomically
+from rnnzoo.files import atomic_path, copy_atomically, write_atomically
 from rnnzoo.hardware import machine, versions
 from rnnzoo.plots import plot_learning_curve
 from rnnzoo.publishing.card import card
@@ -33,7 +33,7 @@ def write_artifact(trained: Trained) -> Path:
     """
     model, task, checkpoint, out = trained.model, trained.task, trained.checkpoint, trained.out
     best = _best(model, checkpoint)  # not compiled, so that no optimizer is saved with it
-    with unfinished(out / "model.keras") as path:
+    with atomic_path(out / "model.keras") as path:
         best.save(path)
     if keras.config.backend() == "tensorflow":
         best.export(out / "saved_model", verbose=False)
@@ -47,21 +47,21 @@ def write_artifact(trained: Trained) -> Path:
     samples = [task.sample(best, seed) for seed in SAMPLE_SEEDS]
     minutes = (time.monotonic() - start) / 60
     print(f"Measuring took {minutes:.1f} minutes, beside the training's.")
-    facts = _facts(best, trained, figures) | {"samples": samples}
-    facts["training"]["measuring_minutes"] = round(minutes, 2)
+    record = _record(best, trained, figures) | {"samples": samples}
+    record["training"]["measuring_minutes"] = round(minutes, 2)
     smoothed = " and label smoothing" if task.recipe.label_smoothing else ""
     plot_learning_curve(
         checkpoint.log,
         out / "curve.png",
-        title=facts["title"],
+        title=record["title"],
         loss=f"loss (with dropout{smoothed})",
     )
     copy_atomically(checkpoint.log, out / "log.csv")
     _write_samples(checkpoint.samples, samples, out / "samples.txt")
-    write_atomically(out / "metrics.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    write_atomically(out / "card.md", card(facts))
+    write_atomically(out / "metrics.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(out / "card.md", card(record))
     checkpoint.note(finished=True)
-    show(facts["title"], figures, trained.baselines, folder=out)
+    show(record["title"], figures, trained.baselines, folder=out)
     return out
 
 
@@ -72,7 +72,7 @@ def _best(model, checkpoint):
     return best
 
 
-def _facts(model, trained, figures):
+def _record(model, trained, figures):
     task, checkpoint = trained.task, trained.checkpoint
     recipe, corpus, progress = task.recipe, task.corpus, checkpoint.progress
     terms = corpora.about(corpus.name)
@@ -115,7 +115,7 @@ def _facts(model, trained, figures):
             "epochs": round(progress["step"] / len(task.train), 2),
             "steps": progress["step"],
             "minutes": round(progress["minutes"], 2),
-            "slices": progress.get("slices", []),
+            "segments": progress.get("segments", []),
             "max_minutes": recipe.max_minutes,
             "patience": recipe.patience,
             "best_epoch": progress["best_epoch"],

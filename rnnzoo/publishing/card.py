@@ -12,24 +12,24 @@ from rnnzoo.publishing.report import comparison, readable
 from rnnzoo.tasks import TASKS, recipe_class
 
 
-def card(facts: dict[str, Any]) -> str:
+def card(record: dict[str, Any]) -> str:
     """Writes a card.
 
     Args:
-        facts: The content of metrics.json.
+        record: The content of metrics.json.
 
     Returns:
         The card, in Markdown.
     """
-    corpus, training, figures = facts["corpus"], facts["training"], facts["figures"]
+    corpus, training, figures = record["corpus"], record["training"], record["figures"]
     about = corpora.about(corpus["name"])
-    name, weights, test = facts.get("name"), facts["model"]["weights"], facts.get("test")
-    task, began = TASKS[facts["task"]], command_of(training, facts["recipe_arguments"])
-    title = name or facts.get("title") or facts["recipe"]
+    name, weights, test = record.get("name"), record["model"]["weights"], record.get("test")
+    task, began = TASKS[record["task"]], command_of(training, record["recipe_arguments"])
+    title = name or record.get("title") or record["recipe"]
     lines = [
         f"# {title}",
         "",
-        facts["description"],
+        record["description"],
         "",
         *([_headline("Test", test["figures"]), ""] if test else []),
         _headline("Validation", figures),
@@ -37,21 +37,21 @@ def card(facts: dict[str, Any]) -> str:
         "## Figures",
         "",
         *([_again(name, test), ""] if name else []),
-        f"- Validation data: {facts['split']}.",
+        f"- Validation data: {record['split']}.",
         *([f"- Test data: {test['split']}. No checkpoint was chosen by them."] if test else []),
         *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
-        f"- Tokens: {_vocabularies(facts['vocabularies'])}.",
+        f"- Tokens: {_vocabularies(record['vocabularies'])}.",
         f"- The checkpoint with the lowest validation loss was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
         f"the validation data, and the {'validation ' if test else ''}figures are of the same data "
         "and of the saved model, which computes in float32.",
         *_last_checkpoint(training),
-        *_rounding(facts.get("half_precision", {})),
+        *_rounding(record.get("half_precision", {})),
         "",
         *_table("validation" if test else "value", figures),
         *(_table("test", test["figures"]) if test else []),
     ]
-    for split, part in (("Validation", facts), ("Test", test or {})):
+    for split, part in (("Validation", record), ("Test", test or {})):
         if part.get("baselines"):
             rows = comparison(title, part["figures"], part["baselines"])
             lines += [
@@ -67,8 +67,8 @@ def card(facts: dict[str, Any]) -> str:
         "",
         "## Model",
         "",
-        f"`{facts['model']['builder']}` with {_arguments(facts['model']['arguments'])}; "
-        f"{facts['model']['parameters']:,} parameters.",
+        f"`{record['model']['builder']}` with {_arguments(record['model']['arguments'])}; "
+        f"{record['model']['parameters']:,} parameters.",
         "",
         "| weights | shape |",
         "|---|---|",
@@ -94,28 +94,28 @@ def card(facts: dict[str, Any]) -> str:
         f"in {training['minutes']:.1f} minutes; {_ending(training)}.",
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
-        *_slices(training.get("slices", [])),
-        *_resumed_by(training, facts["recipe_arguments"]),
+        *_segments(training.get("segments", [])),
+        *_resumed_by(training, record["recipe_arguments"]),
         *([_published_by(name)] if name else []),
-        f"- Machine: {_machine(facts['machine'])}; {facts['machine']['system']}.",
-        f"- Versions: {', '.join(f'{name} {v}' for name, v in facts['versions'].items())}.",
-        *_code(training.get("slices", [])),
-        f"- Date: {facts['date']}.",
+        f"- Machine: {_machine(record['machine'])}; {record['machine']['system']}.",
+        f"- Versions: {', '.join(f'{name} {v}' for name, v in record['versions'].items())}.",
+        *_code(training.get("segments", [])),
+        f"- Date: {record['date']}.",
         "- Recipe, as far as it differs from the defaults:",
         "",
         "```",
-        *_recipe(facts["recipe_arguments"]),
+        *_recipe(record["recipe_arguments"]),
         "```",
         "",
         "## Samples",
         "",
-        task.sampling(facts["recipe_arguments"]),
+        task.sampling(record["recipe_arguments"]),
         "",
     ]
-    for number, sample in enumerate(facts["samples"]):
+    for number, sample in enumerate(record["samples"]):
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sample)), default=0))
         lines += [f"{task.sample_name} {number}:", "", fence, sample, fence, ""]
-    lines += ["## Limits and intended use", "", _limits(facts), ""]
+    lines += ["## Limits and intended use", "", _limits(record), ""]
     return "\n".join(lines)
 
 
@@ -158,11 +158,11 @@ def _rounding(figures):
     return [f"- {whole}: {'; '.join(costs)}."] if costs else []
 
 
-def _limits(facts):
+def _limits(record):
     """Those of the recipe's model, unless it was trained on another text, and those of any."""
-    recipe = facts["recipe_arguments"]
-    own = recipe.get("limits", "") if recipe["corpus"] == facts["corpus"]["name"] else ""
-    return f"{own} {TASKS[facts['task']].limits}".strip()
+    recipe = record["recipe_arguments"]
+    own = recipe.get("limits", "") if recipe["corpus"] == record["corpus"]["name"] else ""
+    return f"{own} {TASKS[record['task']].limits}".strip()
 
 
 def _shipping(about):
@@ -200,21 +200,21 @@ def _machine(machine):
     return f"{machine['cpu']}, {cores} core{'s' if cores > 1 else ''}, {gpus}"
 
 
-def _slices(slices):
+def _segments(segments):
     """Where and when a training ran that was resumed."""
-    if len(slices) < 2:
+    if len(segments) < 2:
         return []
     starts = {}  # by place
-    for one in slices:
+    for one in segments:
         place = "a machine that was not noted"
         if one["machine"]:
             place = f"{_machine(one['machine'])}, in {one['dtype']}"
         starts.setdefault(place, []).append(f"{one['minutes']:.1f}")
     told = "; ".join(f"at {', '.join(times)} minutes on {place}" for place, times in starts.items())
-    noted = all(one["machine"] for one in slices)  # older code noted none
+    noted = all(one["machine"] for one in segments)  # older code noted none
     least = "" if noted else "at least "
-    line = f"- Trained in {least}{len(slices)} slices, begun {told}."
-    if repeated := sum(one["repeated"] or 0 for one in slices):
+    line = f"- Trained in {least}{len(segments)} segments, begun {told}."
+    if repeated := sum(one["repeated"] or 0 for one in segments):
         line += (
             " An epoch that was cut short was repeated from its start: the weights were trained "
             f"again on {least}{repeated:,} batches in all."
@@ -241,8 +241,8 @@ def command_of(
 def _resumed_by(training, recipe):
     """The commands that went on with a training, where they are not the one that began it."""
     began = command_of(training, recipe)
-    slices = training.get("slices", [])
-    others = {command_of(one, recipe): command_of(one, recipe, resume=True) for one in slices}
+    segments = training.get("segments", [])
+    others = {command_of(one, recipe): command_of(one, recipe, resume=True) for one in segments}
     return [f"- Resumed by `{told}`." for one, told in others.items() if one not in (None, began)]
 
 
@@ -251,10 +251,10 @@ def _published_by(name):
     return f"- Its folder was put into the zoo, weights rounded to half precision, by `{command}`."
 
 
-def _code(slices):
-    """The commits of the checkouts that the slices of a training ran from."""
-    commits = dict.fromkeys(one.get("commit") or "one that was not noted" for one in slices)
-    noted = any(one.get("commit") for one in slices)
+def _code(segments):
+    """The commits of the checkouts that the segments of a training ran from."""
+    commits = dict.fromkeys(one.get("commit") or "one that was not noted" for one in segments)
+    noted = any(one.get("commit") for one in segments)
     if not noted:
         return ["- Code: the commit was not noted."]
     return [f"- Code: commit {', then '.join(commits)}."]

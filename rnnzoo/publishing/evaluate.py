@@ -18,7 +18,7 @@ from rnnzoo.tasks.own_text import folded
 from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.tasks.translation import TranslationTask
 
-FACTS_FILE = "metrics.json"
+RECORD_FILE = "metrics.json"
 Figure = float | list[float] | dict[str, float]
 DIGITS = 3  # that a figure made again has in common with the card's
 
@@ -43,7 +43,9 @@ class Evaluation:
     def different(self) -> list[str]:
         """The names of the figures that differ in three digits, or that one side lacks."""
         names = dict.fromkeys([*self.card, *self.now])
-        return [name for name in names if not agree(name, self.now.get(name), self.card.get(name))]
+        return [
+            name for name in names if not is_close(name, self.now.get(name), self.card.get(name))
+        ]
 
 
 def evaluate(
@@ -73,31 +75,31 @@ def evaluate(
         assert not evaluate("char_lstm_shakespeare").different
         ```
     """
-    facts = read_facts(zoo.find(name_or_path).parent)
+    record = read_record(zoo.find(name_or_path).parent)
     model = zoo.load(name_or_path)
-    split = "test" if "test" in facts else "validation"
-    task = make_task(facts, model, split, data_dir=data_dir, text_file=text_file)
+    split = "test" if "test" in record else "validation"
+    task = make_task(record, model, split, data_dir=data_dir, text_file=text_file)
     say(f"Measuring {name_or_path} on its {split} data; this may take minutes.")
-    return Evaluation(task.evaluate(model), figures_of(facts, split), split, data=task.split)
+    return Evaluation(task.evaluate(model), figures_of(record, split), split, data=task.split)
 
 
-def agree(name: str, value: Figure | None, expected: Figure | None) -> bool:
+def is_close(name: str, value: Figure | None, expected: Figure | None) -> bool:
     """Whether two figures, or two lists or dictionaries of them, are equal to three digits.
 
     A share of 100 % is compared as those just below it are, to a tenth of a per cent.
 
     Example:
-        >>> agree("perplexity", 1.4144, 1.4103), agree("perplexity", 1.4204, 1.4103)
+        >>> is_close("perplexity", 1.4144, 1.4103), is_close("perplexity", 1.4204, 1.4103)
         (True, False)
-        >>> agree("symbols_right", 0.9951, 1.0), agree("symbols_right", None, 1.0)
+        >>> is_close("symbols_right", 0.9951, 1.0), is_close("symbols_right", None, 1.0)
         (False, False)
     """
     if isinstance(value, list) and isinstance(expected, list):
         pairs = zip(value, expected, strict=False)
-        return len(value) == len(expected) and all(agree(name, *pair) for pair in pairs)
+        return len(value) == len(expected) and all(is_close(name, *pair) for pair in pairs)
     if isinstance(value, dict) and isinstance(expected, dict):
         same = value.keys() == expected.keys()
-        return same and all(agree(name, value[key], expected[key]) for key in value)
+        return same and all(is_close(name, value[key], expected[key]) for key in value)
     numbers = isinstance(value, int | float) and isinstance(expected, int | float)
     if not numbers or value == expected:
         return value == expected
@@ -109,30 +111,30 @@ def agree(name: str, value: Figure | None, expected: Figure | None) -> bool:
     return abs(value - expected) <= 0.5 * 10 ** (first_digit + 1 - DIGITS)
 
 
-def read_facts(folder: Path) -> dict:
+def read_record(folder: Path) -> dict:
     """Reads what a training noted of its model, the content of its metrics.json."""
-    path = folder / FACTS_FILE
+    path = folder / RECORD_FILE
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if all(facts[name] for name in ("recipe", "recipe_arguments", "figures", "corpus")):
-            return facts
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if all(record[name] for name in ("recipe", "recipe_arguments", "figures", "corpus")):
+            return record
         raise ValueError("It lacks what a training notes.")
     except FileNotFoundError:
         raise InputError(
-            f"There is no {FACTS_FILE} beside the model in {folder}, which says what it reached "
+            f"There is no {RECORD_FILE} beside the model in {folder}, which says what it reached "
             "on which data; give the folder that a training left, or a name of the zoo."
         ) from None
     except (ValueError, TypeError, KeyError):
         raise InputError(f"{path} is damaged; restore it, or train the model again.") from None
 
 
-def figures_of(facts: dict[str, Any], split: str) -> dict:
+def figures_of(record: dict[str, Any], split: str) -> dict:
     """The card's figures of a split."""
-    return facts["test"]["figures"] if split == "test" else facts["figures"]
+    return record["test"]["figures"] if split == "test" else record["figures"]
 
 
 def make_task(
-    facts: dict[str, Any],
+    record: dict[str, Any],
     model: LanguageModel | Seq2Seq,
     split: str = "validation",
     *,
@@ -144,7 +146,7 @@ def make_task(
     The test split is measured as the validation split is: it takes its place.
 
     Args:
-        facts: The content of metrics.json.
+        record: The content of metrics.json.
         model: The model, whose vocabulary is used.
         split: `"validation"` or `"test"`.
         data_dir: A folder that has the corpus.
@@ -156,22 +158,22 @@ def make_task(
     Raises:
         InputError: If the corpus or its test split is not found, or is another one than noted.
     """
-    recipe = _recipe(facts["recipe_arguments"])
+    recipe = _recipe(record["recipe_arguments"])
     corpus = load_corpus(recipe, data_dir=data_dir, text_file=text_file)
-    noted, sha256 = facts["corpus"], corpus.sha256
+    noted, sha256 = record["corpus"], corpus.sha256
     if sha256 != noted["sha256"]:
         raise InputError(
-            f"The figures on the card of {facts['recipe']} are of another text: {noted['name']} "
+            f"The figures on the card of {record['recipe']} are of another text: {noted['name']} "
             f"with the SHA-256 {noted['sha256'][:12]}..., and {corpus.name} here has "
             f"{sha256[:12]}...; give that one by --data-dir, or by --text-file if it is a text of "
             "your own."
         )
-    overrides = facts.get("training", {}).get("overrides") or {}
+    overrides = record.get("training", {}).get("overrides") or {}
     if overrides.get("fold_lookalikes"):
         corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model))
     if split == "test":
         recipe, corpus = with_test_as_validation(recipe, corpus)
-        _check_test(facts, corpus)
+        _check_test(record, corpus)
     task = TASKS[recipe.task](recipe, corpus, seed=recipe.seed, model=model)
     if split == "test":
         task.split = task.split.replace("validation split", "test split")
@@ -201,15 +203,15 @@ def with_test_as_validation(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, Cor
     return replace(recipe, validation_limit=None), replace(corpus, splits=splits)
 
 
-def _check_test(facts, corpus):
+def _check_test(record, corpus):
     """Refuses another test split than the card's, which `Corpus.sha256` does not tell."""
-    noted = facts.get("test", {}).get("sha256")  # older cards have none
+    noted = record.get("test", {}).get("sha256")  # older cards have none
     if noted is None:
         return
     found = split_sha256("test", corpus.validation)
     if noted != found:
         raise InputError(
-            f"The figures on the card of {facts['recipe']} are of another test split: that of "
+            f"The figures on the card of {record['recipe']} are of another test split: that of "
             f"{corpus.name} with the SHA-256 {noted[:12]}..., and the one here has {found[:12]}"
             "...; give that one by --data-dir."
         )

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 
 from rnnzoo.errors import InputError
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
 
@@ -30,7 +30,7 @@ def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> N
         to_half_precision("romeo.keras", "small_romeo.keras")
         ```
     """
-    with zipfile.ZipFile(source) as before, unfinished(target) as path:
+    with zipfile.ZipFile(source) as before, atomic_path(target) as path:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as after:
             for part in before.infolist():
                 content = before.read(part)

@@ -16,7 +16,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.files import write_atomically
 from rnnzoo.publishing.artifact import SAMPLE_SEEDS
 from rnnzoo.publishing.card import card
-from rnnzoo.publishing.evaluate import FACTS_FILE, agree, figures_of, make_task, read_facts
+from rnnzoo.publishing.evaluate import RECORD_FILE, figures_of, is_close, make_task, read_record
 from rnnzoo.publishing.half_precision import to_half_precision
 from rnnzoo.tasks import recipe_class
 
@@ -87,45 +87,46 @@ def publish_model(
     curve = folder / "curve.png"
     if not curve.is_file():
         raise InputError(f"There is no {curve}; give the folder that a training left.")
-    facts, model = read_facts(folder), zoo.load(folder)
-    _check_recipe(facts)
+    record, model = read_record(folder), zoo.load(folder)
+    _check_recipe(record)
     zoo.index()  # a damaged one is told before the work
     given = {"data_dir": data_dir, "text_file": text_file}
-    task = make_task(facts, model, **given)
+    task = make_task(record, model, **given)
     before = task.evaluate(model)
     quoted = next(iter(before))
-    if not agree(quoted, before[quoted], facts["figures"].get(quoted)):
+    if not is_close(quoted, before[quoted], record["figures"].get(quoted)):
         raise InputError(
             f"{folder} has {quoted.replace('_', ' ')} {before[quoted]:.4f} here, but its card says "
-            f"{facts['figures'].get(quoted)}; train it again, or find out why."
+            f"{record['figures'].get(quoted)}; train it again, or find out why."
         )
     with _new_folder(target) as new:
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
         _check_size(target, new)
         model = zoo.load(new)
-        facts |= {"name": name, "figures": task.evaluate(model), "split": task.split}
-        _use_the_words_of_today(facts)
+        record |= {"name": name, "figures": task.evaluate(model), "split": task.split}
+        _use_the_words_of_today(record)
         perplexities = [figure for figure in before if figure.startswith("perplexity")]
-        facts["half_precision"] = {
-            figure: [before[figure], facts["figures"][figure]] for figure in (quoted, *perplexities)
+        record["half_precision"] = {
+            figure: [before[figure], record["figures"][figure]]
+            for figure in (quoted, *perplexities)
         }
         if "test" in task.corpus.splits:
-            test = make_task(facts, model, "test", **given)
-            facts["test"] = {
+            test = make_task(record, model, "test", **given)
+            record["test"] = {
                 "figures": test.evaluate(model),
                 "baselines": test.baselines(),
                 "split": test.split,
                 "sha256": split_sha256("test", task.corpus.splits["test"]),
             }
-            facts["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
-        facts["samples"] = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
-        write_atomically(new / FACTS_FILE, _json(facts))
-        write_atomically(new / "card.md", card(facts))
+            record["corpus"]["notes"] = test.corpus.notes  # what was found in the test split, too
+        record["samples"] = [task.sample(model, seed) for seed in SAMPLE_SEEDS]
+        write_atomically(new / RECORD_FILE, _json(record))
+        write_atomically(new / "card.md", card(record))
         shutil.copyfile(curve, new / "curve.png")
         if saved_model:
             model.export(new / "saved_model", verbose=False)
         _check_size(target, new)
-        entry = _entry(facts, model, new)
+        entry = _entry(record, model, new)
         _replace(target, new, lambda: _write_index(zoo.index() | {name: entry}))
     return target
 
@@ -141,24 +142,24 @@ def rewrite_cards() -> None:
     """
     written, models = {}, zoo.index()
     for name, model in models.items():
-        facts = read_facts(zoo.folder() / name)
-        _check_recipe(facts)
-        _use_the_words_of_today(facts)
-        written[zoo.folder() / name / FACTS_FILE] = _json(facts)
-        written[zoo.folder() / name / "card.md"] = card(facts)
+        record = read_record(zoo.folder() / name)
+        _check_recipe(record)
+        _use_the_words_of_today(record)
+        written[zoo.folder() / name / RECORD_FILE] = _json(record)
+        written[zoo.folder() / name / "card.md"] = card(record)
         models[name] = replace(model, in_wheel=corpora.about(model.corpus).redistributable)
     for path, text in written.items():
         write_atomically(path, text)
     _write_index(models)
 
 
-def _use_the_words_of_today(facts):
-    recipe = recipes.get(facts["recipe"])
-    if facts["corpus"]["name"] != recipe.corpus:
+def _use_the_words_of_today(record):
+    recipe = recipes.get(record["recipe"])
+    if record["corpus"]["name"] != recipe.corpus:
         return  # the words of a text of one's own are its own
     words = {name: getattr(recipe, name) for name in ("description", "expected", "limits")}
-    facts["description"] = recipe.description
-    facts["recipe_arguments"] |= words
+    record["description"] = recipe.description
+    record["recipe_arguments"] |= words
 
 
 def _check_size(target, new):
@@ -175,14 +176,15 @@ def _check_size(target, new):
         )
 
 
-def _check_recipe(facts):
+def _check_recipe(record):
     """Refuses a model that the command on its card would not make again."""
-    registered, training = recipes.get(facts["recipe"]), facts["training"]
-    record = (training.get("slices") or [{}])[-1].get("overrides") or training.get("overrides")
-    noted = facts["recipe_arguments"]
+    registered, training = recipes.get(record["recipe"]), record["training"]
+    last = (training.get("segments") or [{}])[-1]
+    overrides = last.get("overrides") or training.get("overrides")
+    noted = record["recipe_arguments"]
     # Older code noted no overrides: then these may have been any.
     options = {name: noted.get(name) for name in ("epochs", "max_minutes", "seed")}
-    now = registered.with_options(record["options"] if record else options).as_json()
+    now = registered.with_options(overrides["options"] if overrides else options).as_json()
     defaults = {
         field.name: _default(field) for field in fields(recipe_class(noted["task"]))
     }  # older code noted fewer
@@ -190,7 +192,7 @@ def _check_recipe(facts):
         if noted.get(name, defaults[name]) != now[name]:
             raise InputError(
                 f"The model was trained with {name} {noted.get(name, defaults[name])!r}, but its "
-                f"recipe {facts['recipe']!r} has {now[name]!r} now, so that the command on the "
+                f"recipe {record['recipe']!r} has {now[name]!r} now, so that the command on the "
                 "card would not make it again; correct the recipe, or train it again."
             )
 
@@ -201,25 +203,25 @@ def _default(field):
     return list(value) if isinstance(value, tuple) else value
 
 
-def _entry(facts, model, folder):
+def _entry(record, model, folder):
     content = (folder / zoo.MODEL_FILE).read_bytes()
-    split = "test" if "test" in facts else "validation"
-    figures = figures_of(facts, split)
+    split = "test" if "test" in record else "validation"
+    figures = figures_of(record, split)
     quoted = next(iter(figures))
     return zoo.Published(
-        name=facts["name"],
-        file=f"{facts['name']}/{zoo.MODEL_FILE}",
+        name=record["name"],
+        file=f"{record['name']}/{zoo.MODEL_FILE}",
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
         family=type(model).__name__,
-        builder=facts["model"]["builder"],
-        corpus=facts["corpus"]["name"],
-        parameters=facts["model"]["parameters"],
+        builder=record["model"]["builder"],
+        corpus=record["corpus"]["name"],
+        parameters=record["model"]["parameters"],
         figure={"name": quoted, "value": figures[quoted], "split": split},
-        minutes=facts["training"]["minutes"],
-        recipe=facts["recipe"],
+        minutes=record["training"]["minutes"],
+        recipe=record["recipe"],
         file_format=model.get_config()["file_format"],
-        in_wheel=corpora.about(facts["corpus"]["name"]).redistributable,
+        in_wheel=corpora.about(record["corpus"]["name"]).redistributable,
     )
 
 
@@ -240,7 +242,7 @@ def _json(content):
 @contextlib.contextmanager
 def _new_folder(target):
     """An empty folder beside the target, gone at the end unless it was moved."""
-    new = target.with_name(f".unfinished.{target.name}")
+    new = target.with_name(f".partial.{target.name}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:

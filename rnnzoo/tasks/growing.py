@@ -27,7 +27,7 @@ def grown(
     if isinstance(model, LanguageModel):
         if corpus.kind == "documents" and model.vocabulary.end_id is None:
             return model  # the task refuses it
-        texts = corpus.pieces() if corpus.kind == "text" else _items(corpus)
+        texts = corpus.chunks() if corpus.kind == "text" else _items(corpus)
         larger = _extended(model.vocabulary, texts, corpus.name)
         return model if larger is model.vocabulary else grow(model, larger)
     pairs = list(_items(corpus))

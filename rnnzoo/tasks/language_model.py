@@ -23,7 +23,7 @@ from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MEMORY_LIMIT = 10_000_000  # characters; a longer text is encoded to a file
 # The estimate of nanoGPT: random blocks, each read from nothing.
-COLD_BATCHES, COLD_ROWS, COLD_LENGTH, COLD_SEED = 200, 64, 256, 1337
+BLOCK_BATCHES, BLOCK_ROWS, BLOCK_LENGTH, BLOCK_SEED = 200, 64, 256, 1337
 
 
 BATCHES = ("streams", "windows", "documents")
@@ -167,7 +167,7 @@ class LanguageModelTask:
     def _make_vocabulary(self):
         options = dict(self.recipe.vocabulary)
         if self.texts is None:
-            return Vocabulary.from_text(self.corpus.pieces(), **options)
+            return Vocabulary.from_text(self.corpus.chunks(), **options)
         options.setdefault("special_tokens", SPECIAL_TOKENS)
         return Vocabulary.from_text(self.texts[0], **options)
 
@@ -175,7 +175,7 @@ class LanguageModelTask:
         """Takes the vocabulary of a trained model, if it fits the corpus."""
         vocabulary, name = model.vocabulary, self.corpus.name
         if self.texts is None:
-            check_symbols(vocabulary, self.corpus.pieces(), name)
+            check_symbols(vocabulary, self.corpus.chunks(), name)
             return vocabulary
         if vocabulary.start_id is None or vocabulary.end_id is None:
             raise InputError(
@@ -192,26 +192,26 @@ class LanguageModelTask:
                 f"The recipe {recipe.name!r} needs documents, a folder of .txt files or a .jsonl "
                 "file, but got one text."
             )
-        characters = sum(map(len, self.corpus.pieces()))
+        characters = sum(map(len, self.corpus.chunks()))
         if characters > MEMORY_LIMIT:
             ids = encode_corpus(self.corpus, self.vocabulary)
         else:
             ids = self.vocabulary.encode(self.corpus.text)
         rows = recipe.validation_batch_size or recipe.batch_size
         self._check_length(len(ids), rows)
-        train, held = split(ids, recipe.validation_split)
+        train, held_out = split(ids, recipe.validation_split)
         self.train = _batches(train, None, recipe, seed=seed, initial_epoch=initial_epoch)
-        self.validation = stream_batches(held, rows, recipe.sequence_length)
-        self.held, self.documents = held, None
-        self.targets = rows * ((len(held) - 1) // rows)  # what the rows leave over is not read
+        self.validation = stream_batches(held_out, rows, recipe.sequence_length)
+        self.held_out, self.documents = held_out, None
+        self.targets = rows * ((len(held_out) - 1) // rows)  # what the rows leave over is not read
         units = f"{self.vocabulary.level}s"
         self.split = (
-            f"the last {recipe.validation_split:.0%} of the text, {len(held):,} {units}, read in "
-            f"{rows} contiguous rows with carried state; trained on the first {len(train):,}"
+            f"the last {recipe.validation_split:.0%} of the text, {len(held_out):,} {units}, read "
+            f"in {rows} contiguous rows with carried state; trained on the first {len(train):,}"
         )
-        self.cold_starts = ()
+        self.block_starts = ()
         if self.vocabulary.level == "character":
-            self.cold_starts, how = _cold_starts(len(held))
+            self.block_starts, how = _block_starts(len(held_out))
             self.split += f"; {how}"
 
     def _check_length(self, length, validation_rows):
@@ -229,8 +229,8 @@ class LanguageModelTask:
 
     def _read_documents(self, seed, initial_epoch):
         recipe, vocabulary = self.recipe, self.vocabulary
-        train, held = (vocabulary.encode_documents(texts) for texts in self.texts)
-        self.documents = train, held
+        train, held_out = (vocabulary.encode_documents(texts) for texts in self.texts)
+        self.documents = train, held_out
         order = np.random.default_rng(seed).permutation(len(train))
         flat = np.concatenate([train[index] for index in order])
         needed = recipe.batch_size * recipe.sequence_length
@@ -243,14 +243,14 @@ class LanguageModelTask:
             )
         batches = _batches(flat, train, recipe, seed=seed, initial_epoch=initial_epoch)
         self.train = _without_starts(batches, vocabulary.start_id)
-        rows = min(recipe.validation_batch_size or recipe.batch_size, len(held))
-        self.validation = stream_batches(held, rows, recipe.sequence_length)
-        self.held = np.concatenate(held)
+        rows = min(recipe.validation_batch_size or recipe.batch_size, len(held_out))
+        self.validation = stream_batches(held_out, rows, recipe.sequence_length)
+        self.held_out = np.concatenate(held_out)
         self.split += ", every document from an empty state, its end included"
         if vocabulary.level == "word" and vocabulary.unknown_id is not None:
             self.split += (
                 "; bits per character are over the characters of all words, the unknown ones too, "
-                "which are foretold as one token"
+                "which are predicted as one token"
             )
 
     @property
@@ -292,10 +292,10 @@ class LanguageModelTask:
             A dictionary of figures; the first is the one to quote.
         """
         figures = self.figures(_nats(model, self.validation))
-        if self.documents is None and len(self.cold_starts):
-            nats = _nats(model, _cold_batches(self.held, self.cold_starts))
-            figures["cold_start_nats_per_character"] = nats
-            figures["cold_start_bits_per_character"] = nats / math.log(2)
+        if self.documents is None and len(self.block_starts):
+            nats = _nats(model, _zero_state_batches(self.held_out, self.block_starts))
+            figures["zero_state_nats_per_character"] = nats
+            figures["zero_state_bits_per_character"] = nats / math.log(2)
         return figures
 
     def figures(self, nats: float) -> dict[str, float]:
@@ -312,13 +312,16 @@ class LanguageModelTask:
             if self.vocabulary.level == "character":
                 return {"nats_per_character": nats, "bits_per_character": bits}
             return {"perplexity": math.exp(nats), "nats_per_token": nats, "tokens": self.targets}
-        vocabulary, targets = self.vocabulary, self.held[self.held != self.vocabulary.start_id]
+        vocabulary, targets = (
+            self.vocabulary,
+            self.held_out[self.held_out != self.vocabulary.start_id],
+        )
         # What the model reads of the text: words with one space or end after each, or characters.
-        pieces = [vocabulary.split(text) for text in self.texts[1]]
+        chunks = [vocabulary.split(text) for text in self.texts[1]]
         if vocabulary.level == "word":
-            characters = sum(len(word) + 1 for words in pieces for word in words)
+            characters = sum(len(word) + 1 for words in chunks for word in words)
         else:
-            characters = sum(len(text) + 1 for text in pieces)
+            characters = sum(len(text) + 1 for text in chunks)
         figures = {
             "perplexity": math.exp(nats),
             "nats_per_token": nats,
@@ -344,13 +347,13 @@ class LanguageModelTask:
             return list(known)
         random = np.random.default_rng(self.recipe.seed)
         if self.texts is None:
-            first = next(iter(self.corpus.pieces()))
-            place = int(random.integers(max(1, len(self.held) - 200)))
-            later = vocabulary.decode(self.held[place : place + 200])
+            first = next(iter(self.corpus.chunks()))
+            place = int(random.integers(max(1, len(self.held_out) - 200)))
+            later = vocabulary.decode(self.held_out[place : place + 200])
             later = later.partition(" ")[2] or later  # from the start of a word
         else:
-            held = self.texts[1]
-            first, later = held[0], held[int(random.integers(len(held)))]
+            held_out = self.texts[1]
+            first, later = held_out[0], held_out[int(random.integers(len(held_out)))]
         return list(dict.fromkeys(filter(None, map(_first_words, (first, later)))))
 
     def references(self) -> None:
@@ -392,29 +395,29 @@ def _batches(flat, documents, recipe, seed, initial_epoch):
     return batches
 
 
-def _cold_starts(length):
+def _block_starts(length):
     """Where random blocks of a held-out text start, and a sentence that says how many there are.
 
     A text that is short has as many batches as it has places to start.
     """
-    places = max(length - COLD_LENGTH, 0)
-    batches = min(COLD_BATCHES, places // COLD_ROWS)
-    starts = np.random.default_rng(COLD_SEED).integers(0, places or 1, batches * COLD_ROWS)
+    places = max(length - BLOCK_LENGTH, 0)
+    batches = min(BLOCK_BATCHES, places // BLOCK_ROWS)
+    starts = np.random.default_rng(BLOCK_SEED).integers(0, places or 1, batches * BLOCK_ROWS)
     if not batches:
-        return starts, f"too short for {COLD_ROWS} blocks of {COLD_LENGTH} from a cold start"
+        return starts, f"too short for {BLOCK_ROWS} blocks of {BLOCK_LENGTH} from the zero state"
     return starts, (
-        f"cold start: {batches} random batches of {COLD_ROWS} x {COLD_LENGTH} of it, every block "
-        f"from the zero state (the estimate of nanoGPT; NumPy's seed {COLD_SEED})"
+        f"zero state: {batches} random batches of {BLOCK_ROWS} x {BLOCK_LENGTH} of it, every block "
+        f"from the zero state (the estimate of nanoGPT; NumPy's seed {BLOCK_SEED})"
     )
 
 
-def _cold_batches(held, starts):
+def _zero_state_batches(held_out, starts):
     """Batches of the blocks and of what follows each of their characters."""
     import tensorflow as tf
 
-    blocks = held[starts[:, None] + np.arange(COLD_LENGTH + 1)]  # (batches * rows, length + 1)
+    blocks = held_out[starts[:, None] + np.arange(BLOCK_LENGTH + 1)]  # (batches * rows, length + 1)
     data = tf.data.Dataset.from_tensor_slices((blocks[:, :-1], blocks[:, 1:]))
-    return in_background(data.batch(COLD_ROWS))
+    return in_background(data.batch(BLOCK_ROWS))
 
 
 def _without_starts(batches, start_id):

@@ -60,7 +60,7 @@ def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
 
 def _characters(corpus):
     if corpus.kind == "text":
-        return set().union(*corpus.pieces())
+        return set().union(*corpus.chunks())
     return set().union(*(text for part in corpus.splits for text in _texts(corpus.splits[part])))
 
 

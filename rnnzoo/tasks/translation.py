@@ -148,15 +148,15 @@ class TranslationTask:
         initial_epoch: int = 0,
     ):
         self.recipe, self.corpus = recipe, corpus
-        train, held, self.split = train_and_validation(corpus, recipe)
-        train, self.held = map(self._directed, (train, held))
+        train, held_out, self.split = train_and_validation(corpus, recipe)
+        train, self.held_out = map(self._directed, (train, held_out))
         # Before the work of a vocabulary: sacrebleu may be missing.
         counted = signatures() if recipe.measure == "bleu" else {}
         if model is None:
             self.vocabularies = self._new_vocabularies(train)
         else:
             self.vocabularies = model.source_vocabulary, model.target_vocabulary
-            sides = zip(*train, *self.held, strict=True)  # all sources, all targets
+            sides = zip(*train, *self.held_out, strict=True)  # all sources, all targets
             for vocabulary, texts in zip(self.vocabularies, sides, strict=True):
                 check_symbols(vocabulary, texts, corpus.name)
         if counted:
@@ -165,7 +165,7 @@ class TranslationTask:
         size = recipe.batch_size
         self.train = self._batches(train, size, seed=seed, initial_epoch=initial_epoch)
         self.validation = self._batches(
-            self.held, recipe.validation_batch_size or size, shuffle=False
+            self.held_out, recipe.validation_batch_size or size, shuffle=False
         )
 
     def _directed(self, pairs):
@@ -218,7 +218,7 @@ class TranslationTask:
         Returns:
             A dictionary of figures; the first is the one to quote.
         """
-        pairs = self.held[:TRANSLATED]
+        pairs = self.held_out[:TRANSLATED]
         if self.recipe.measure == "bleu":
             figures = self._quality(model, pairs)
         else:
@@ -255,15 +255,15 @@ class TranslationTask:
 
     def prompts(self) -> list[str]:
         """The recipe's texts to translate, else the first validation texts."""
-        return list(self.recipe.prompts) or [source for source, _ in self.held[:3]]
+        return list(self.recipe.prompts) or [source for source, _ in self.held_out[:3]]
 
     def references(self) -> list[str] | None:
         """What the prompts should become, or `None` where nobody knows."""
-        return None if self.recipe.prompts else [target for _, target in self.held[:3]]
+        return None if self.recipe.prompts else [target for _, target in self.held_out[:3]]
 
     def sample(self, model: models.Seq2Seq, seed: int) -> str:
         """Translates one validation text, the one of this number."""
-        source, target = self.held[seed % len(self.held)]
+        source, target = self.held_out[seed % len(self.held_out)]
         return f"{source}\n-> {model.translate(source)}\n   (reference: {target})"
 
 

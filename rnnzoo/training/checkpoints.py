@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from rnnzoo.errors import InputError
-from rnnzoo.files import unfinished, write_atomically
+from rnnzoo.files import atomic_path, write_atomically
 from rnnzoo.hardware import machine
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.schedule import TrainingClock
@@ -137,16 +137,16 @@ class Checkpoint:
         return self.log.read_text(encoding="utf-8").splitlines(keepends=True)
 
     def begin_slice(self, steps_per_epoch: int, **told: Any) -> None:
-        """Notes where and from when on the training runs now: `progress["slices"]` has them all.
+        """Notes where and from when on the training runs now: `progress["segments"]` has them all.
 
-        It is written with the next save. A slice that is cut off before has left nothing.
+        It is written with the next save. A segment that is cut off before has left nothing.
 
         Args:
             steps_per_epoch: Batches of an epoch, to tell how many of one that was cut short are
                 trained again.
             **told: What else to note of it: the command, the commit of the code, the dtype.
         """
-        before = self.progress.get("slices", [])
+        before = self.progress.get("segments", [])
         if not before and self.progress["step"]:  # a training that older code began
             before = [{"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}]
         new = {
@@ -155,7 +155,7 @@ class Checkpoint:
             "machine": machine(),
             "repeated": self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
         }
-        self.progress["slices"] = [*before, new]
+        self.progress["segments"] = [*before, new]
         self.progress["finished"] = False
 
     def note(self, **changes: Any) -> None:
@@ -197,7 +197,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves the last model, and the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
-            with averaged_weights(self.model), unfinished(self.checkpoint.best) as path:
+            with averaged_weights(self.model), atomic_path(self.checkpoint.best) as path:
                 self.model.save_weights(path)
             where = {"best": float(value), "best_step": self.clock.step}
             self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))
@@ -207,7 +207,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         return self.clock.step / self.clock.steps_per_epoch
 
     def _save_last(self):
-        with unfinished(self.checkpoint.last) as path:
+        with atomic_path(self.checkpoint.last) as path:
             self.model.save(path)
         self.checkpoint.note(
             epoch=int(self._epochs()),

@@ -164,7 +164,7 @@ def fit_recipe(
         model, task, recipe, checkpoint=checkpoint,
         one_slice={"overrides": dict(overrides), "commit": code}, log_dir=log_dir, extra=callbacks,
     )  # fmt: skip
-    first = checkpoint.progress.get("slices", [{}])[0]
+    first = checkpoint.progress.get("segments", [{}])[0]
     # A training that older code began noted the command that was typed instead.
     how = {"command": first["command"]} if "command" in first else {}
     run = {
@@ -184,7 +184,7 @@ def _check_began(checkpoint, recipe):
     free = recipe.own_words | {"name", "dtype", "epochs", "max_minutes", "seed"}
     for name in sorted(began.keys() & now.keys() - free):
         if began[name] != now[name]:
-            code = checkpoint.progress.get("slices", [{}])[0].get("commit")
+            code = checkpoint.progress.get("segments", [{}])[0].get("commit")
             raise InputError(
                 f"The training in {checkpoint.folder} was begun with {name} {began[name]!r}, and "
                 f"the recipe has {now[name]!r} now; go on with the code that began it"

@@ -114,8 +114,8 @@ class TrainingClock(keras.callbacks.Callback):
         by_steps = self.step / self.total_steps
         if self.max_seconds is None:
             return min(1.0, by_steps)
-        room = max(self.max_seconds - self.validation_seconds, 1e-9)
-        return min(1.0, max(by_steps, self.seconds / room))
+        available = max(self.max_seconds - self.validation_seconds, 1e-9)
+        return min(1.0, max(by_steps, self.seconds / available))
 
     def batches_allowed(self) -> int:
         """How many batches epochs and minutes allow in all, as far as it is known by now."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo.errors import InputError
-from rnnzoo.files import unfinished
+from rnnzoo.files import atomic_path
 
 _FORMAT, _VERSION = "rnnzoo vocabulary", 2
 
@@ -25,7 +25,7 @@ def write(content: bytes, path: str | os.PathLike) -> None:
         InputError: If it cannot be written.
     """
     try:
-        with unfinished(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
         raise InputError(

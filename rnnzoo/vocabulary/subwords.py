@@ -135,7 +135,7 @@ def learn(
         they were learned.
 
     Raises:
-        InputError: If `size` is missing or has no room for the characters, or `tokenizers` is not
+        InputError: If `size` is missing or is too small for the characters, or `tokenizers` is not
             installed.
     """
     if size is None:

@@ -337,11 +337,11 @@ def check_text(text: str) -> None:
         raise InputError(f"A text must be a str, not {type(text).__name__}; decode or join it.")
 
 
-def count_characters(pieces: Iterable[str], prepared: Callable[[str], str]) -> dict[str, int]:
+def count_characters(chunks: Iterable[str], prepared: Callable[[str], str]) -> dict[str, int]:
     """Counts the characters of texts.
 
     Args:
-        pieces: The texts; one at a time is held.
+        chunks: The texts; one at a time is held.
         prepared: What is done to a text first.
 
     Returns:
@@ -352,19 +352,19 @@ def count_characters(pieces: Iterable[str], prepared: Callable[[str], str]) -> d
         {'b': 1, 'e': 1, 'o': 1, 't': 1}
     """
     counts = np.zeros(0x110000, np.int64)
-    for piece in pieces:
-        check_text(piece)
-        for block in blocks(piece, 1 << 18):  # blocks that stay in the CPU's cache
+    for chunk in chunks:
+        check_text(chunk)
+        for block in blocks(chunk, 1 << 18):  # blocks that stay in the CPU's cache
             found = np.bincount(code_points(prepared(block)))
             counts[: len(found)] += found
     return {chr(point): int(counts[point]) for point in np.flatnonzero(counts)}
 
 
-def count_words(pieces: Iterable[str], split: Callable[[str], list[str]]) -> dict[str, int]:
+def count_words(chunks: Iterable[str], split: Callable[[str], list[str]]) -> dict[str, int]:
     """Counts the words of texts.
 
     Args:
-        pieces: The texts; one at a time is held.
+        chunks: The texts; one at a time is held.
         split: Cuts a text into words.
 
     Returns:
@@ -375,8 +375,8 @@ def count_words(pieces: Iterable[str], split: Callable[[str], list[str]]) -> dic
         {'to': 2, 'be': 2, 'or': 1, 'not': 1}
     """
     counts = Counter()
-    for piece in pieces:
-        check_text(piece)
-        for block in blocks(piece):
+    for chunk in chunks:
+        check_text(chunk)
+        for block in blocks(chunk):
             counts.update(split(block))
     return counts

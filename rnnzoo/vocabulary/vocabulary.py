@@ -156,7 +156,7 @@ class Vocabulary:
         for token in special_tokens:
             if token not in SPECIAL_TOKENS:
                 raise unknown_name("special token", token, SPECIAL_TOKENS)
-        room = _room_for_symbols(size, special_tokens)
+        count = _count_of_symbols(size, special_tokens)
         texts = _texts(text)
         if level == "subword":
             learned = subwords.learn(
@@ -176,7 +176,7 @@ class Vocabulary:
                 f"The text has {len(symbols)} different {level}s {symbols}; a vocabulary needs at "
                 "least 2, so give a longer text."
             )
-        symbols = symbols[:room]
+        symbols = symbols[:count]
         if level == "character":
             symbols.sort()
         return cls((*special_tokens, *symbols), level, **rules)
@@ -204,14 +204,14 @@ class Vocabulary:
             >>> v.encode("The film: great, great!").tolist()
             [4, 5, 6, 6]
         """
-        room = _room_for_symbols(size, SPECIAL_TOKENS)
+        count = _count_of_symbols(size, SPECIAL_TOKENS)
         words = sorted(word_index, key=word_index.__getitem__)
         if [word_index[word] for word in words] != list(range(1, len(words) + 1)) or not words:
             raise InputError(
                 f"The {len(words)} words of the index must have the ranks 1, 2, 3, ...; give one "
                 "such as `keras.datasets.imdb.get_word_index()` returns."
             )
-        tokens = (*SPECIAL_TOKENS, *words[:room])
+        tokens = (*SPECIAL_TOKENS, *words[:count])
         return cls(tokens, "word", lowercase=True, punctuation="strip")
 
     @classmethod
@@ -641,7 +641,7 @@ def _check_tokens(tokens: tuple[str, ...], level: str) -> None:
         raise InputError(f"The token {token!r} occurs {count} times; each may occur once.")
 
 
-def _room_for_symbols(size: int | None, special_tokens: Sequence[str]) -> int | None:
+def _count_of_symbols(size: int | None, special_tokens: Sequence[str]) -> int | None:
     check_positive(size=size)
     least = len(special_tokens) + 2
     if size is not None and size < least:

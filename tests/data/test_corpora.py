@@ -71,12 +71,12 @@ def test_tiny_shakespeare(data_dir):
 
 def test_pieces_are_the_text_and_break_no_word(data_dir):
     corpus = corpora.load("tiny_shakespeare", data_dir=data_dir)
-    pieces = list(corpus.pieces(1000))
-    assert "".join(pieces) == corpus.text
-    assert all(piece[-1] in " \n" for piece in pieces[:-1])
-    assert max(map(len, pieces)) < 1100
+    chunks = list(corpus.chunks(1000))
+    assert "".join(chunks) == corpus.text
+    assert all(chunk[-1] in " \n" for chunk in chunks[:-1])
+    assert max(map(len, chunks)) < 1100
     with pytest.raises(InputError, match="`size`"):
-        corpus.pieces(0)
+        corpus.chunks(0)
 
 
 def test_a_changed_text_is_said(tmp_path):
@@ -98,7 +98,7 @@ def test_tiny_shakespeare_through_tfds(isolated, data_dir, monkeypatch):
     with tfds.testing.mock_data(num_examples=1, as_dataset_fn=as_dataset):
         corpus = corpora.load("tiny_shakespeare")
     assert corpus.text == "a\nbc"
-    assert list(corpus.pieces(1)) == ["a\n", "bc"]
+    assert list(corpus.chunks(1)) == ["a\n", "bc"]
     assert "tfds data set tiny_shakespeare, downloaded" in corpus.source
 
     text = (data_dir / "tinyshakespeare.txt").read_text()
@@ -246,7 +246,7 @@ def test_a_large_text_is_not_read_before_it_is_wanted(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"good text " * 1000 + b"\xff")
     corpus = corpora.load(path)
-    assert next(corpus.pieces(100)).startswith("good text")
+    assert next(corpus.chunks(100)).startswith("good text")
     with pytest.raises(InputError, match="byte 10000 "):
         _ = corpus.text
 
@@ -302,7 +302,7 @@ def test_the_wrong_kind_is_named(tmp_path):
     with pytest.raises(InputError, match=r"holds one text; read `\.text`, not `\.pairs`"):
         _ = corpora.load(tmp_path / "a.txt").pairs
     with pytest.raises(InputError, match=r"holds documents; read `\.documents`, not `\.text`"):
-        corpora.load(tmp_path).pieces()
+        corpora.load(tmp_path).chunks()
 
 
 def test_hash_tells_items_apart(tmp_path):

@@ -62,9 +62,9 @@ def test_lay_out_refuses(documents, words):
 
 
 def test_lay_out():
-    pieces = sequences.lay_out([[1, 2, 3], np.array([4, 5])], "document", minimum=2)
-    assert pieces.ids.tolist() == [1, 2, 3, 4, 5] and pieces.ids.dtype == np.int32
-    assert pieces.starts.tolist() == [0, 3] and pieces.counts.tolist() == [3, 2]
+    chunks = sequences.lay_out([[1, 2, 3], np.array([4, 5])], "document", minimum=2)
+    assert chunks.ids.tolist() == [1, 2, 3, 4, 5] and chunks.ids.dtype == np.int32
+    assert chunks.starts.tolist() == [0, 3] and chunks.counts.tolist() == [3, 2]
 
 
 def test_is_documents_knows_keras_lists():
@@ -131,7 +131,7 @@ def test_row_length_names_the_largest_that_fits():
 
 @given(documents_strategy, st.integers(1, 7) | st.none())
 def test_cut_has_each_target_once(documents, max_length):
-    pieces, document = indexing.cut(sequences.lay_out(documents, "document", 2), max_length)
+    chunks, document = indexing.cut(sequences.lay_out(documents, "document", 2), max_length)
     expected = [
         (d, doc[at : at + size + 1].tolist())
         for d, doc in enumerate(documents)
@@ -139,8 +139,8 @@ def test_cut_has_each_target_once(documents, max_length):
         for at in range(0, len(doc) - 1, size)
     ]
     got = [
-        (d, pieces.ids[start : start + count + 1].tolist())
-        for d, start, count in zip(document, pieces.starts, pieces.counts, strict=True)
+        (d, chunks.ids[start : start + count + 1].tolist())
+        for d, start, count in zip(document, chunks.starts, chunks.counts, strict=True)
     ]
     assert got == expected
 
@@ -259,13 +259,13 @@ def test_batches_have_little_padding():
 
 
 def test_pair_pieces_frame_and_cut_targets():
-    source, target = sequences.pair_pieces(
+    source, target = sequences.pair_chunks(
         [[5, 6, 7], [8]], [[10, 11], [12, 13, 14]], start_id=1, end_id=2, max_length=None
     )
     assert target.ids.tolist() == [1, 10, 11, 2, 1, 12, 13, 14, 2]
     assert target.starts.tolist() == [0, 4] and target.counts.tolist() == [3, 4]
     assert source.counts.tolist() == [3, 1]
-    source, target = sequences.pair_pieces(
+    source, target = sequences.pair_chunks(
         [[5, 6, 7], [8]], [[10, 11], [12, 13, 14]], start_id=1, end_id=2, max_length=2
     )
     assert source.counts.tolist() == [2, 1] and target.counts.tolist() == [2, 2]
@@ -287,4 +287,4 @@ def test_pair_pieces_frame_and_cut_targets():
 def test_pair_pieces_refuses(change, words):
     arguments = {"sources": [[1], [2]], "targets": [[3], [4]], "start_id": 1, "end_id": 2}
     with pytest.raises(InputError, match=words):
-        sequences.pair_pieces(**{**arguments, "max_length": None, **change})
+        sequences.pair_chunks(**{**arguments, "max_length": None, **change})

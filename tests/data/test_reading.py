@@ -10,9 +10,9 @@ from rnnzoo.errors import InputError
 
 
 def read(path, size):
-    pieces = list(reading.read_pieces(path, size))
-    assert all(0 < len(piece) <= size for piece in pieces)
-    return "".join(pieces)
+    chunks = list(reading.read_chunks(path, size))
+    assert all(0 < len(chunk) <= size for chunk in chunks)
+    return "".join(chunks)
 
 
 @given(
@@ -44,7 +44,7 @@ def test_not_utf8_names_the_byte(tmp_path, size):
     path = tmp_path / "latin.txt"
     path.write_bytes("äöü na".encode() + b"\xefve")  # byte 9 is wrong
     with pytest.raises(InputError, match=r"latin.txt is not UTF-8 text: byte 9 .*iconv"):
-        list(reading.read_pieces(path, size))
+        list(reading.read_chunks(path, size))
 
 
 def test_cut_off_character_at_the_end_names_the_byte(tmp_path):
@@ -59,7 +59,7 @@ def test_binary_names_the_byte(tmp_path, size):
     path = tmp_path / "binary.txt"
     path.write_bytes(b"some\0thing")
     with pytest.raises(InputError, match=r"binary.txt is binary.* NUL byte at byte 4;"):
-        list(reading.read_pieces(path, size))
+        list(reading.read_chunks(path, size))
 
 
 def test_missing_empty_folder(tmp_path):

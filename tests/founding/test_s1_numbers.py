@@ -117,7 +117,7 @@ def test_model_1_agrees_with_its_equations():
 
 def test_the_state_handed_over_by_initialisation():
     model = encoder_decoder(
-        11, decode_steps=3, encoder_units=4, decoder_units=4, hand_over="initial_state"
+        11, decode_steps=3, encoder_units=4, decoder_units=4, bridge="initial_state"
     )
     batch = get_batch(np.random.default_rng(0), 3, max_digits=2, min_digits=2)
     encoder, decoder = (weights(model.get_layer(name)) for name in ("encoder", "decoder"))
@@ -190,7 +190,7 @@ def test_padding_is_not_attended():
             encoder_units=4,
             decoder_units=4,
             bidirectional="sum",
-            hand_over="initial_state",
+            bridge="initial_state",
         ),
         lambda: attention_decoder(
             11,
@@ -216,9 +216,9 @@ def test_names_that_are_not_known():
     with pytest.raises(InputError, match="merge two directions"):
         encoder_decoder(11, decode_steps=3, bidirectional="mean")
     with pytest.raises(InputError, match="hand the state over"):
-        encoder_decoder(11, decode_steps=3, hand_over="mail")
+        encoder_decoder(11, decode_steps=3, bridge="mail")
     with pytest.raises(InputError, match="cannot start with a state of 20"):
-        encoder_decoder(11, decode_steps=3, bidirectional="concat", hand_over="initial_state")
+        encoder_decoder(11, decode_steps=3, bidirectional="concat", bridge="initial_state")
 
 
 def test_both_clips():

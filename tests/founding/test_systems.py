@@ -57,7 +57,7 @@ def test_a_system_runs_and_leaves_everything(name, results, texts):
     assert summary["versions"]["keras"] == keras.__version__
     assert rows_of(folder)
     assert list(folder.glob("*.png"))
-    assert not list(folder.glob(".unfinished*"))
+    assert not list(folder.glob(".partial*"))
     if name != "s3_exploding_gradients":
         assert "---" in (folder / "samples.txt").read_text(encoding="utf-8")
         model = keras.saving.load_model(folder / "model.keras")

@@ -80,7 +80,7 @@ def test_tied_weights_score_tokens_by_their_embeddings():
     decoder.head.bias.assign(np.arange(6.0))
     again = ops.convert_to_numpy(decoder(TARGET, state, memory))
     np.testing.assert_allclose(again, logits + np.arange(6.0), atol=1e-5)
-    hidden = ops.convert_to_numpy(decoder.read_out(TARGET, state, memory))
+    hidden = ops.convert_to_numpy(decoder.features(TARGET, state, memory))
     matrix, bias = map(ops.convert_to_numpy, (decoder.embedding.embeddings, decoder.head.bias))
     np.testing.assert_allclose(again, hidden @ matrix.T + bias, atol=1e-5)
     step, *_ = decoder.step(TARGET[:, 0], state, memory)
@@ -93,7 +93,7 @@ def test_locked_dropout_drops_the_same_at_every_step(num_layers):
     decoder = Decoder(6, units=8, num_layers=num_layers, dropout=0.5, locked_dropout=True)
     memory = decoder.read(VALUES, MASK)
     state = [np.zeros((2, 8), "float32")] * num_layers
-    readout = decoder.read_out(np.ones((2, 5), "int32"), state, memory, training=True)
+    readout = decoder.features(np.ones((2, 5), "int32"), state, memory, training=True)
     dropped = ops.convert_to_numpy(readout) == 0
     assert 0 < dropped.mean() < 1
     assert (dropped == dropped[:, :1]).all() and (dropped[0] != dropped[1]).any()

@@ -42,8 +42,8 @@ def rows_of(count, length=4):
     return np.ones((count, length), "int32")
 
 
-def carried(carrier):
-    return [ops.convert_to_numpy(variable) for variable in carrier.state]
+def carried(stream_state):
+    return [ops.convert_to_numpy(variable) for variable in stream_state.state]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
@@ -148,7 +148,7 @@ def test_streams_and_plain_batches_take_turns():
     np.testing.assert_allclose(model.evaluate(tokens, targets, verbose=0), before, rtol=1e-6)
     model.fit(stream, validation_data=(tokens, targets), shuffle=False, verbose=0)
     model.fit(tokens, targets, verbose=0)
-    assert model._carrier is None
+    assert model._stream_state is None
 
 
 def test_state_is_no_weight_and_in_no_file(tmp_path):
@@ -179,7 +179,7 @@ def test_unequal_rows_are_refused(counts):
     message = f"A batch of {other} rows does not fit the carried state of {counts[0]} rows"
     with pytest.raises(InputError, match=message):
         model.fit(stream, shuffle=False, verbose=0)
-    assert model._carrier is None
+    assert model._stream_state is None
     with pytest.raises(InputError, match=message):
         make_model(units=(4,)).evaluate(stream, verbose=0)
 
@@ -248,14 +248,14 @@ def test_flags_outside_fit_and_evaluate_are_refused():
         model.fit(inputs, targets, verbose=0)  # arrays: Keras would cut and shuffle them
 
 
-def test_carrier_prepares_only_when_the_rows_change():
-    carrier = CarriedState([3, 2])
-    assert carrier.prepare(4) and not carrier.prepare(4)
-    carrier.write([np.ones((4, 3), "float32"), np.ones((4, 2), "float32")])
-    kept = carrier.read(np.array([0, 1, 0, 1]))
+def test_stream_state_prepares_only_when_the_rows_change():
+    stream_state = CarriedState([3, 2])
+    assert stream_state.prepare(4) and not stream_state.prepare(4)
+    stream_state.write([np.ones((4, 3), "float32"), np.ones((4, 2), "float32")])
+    kept = stream_state.read(np.array([0, 1, 0, 1]))
     assert ops.convert_to_numpy(kept[1])[:, 0].tolist() == [1, 0, 1, 0]
-    assert carrier.prepare(2) and len(carrier.variables) == 2
-    assert carrier.weights == []
+    assert stream_state.prepare(2) and len(stream_state.variables) == 2
+    assert stream_state.weights == []
 
 
 def test_a_nan_is_forgotten_at_a_reset():

@@ -10,7 +10,7 @@ HERE = {"cpu": "Xeon", "cores": 2, "gpus": [], "system": "Linux"}
 THERE = {"cpu": "EPYC", "cores": 16, "gpus": ["gpu:0"], "system": "Linux"}
 
 
-def one_slice(minutes, machine=HERE, dtype="float32", repeated=0):
+def segment(minutes, machine=HERE, dtype="float32", repeated=0):
     return {"minutes": minutes, "machine": machine, "dtype": dtype, "repeated": repeated}
 
 
@@ -26,50 +26,51 @@ def test_a_checkpoint_that_is_not_the_last_and_one_that_is():
 
 
 def test_a_resumed_training_says_where_it_ran():
-    assert card._slices([]) == card._slices([one_slice(0.0)]) == []
-    assert card._slices([one_slice(0.0), one_slice(41.21, repeated=1000), one_slice(80.0)]) == [
-        "- Trained in 3 slices, begun at 0.0, 41.2, 80.0 minutes on Xeon, 2 cores, no GPU, in "
+    assert card._segments([]) == card._segments([segment(0.0)]) == []
+    assert card._segments([segment(0.0), segment(41.21, repeated=1000), segment(80.0)]) == [
+        "- Trained in 3 segments, begun at 0.0, 41.2, 80.0 minutes on Xeon, 2 cores, no GPU, in "
         "float32. An epoch that was cut short was repeated from its start: the weights were "
         "trained again on 1,000 batches in all."
     ]
-    assert card._slices([one_slice(0.0), one_slice(9.0, THERE, "mixed_bfloat16")]) == [
-        "- Trained in 2 slices, begun at 0.0 minutes on Xeon, 2 cores, no GPU, in float32; at 9.0 "
-        "minutes on EPYC, 16 cores, gpu:0, in mixed_bfloat16. Each later one began with an epoch."
+    assert card._segments([segment(0.0), segment(9.0, THERE, "mixed_bfloat16")]) == [
+        "- Trained in 2 segments, begun at 0.0 minutes on Xeon, 2 cores, no GPU, in float32; at "
+        "9.0 minutes on EPYC, 16 cores, gpu:0, in mixed_bfloat16. Each later one began with an "
+        "epoch."
     ]
 
 
 def test_a_training_that_was_resumed_by_another_command():
     first, longer = (
-        one_slice(0.0) | {"command": "a"},
-        one_slice(9.0) | {"command": "python a --epochs 4"},
+        segment(0.0) | {"command": "a"},
+        segment(9.0) | {"command": "python a --epochs 4"},
     )
-    call = one_slice(9.5) | {"command": "train('a', epochs=5)"}
-    training = {"command": "a", "slices": [first, first, one_slice(5.0), call, longer, call]}
+    call = segment(9.5) | {"command": "train('a', epochs=5)"}
+    training = {"command": "a", "segments": [first, first, segment(5.0), call, longer, call]}
     assert card._resumed_by(training, {}) == [
         "- Resumed by `train('a', epochs=5, resume=True)`.",
         "- Resumed by `python a --epochs 4 --resume`.",
     ]
-    assert card._resumed_by({"command": "a", "slices": [first, first]}, {}) == []
+    assert card._resumed_by({"command": "a", "segments": [first, first]}, {}) == []
     assert card._resumed_by({"command": "a"}, {}) == []
 
 
 def test_the_code_of_a_training():
-    slices = [{"commit": name} for name in ("a1", "a1", "b2-dirty")]
-    assert card._code(slices) == ["- Code: commit a1, then b2-dirty."]
+    segments = [{"commit": name} for name in ("a1", "a1", "b2-dirty")]
+    assert card._code(segments) == ["- Code: commit a1, then b2-dirty."]
     unknown = ["- Code: the commit was not noted."]
     assert card._code([]) == card._code([{}]) == card._code([{"commit": None}]) == unknown
     told = ["- Code: commit one that was not noted, then b2-dirty."]
-    assert card._code([{"commit": None}, slices[-1]]) == told
+    assert card._code([{"commit": None}, segments[-1]]) == told
 
 
 def test_slices_that_older_code_did_not_note():
-    old = one_slice(0.0, machine=None, dtype=None, repeated=None)
+    old = segment(0.0, machine=None, dtype=None, repeated=None)
     told = (
-        "- Trained in at least 2 slices, begun at 0.0 minutes on a machine that was not noted; at "
-        "9.0 minutes on Xeon, 2 cores, no GPU, in float32."
+        "- Trained in at least 2 segments, begun at 0.0 minutes on a machine that was not noted; "
+        "at 9.0 minutes on Xeon, 2 cores, no GPU, in float32."
     )
-    assert card._slices([old, one_slice(9.0)]) == [told]
-    (line,) = card._slices([old, one_slice(9.0, repeated=3)])
+    assert card._segments([old, segment(9.0)]) == [told]
+    (line,) = card._segments([old, segment(9.0, repeated=3)])
     assert line.startswith(told) and "again on at least 3 batches in all" in line
 
 

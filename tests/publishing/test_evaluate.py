@@ -1,4 +1,4 @@
-"""What is measured again: figures that agree, and data that are those of the card."""
+"""What is measured again: figures that is_close, and data that are those of the card."""
 
 from dataclasses import asdict, replace
 from functools import partial
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rnnzoo import recipes
 from rnnzoo.data.corpus import split_sha256
 from rnnzoo.errors import InputError
-from rnnzoo.publishing.evaluate import agree, make_task
+from rnnzoo.publishing.evaluate import is_close, make_task
 from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.tasks.translation import TranslationTask
 
@@ -24,7 +24,7 @@ def test_another_test_split_is_refused(small_data):
 
     def measured(**test):
         task = make_task(facts | {"test": test}, model, "test", data_dir=small_data)
-        return task.held == corpus.test
+        return task.held_out == corpus.test
 
     assert measured()  # an older card, which does not tell
     assert measured(sha256=split_sha256("test", corpus.test))
@@ -34,7 +34,7 @@ def test_another_test_split_is_refused(small_data):
 
 
 def test_three_digits():
-    same = partial(agree, "perplexity")
+    same = partial(is_close, "perplexity")
     assert same(1.4100, 1.4149) and not same(1.4100, 1.4151)
     assert same(123.4, 123.8) and not same(123.4, 124.0)
     assert same(0, 0) and not same(0.0, 0.1) and not same(float("nan"), 1.0)
@@ -42,7 +42,7 @@ def test_three_digits():
 
 @pytest.mark.parametrize("name", ["symbols_right", "symbols_right_by_length", "unknown_rate"])
 def test_shares_near_all_are_equal_to_a_tenth_of_a_per_cent(name):
-    same = partial(agree, name)
+    same = partial(is_close, name)
     assert same(0.9996, 1.0) and not same(0.9994, 1.0) and not same(0.999, 1.0)
     assert same(0.06100, 0.06104) and not same(0.06100, 0.06106)
     assert same([0.5, 1.0], [0.5, 1.0]) and not same([0.5], [0.5, 1.0])
@@ -54,7 +54,7 @@ def test_shares_near_all_are_equal_to_a_tenth_of_a_per_cent(name):
 @given(st.floats(1e-6, 1e6), st.floats(-0.1, 0.1))
 def test_agreement_is_relative_and_symmetric(value, change):
     other = value * (1 + change)
-    same = partial(agree, "perplexity")
+    same = partial(is_close, "perplexity")
     assert same(value, other) == same(other, value)
     if abs(change) < 0.0004:
         assert same(value, other)

@@ -21,7 +21,7 @@ from rnnzoo.evaluation import KneserNey
 from rnnzoo.models.base import ZooModel
 from rnnzoo.publishing import publish
 from rnnzoo.publishing.card import _last_checkpoint
-from rnnzoo.publishing.evaluate import FACTS_FILE, evaluate
+from rnnzoo.publishing.evaluate import RECORD_FILE, evaluate
 from rnnzoo.publishing.publish import publish_model
 from rnnzoo.publishing.train import train
 from rnnzoo.tasks.splits import load_corpus
@@ -88,7 +88,7 @@ def test_what_is_published(zoo_folder, trained):
     assert entry.figure == {"name": "nats_per_character", "value": value, "split": "validation"}
     ignored = (zoo_folder / ".gitignore").read_text().splitlines()
     assert "/*" in ignored and "!/char_lstm_small/" in ignored and "!/index.json" in ignored
-    assert not [file for file in zoo_folder.iterdir() if "unfinished" in file.name]
+    assert not [file for file in zoo_folder.iterdir() if ".partial." in file.name]
 
     before = zoo.load(trained["char_lstm_tiny"])
     for old, new in zip(before.weights, zoo.load("char_lstm_small").weights, strict=True):
@@ -138,9 +138,9 @@ def test_the_reviews_figures_are_those_of_the_test_reviews(zoo_folder, small_dat
     """Each review alone, from an empty state, and the n-grams on the same tokens."""
     entry, model = zoo.index()["reviews"], zoo.load("reviews")
     lines = (small_data / "imdb" / "test.jsonl").read_text().splitlines()
-    held = model.vocabulary.encode_documents(json.loads(line)["text"] for line in lines)
+    held_out = model.vocabulary.encode_documents(json.loads(line)["text"] for line in lines)
     nats = tokens = 0
-    for ids in held:
+    for ids in held_out:
         logits = np.asarray(model(ids[None, :-1]), "float64")[0]  # (T, V)
         nats += (np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]).sum()
         tokens += len(ids) - 1
@@ -152,7 +152,7 @@ def test_the_reviews_figures_are_those_of_the_test_reviews(zoo_folder, small_dat
     read = corpora.load("imdb_reviews", data_dir=small_data, unlabelled=True).documents
     assert len(read) == 120 - 12 + 40
     bigram = KneserNey(len(model.vocabulary), 2).fit(model.vocabulary.encode_documents(read))
-    expected = bigram.perplexity(held)
+    expected = bigram.perplexity(held_out)
     assert facts["test"]["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(expected)
     card = (zoo_folder / "reviews" / "card.md").read_text()
     test = card[card.index("Test data, on the same tokens") :]
@@ -214,7 +214,7 @@ def test_test_pairs_are_translated_for_published_cards_alone(small_data, tmp_pat
     assert len(measured) == 1 and test not in measured
 
     measured.clear()
-    facts = json.loads((publish_model(out, "new", data_dir=small_data) / FACTS_FILE).read_text())
+    facts = json.loads((publish_model(out, "new", data_dir=small_data) / RECORD_FILE).read_text())
     assert len(measured) == 3 and measured.count(test) == 1
     assert facts["figures"]["bleu_greedy"] == facts["test"]["figures"]["bleu_greedy"] == 12.5
     for model, times in ((out, 0), ("new", 1)):
@@ -356,7 +356,7 @@ def test_a_recipe_that_would_not_make_the_model_again(zoo_folder, trained, monke
     assert content(zoo_folder) == before
     change(temperature=0.5, description="Small.", expected="Much.")
     publish_model(trained["char_lstm_tiny"], "char_lstm_small", overwrite=True)
-    noted = json.loads((zoo_folder / "char_lstm_small" / FACTS_FILE).read_text())
+    noted = json.loads((zoo_folder / "char_lstm_small" / RECORD_FILE).read_text())
     words = noted["recipe_arguments"]
     assert (words["description"], words["expected"]) == ("Small.", "Much.")
     assert noted["description"] == "Small."

@@ -42,7 +42,7 @@ def test_symbols_that_look_alike(tmp_path):
     (tmp_path / "text.txt").write_text("\u201cto be \u2013 or\u201d ω \u2018x\u2019\n" * 3, "utf-8")
     corpus = corpora.load(tmp_path / "text.txt")
     new = folded(corpus, [Vocabulary.from_text("\"to be - or\" 'x'\n")])
-    assert new.text == "\"to be - or\" ω 'x'\n" * 3 == "".join(new.pieces())
+    assert new.text == "\"to be - or\" ω 'x'\n" * 3 == "".join(new.chunks())
     assert new.sha256 == corpus.sha256 and len(new.notes) == 1 and corpus.notes == []
     same = folded(corpus, [Vocabulary.from_text(corpus.text)])
     assert same.text == corpus.text and same.notes == []

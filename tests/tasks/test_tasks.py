@@ -81,33 +81,33 @@ def test_the_tokens_of_a_text_are_the_targets_that_are_read(tmp_path):
     read = sum(int((weights.numpy() > 0).sum()) for *_, weights in task.validation)
     model = task.build("float32")
     model.compile()
-    assert len(task.held) == 140
+    assert len(task.held_out) == 140
     assert task.evaluate(model)["tokens"] == read == 8 * 17
 
 
-@pytest.mark.parametrize(("held", "batches"), [(2000, 2), (256 + 63, 0), (256 + 64, 1)])
-def test_cold_starts_are_random_blocks_from_the_zero_state(held, batches, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("held_out", "batches"), [(2000, 2), (256 + 63, 0), (256 + 64, 1)])
+def test_blocks_from_the_zero_state_are_random(held_out, batches, tmp_path, monkeypatch):
     """Against every block alone; 200 batches of 64 are cut down to 2 here."""
-    monkeypatch.setattr("rnnzoo.tasks.language_model.COLD_BATCHES", 2)
+    monkeypatch.setattr("rnnzoo.tasks.language_model.BLOCK_BATCHES", 2)
     random = np.random.default_rng(0)
-    (tmp_path / "text.txt").write_text("".join(random.choice(list("abc d"), 10 * held)))
+    (tmp_path / "text.txt").write_text("".join(random.choice(list("abc d"), 10 * held_out)))
     task = LanguageModelTask(CHARACTERS, corpora.load(tmp_path / "text.txt"))
-    assert len(task.held) == held
+    assert len(task.held_out) == held_out
     model = task.build("float32")
     model.compile()
     figures = task.evaluate(model)
     if not batches:
         assert list(figures) == ["nats_per_character", "bits_per_character"]
-        assert "too short for 64 blocks of 256 from a cold start" in task.split
+        assert "too short for 64 blocks of 256 from the zero state" in task.split
         return
-    assert f"cold start: {batches} random batches of 64 x 256" in task.split
-    starts = np.random.default_rng(1337).integers(0, held - 256, batches * 64)
-    blocks = np.stack([task.held[start : start + 257] for start in starts])
+    assert f"zero state: {batches} random batches of 64 x 256" in task.split
+    starts = np.random.default_rng(1337).integers(0, held_out - 256, batches * 64)
+    blocks = np.stack([task.held_out[start : start + 257] for start in starts])
     logits = np.asarray(model(blocks[:, :-1]), "float64")  # (N, 256, V)
     right = np.take_along_axis(logits, blocks[:, 1:, None], -1)[..., 0]
     nats = (np.log(np.exp(logits).sum(-1)) - right).mean()
-    assert figures["cold_start_nats_per_character"] == pytest.approx(nats, rel=1e-5)
-    assert figures["cold_start_bits_per_character"] == pytest.approx(nats / np.log(2), rel=1e-5)
+    assert figures["zero_state_nats_per_character"] == pytest.approx(nats, rel=1e-5)
+    assert figures["zero_state_bits_per_character"] == pytest.approx(nats / np.log(2), rel=1e-5)
     again = task.evaluate(model)  # after the stream's state was carried, and twice the same
     assert again == pytest.approx(figures)
 
@@ -125,7 +125,7 @@ def test_pairs_of_the_users_own(tmp_path):
     (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
     recipe = recipes.get("multi30k_en_de_tiny")
     task = TranslationTask(recipe, load_corpus(recipe, text_file=tmp_path / "pairs.jsonl"))
-    assert len(task.held) == 10 and "held out by content" in task.split
+    assert len(task.held_out) == 10 and "held out by content" in task.split
     source, target = task.vocabularies
     assert "apples" in source.tokens and "äpfel" in target.tokens
     inputs, labels, _ = next(iter(task.train))
@@ -150,10 +150,10 @@ def test_one_vocabulary_of_both_sides(small_data):
 def test_the_other_direction(small_data):
     recipe = replace(CAPTIONS, reverse_pairs=True)
     task = TranslationTask(recipe, load_corpus(recipe, data_dir=small_data))
-    assert task.held == [(german, english) for english, german in task.corpus.validation]
+    assert task.held_out == [(german, english) for english, german in task.corpus.validation]
     inputs, *_ = next(iter(task.validation))
     texts = {task.vocabularies[0].decode(row) for row in inputs["source"].numpy()}
-    assert texts <= {source for source, _ in task.held}
+    assert texts <= {source for source, _ in task.held_out}
 
 
 def test_bleu_of_what_is_translated(small_data):
@@ -169,7 +169,7 @@ def test_bleu_of_what_is_translated(small_data):
     ]
     assert list(figures) == [*names, "perplexity_teacher_forced", "translated_pairs"]
     assert figures["translated_pairs"] == 20
-    sources, references = zip(*task.held, strict=True)
+    sources, references = zip(*task.held_out, strict=True)
     for width, how in ((2, "beam_2"), (1, "greedy")):
         written = translate(model, list(sources), beam_width=width)
         expected = translation_quality(written, references)
@@ -188,7 +188,7 @@ def test_what_writes_no_capitals_is_counted_in_lower_case(small_data):
     names = ["bleu_lowercase_greedy", "chrf_lowercase_greedy"]
     assert list(figures) == [*names, "perplexity_teacher_forced", "translated_pairs"]
     assert "case:mixed" not in task.split and "bleu_lowercase nrefs:1|case:lc" in task.split
-    sources, references = zip(*task.held, strict=True)
+    sources, references = zip(*task.held_out, strict=True)
     expected = translation_quality(translate(model, list(sources)), references)
     assert figures["chrf_lowercase_greedy"] == pytest.approx(expected["chrf_lowercase"]) != 0
 

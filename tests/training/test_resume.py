@@ -112,31 +112,31 @@ def test_slices_are_noted(batches_of, tmp_path, monkeypatch, capsys):
         return json.loads(path.read_text())
 
     batches_of("streams", "cut", epochs=3, callbacks=[AbortAtOnce()])
-    assert "slices" not in progress()  # nothing is left of it
+    assert "segments" not in progress()  # nothing is left of it
     monkeypatch.setattr("rnnzoo.training.checkpoints.SAVE_EVERY", -1)  # after every batch
     batches_of("streams", "cut", epochs=3, callbacks=[AbortInTheThird()])
     cut = progress()
-    assert [one["minutes"] for one in cut["slices"]] == [0.0]
-    assert cut["slices"][0]["commit"] == commit()
-    assert cut["slices"][0]["machine"] == machine() and cut["slices"][0]["dtype"] == "float32"
+    assert [one["minutes"] for one in cut["segments"]] == [0.0]
+    assert cut["segments"][0]["commit"] == commit()
+    assert cut["segments"][0]["machine"] == machine() and cut["segments"][0]["dtype"] == "float32"
     other = "mixed_bfloat16", "a machine where it is fast"
     monkeypatch.setattr("rnnzoo.training.fit.resolve_dtype", lambda policy: other)
     batches_of("streams", "cut", epochs=3, resume=True)
     assert "Computing in float32: the training began in it." in capsys.readouterr().out
     batches_of("streams", "cut", epochs=3, resume=True)  # has nothing to train
     batches_of("streams", "cut", epochs=4, resume=True)
-    slices = progress()["slices"]
-    assert [one["repeated"] for one in slices] == [0, 3, 0]
-    assert {one["dtype"] for one in slices} == {"float32"}
-    assert slices[1]["minutes"] == cut["minutes"] > 0 and slices[2]["minutes"] > cut["minutes"]
-    assert [one["overrides"]["options"] for one in slices] == [
+    segments = progress()["segments"]
+    assert [one["repeated"] for one in segments] == [0, 3, 0]
+    assert {one["dtype"] for one in segments} == {"float32"}
+    assert segments[1]["minutes"] == cut["minutes"] > 0 and segments[2]["minutes"] > cut["minutes"]
+    assert [one["overrides"]["options"] for one in segments] == [
         {"epochs": 3}, {"epochs": 3}, {"epochs": 4},
     ]  # fmt: skip
 
-    without = {name: value for name, value in progress().items() if name != "slices"}
+    without = {name: value for name, value in progress().items() if name != "segments"}
     path.write_text(json.dumps(without))  # as older code left it
     batches_of("streams", "cut", epochs=5, resume=True)
-    first, second = progress()["slices"]
+    first, second = progress()["segments"]
     assert first == {"minutes": 0.0, "machine": None, "dtype": None, "repeated": None}
     assert second["minutes"] == without["minutes"] and second["repeated"] == 0
 

@@ -80,7 +80,7 @@ def test_every_tiny_recipe_leaves_every_artifact(name, trained):
     folder = trained(name)
     assert all((folder / file).stat().st_size > 100 for file in FILES)
     assert (folder / "saved_model" / "saved_model.pb").is_file()
-    assert not [path for path in folder.rglob("*") if "unfinished" in path.name]
+    assert not [path for path in folder.rglob("*") if ".partial." in path.name]
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     facts = metrics(folder)
     assert facts["training"]["epochs"] == 2

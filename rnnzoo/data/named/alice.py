@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data.corpus import About, Corpus
-from rnnzoo.data.reading import read_pieces
+from rnnzoo.data.reading import read_chunks
 from rnnzoo.data.sources import Found, download_folder, fetch, find_file, resolve
 
 _URL = (
@@ -34,11 +34,11 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 
     def find(folder):
         found = find_file(folder, ("alice.txt",))
-        return found and Found(partial(read_pieces, found), str(found))
+        return found and Found(partial(read_chunks, found), str(found))
 
     def download():
         path = fetch(_URL, download_folder() / "alice.txt", sha256=_SHA256, unpack=_plain)
-        return Found(partial(read_pieces, path), f"{_URL}, downloaded")
+        return Found(partial(read_chunks, path), f"{_URL}, downloaded")
 
     reader, where = resolve("alice", data_dir, find=find, download=download)
     return Corpus.of_known_text(reader, name="alice", where=where, about=ABOUT, sha256=_SHA256)

@@ -95,9 +95,9 @@ def load(
         more = read["unsupervised"]()
         source = f"{len(raw):,} training and {len(more):,} unlabelled reviews from {where}."
         tests = read["test"]() if "test" in read else []
-        held = set(_tidied(validation + tests))
+        held_out = set(_tidied(validation + tests))
         both = [*train, *more]
-        kept = [text for text, key in zip(both, _tidied(both), strict=True) if key not in held]
+        kept = [text for text, key in zip(both, _tidied(both), strict=True) if key not in held_out]
         train, _, keys = _split(kept, count=0, seed=seed, clean=clean)
         keys |= set(_tidied(validation))
         notes.append(
@@ -159,8 +159,8 @@ def _read_word_index(path):
 def _split(raw: list[str], *, count: int, seed: int, clean: bool):
     """Holds `count` reviews out; also returns the set of their tidied texts."""
     tidied = _tidied(raw)
-    rest, held = hold_out(tidied if clean else raw, tidied, count, seed=seed)
-    return rest, held, set(tidied)
+    rest, held_out = hold_out(tidied if clean else raw, tidied, count, seed=seed)
+    return rest, held_out, set(tidied)
 
 
 def _tidied(texts: list[str]) -> list[str]:

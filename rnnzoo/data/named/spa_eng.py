@@ -55,8 +55,8 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     notes = []
     if copies := len(rows) - len(pairs):
         notes.append(f"{copies:,} repeated pairs left out.")
-    train, held = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed=seed)
-    validation, test = hold_out(held, connected_keys(held), len(held) // 2, seed=seed)
+    train, held_out = hold_out(pairs, connected_keys(pairs), round(len(pairs) / 20), seed=seed)
+    validation, test = hold_out(held_out, connected_keys(held_out), len(held_out) // 2, seed=seed)
     notes.append(
         f"Held out: 5 % of the pairs, half as validation ({len(validation):,}), half as test "
         f"({len(test):,}), drawn with the seed {seed} by sentences: none, English or Spanish, "

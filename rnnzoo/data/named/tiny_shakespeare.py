@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data.corpus import About, Corpus
-from rnnzoo.data.reading import read_pieces
+from rnnzoo.data.reading import read_chunks
 from rnnzoo.data.sources import Found, find_file, resolve
 from rnnzoo.data.tfds_corpora import download_tfds, find_tfds
 
@@ -39,7 +39,7 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 
     def find(folder):
         if found := find_file(folder, files):
-            return Found(partial(read_pieces, found), str(found))
+            return Found(partial(read_chunks, found), str(found))
         found = find_tfds(folder, name)
         return found and _joined(found)
 
@@ -51,10 +51,10 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
 
 
 def _joined(found: Found) -> Found:
-    """Puts the splits of a tfds text together again; the content becomes a reader of pieces."""
+    """Puts the splits of a tfds text together again; the content becomes a reader of chunks."""
     text = "".join("".join(found.content[split]()) for split in _TFDS_SPLITS)
 
-    def pieces(size: int) -> Iterator[str]:
+    def chunks(size: int) -> Iterator[str]:
         yield from (text[start : start + size] for start in range(0, len(text), size))
 
-    return Found(pieces, found.where)
+    return Found(chunks, found.where)
