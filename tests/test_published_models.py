@@ -11,7 +11,7 @@ import tensorflow as tf
 from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
 from rnnzoo.publishing.card import card
-from rnnzoo.publishing.evaluate import read_facts
+from rnnzoo.publishing.evaluate import read_record
 from rnnzoo.publishing.publish import _check_recipe, _entry
 from rnnzoo.publishing.report import readable
 
@@ -30,7 +30,7 @@ def test_the_models_of_this_checkout():
         assert type(loaded).__name__ == published.family
         assert loaded.count_params() == published.parameters
         assert published.in_wheel == corpora.about(published.corpus).redistributable
-        assert published == _entry(read_facts(path.parent), loaded, path.parent)
+        assert published == _entry(read_record(path.parent), loaded, path.parent)
         for file in ("card.md", "curve.png", "metrics.json"):
             assert (path.parent / file).is_file(), f"{name} has no {file}"
         assert not FOLDER_OF_A_MACHINE.search((path.parent / "card.md").read_text())

@@ -94,11 +94,14 @@ class CheckedTargets:
 
     def _checked(self, function, *args, **kwargs):
         _BAD_LABELS.clear()
+        before = self._values_on_jax()
         try:
             result = function(*args, **kwargs)
         except InputError:
+            self._put_back(before)
             raise
         except Exception as error:
+            self._put_back(before)
             if OUTSIDE in str(error):
                 raise self._outside() from error
             raise
@@ -110,6 +113,23 @@ class CheckedTargets:
                 _BAD_LABELS.clear()
                 raise self._outside()
         return result
+
+    def _values_on_jax(self):
+        """The variables and their values, under JAX, whose steps take them out of the model."""
+        if keras.config.backend() != "jax":
+            return []
+        variables = [*self.variables, *self.metrics_variables]
+        if getattr(self, "optimizer", None) is not None:
+            variables += self.optimizer.variables
+        return [(variable, variable._value) for variable in variables]
+
+    def _put_back(self, before):
+        """Gives the model its variables back after a step that failed under JAX."""
+        if before:
+            self.jax_state_sync()  # what the steps before it made
+        for variable, value in before:
+            if variable._value is None and value is not None and not value.is_deleted():
+                variable._value = value
 
     def _outside(self, found=None):
         size = self.output_size

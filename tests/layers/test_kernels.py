@@ -183,8 +183,8 @@ def test_the_table():
 def pretend(monkeypatch, backend, gpu=True):
     """Makes `kernels` believe in a backend and a GPU."""
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    for module in ("choose", "report"):
-        monkeypatch.setattr(f"rnnzoo.layers.kernels.{module}.gpu_visible", lambda: gpu)
+    for module in ("kernels.choose", "kernels.report", "kernels.attending", "cells.fast_loop"):
+        monkeypatch.setattr(f"rnnzoo.layers.{module}.gpu_visible", lambda: gpu)
 
 
 def test_other_backends_are_named(monkeypatch):
