@@ -24,7 +24,7 @@ OURS_AT_THE_END = {  # the figure, and what to know of it
 }
 
 
-def facts_of(folder):
+def record_of(folder):
     """The summary of a founding system's run, or the metrics of a recipe's; `None`: not there."""
     for name in ("summary.json", "metrics.json"):
         if (folder / name).is_file():
@@ -55,8 +55,8 @@ def runs_table(runs):
 
 def pair_rows(runs, label, theirs, figure, ours, column):
     """The two rows of a document's run and ours."""
-    document, better = facts_of(runs / theirs), facts_of(runs / ours)
-    absent = [name for name, facts in ((theirs, document), (ours, better)) if facts is None]
+    document, better = record_of(runs / theirs), record_of(runs / ours)
+    absent = [name for name, record in ((theirs, document), (ours, better)) if record is None]
     if absent:
         return [[f"{label}: minutes to the same", f"**missing**: {', '.join(absent)}", "-", "-"]]
     digits = figure == "digits"
@@ -88,17 +88,17 @@ def pair_rows(runs, label, theirs, figure, ours, column):
     ]
 
 
-def cores_of(facts):
-    cores = facts["machine"]["cores"]
+def cores_of(record):
+    cores = record["machine"]["cores"]
     return f" ({cores} core{'s' if cores > 1 else ''})"
 
 
 def softmax_rows(runs):
     """S2's softmax as the document has it, over every word there is, against 10,000 rows of it."""
-    facts = facts_of(runs / "s2_literal_softmax")
-    if facts is None:
+    record = record_of(runs / "s2_literal_softmax")
+    if record is None:
         return [["S2: softmax", "**missing**: s2_literal_softmax", "-", "-"]]
-    literal, cut = (facts["figures"][name] for name in ("literal", "num_words"))
+    literal, cut = (record["figures"][name] for name in ("literal", "num_words"))
     rows, few = (f"{found['vocabulary_size']:,}" for found in (literal, cut))
     what = f"S2: softmax of {rows} rows against the same of {few}"
     return [

@@ -36,7 +36,7 @@ def resident():
     """This process's resident memory in MiB: `total`, `anonymous`, and `peak` (total, so far).
 
     The total also counts the pages of mapped files (libraries, encoded texts) that happen to be in
-    memory and that the system takes back when it needs room; anonymous memory is the process's own.
+    memory and that the system takes back when it needs some; anonymous memory is the process's own.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     sizes = dict(line.split(":", 1) for line in lines)
@@ -47,7 +47,7 @@ def resident():
 class PeakMemory:
     """Finds the most memory that is resident while a block of code runs.
 
-    The total is the system's own high-water mark; the anonymous part is looked at 50 times a
+    The total is the system's own high-water mark; the anonymous part is read 50 times a
     second.
 
     Attributes:

@@ -53,8 +53,8 @@ class AttentionCell(layers.Layer):
 
     def call(self, token, states):
         values, keys, mask = self.memory
-        asked = ops.expand_dims(self.query(states[0]), 1)  # (B, 1, units)
-        scores = ops.squeeze(self.score(ops.tanh(asked + keys)), -1)  # (B, S)
+        query = ops.expand_dims(self.query(states[0]), 1)  # (B, 1, units)
+        scores = ops.squeeze(self.score(ops.tanh(query + keys)), -1)  # (B, S)
         weights = ops.softmax(ops.where(mask, scores, -1e9))
         context = ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), values), 1)  # (B, V)
         hidden, states = self.cell(ops.concatenate([token, context], -1), states)

@@ -63,7 +63,7 @@ def torch_step(model, inputs, targets, autocast):
     Args:
         model: One of the models above.
         inputs: The ids the model reads, NumPy arrays in the order of its arguments.
-        targets: The ids to foretell, a NumPy array (batch, time).
+        targets: The ids to predict, a NumPy array (batch, time).
         autocast: Whether products run in bfloat16, under `torch.autocast`.
 
     Returns:

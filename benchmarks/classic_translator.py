@@ -186,8 +186,8 @@ def greedy(network, source, target, most=60):
     import numpy as np
     import tensorflow as tf
 
-    banned = np.zeros(len(target), "float32")
-    banned[[target.pad_id, target.start_id, target.unknown_id]] = -1e9
+    suppressed = np.zeros(len(target), "float32")
+    suppressed[[target.pad_id, target.start_id, target.unknown_id]] = -1e9
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def search(ids):
@@ -199,7 +199,7 @@ def greedy(network, source, target, most=60):
 
         def write(step, token, state, ended, words):
             logits, state = network.write(token[:, None], memory, mask, state=state)
-            token = tf.argmax(logits[:, 0] + banned, axis=-1, output_type=tf.int32)
+            token = tf.argmax(logits[:, 0] + suppressed, axis=-1, output_type=tf.int32)
             token = tf.where(ended, target.end_id, token)
             words, ended = words.write(step, token), ended | (token == target.end_id)
             return step + 1, token, state, ended, words
@@ -231,14 +231,14 @@ def ours(recipe, minutes, folder):
 
     if minutes is not None:
         train(recipe, out=folder, max_minutes=minutes)
-    facts, model = json.loads((Path(folder) / "metrics.json").read_text()), load(folder)
-    options, training = facts["model"]["arguments"], facts["training"]
+    record, model = json.loads((Path(folder) / "metrics.json").read_text()), load(folder)
+    options, training = record["model"]["arguments"], record["training"]
     return {
-        "what": f"`{facts['recipe']}`: {options['units']} units, subwords, {training['dtype']}",
+        "what": f"`{record['recipe']}`: {options['units']} units, subwords, {training['dtype']}",
         "parameters": model.count_params(),
         "epochs": training["epochs"],
         "minutes": training["minutes"],
-        "corpus": f"{facts['corpus']['name']} {facts['corpus']['sha256'][:8]}...",
+        "corpus": f"{record['corpus']['name']} {record['corpus']['sha256'][:8]}...",
         **measured(model.translate, splits(recipe)[2]),
     }
 

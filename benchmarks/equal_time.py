@@ -141,18 +141,18 @@ def rnnzoo(recipe, minutes, folder):
 
     from rnnzoo import load
 
-    facts = json.loads((Path(folder) / "metrics.json").read_text())
+    record = json.loads((Path(folder) / "metrics.json").read_text())
     model, (_, held, _) = load(folder), split_text()
     batch_size, length = recipe.batch_size, recipe.sequence_length
     return {
         "parameters": model.count_params(),
-        "steps": facts["training"]["steps"],
-        "characters": facts["training"]["steps"] * batch_size * length,
+        "steps": record["training"]["steps"],
+        "characters": record["training"]["steps"] * batch_size * length,
         "seconds": seconds,
         "random blocks": zero_state_nats(model, random_blocks(held)),
         "all blocks": zero_state_nats(model, all_blocks(held)),
-        "carried": facts["figures"]["nats_per_character"],
-        "dtype": facts["training"]["dtype"],
+        "carried": record["figures"]["nats_per_character"],
+        "dtype": record["training"]["dtype"],
     }
 
 

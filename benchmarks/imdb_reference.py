@@ -118,10 +118,10 @@ def report_kneser_ney(recipe, name):
     ]
     published = zoo.index().get(name)
     if published and published.figure["split"] == "test":
-        facts = json.loads((zoo.folder() / name / "metrics.json").read_text())["test"]["figures"]
-        bits = f"{facts['bits_per_character']:.4f}"
-        rows.append([f"`{name}`", f"{facts['perplexity']:.2f}", bits, "-", "-"])
-        less = 1 - facts["perplexity"] / found[-1]["perplexity"]
+        record = json.loads((zoo.folder() / name / "metrics.json").read_text())["test"]["figures"]
+        bits = f"{record['bits_per_character']:.4f}"
+        rows.append([f"`{name}`", f"{record['perplexity']:.2f}", bits, "-", "-"])
+        less = 1 - record["perplexity"] / found[-1]["perplexity"]
         what += f" `{name}` is {less:.1%} below order {ORDERS[-1]} (wanted: 30 %)."
     return f"{what}\n\n{_common.table(head, rows)}"
 
@@ -135,14 +135,14 @@ def ours(recipe):
 
     with tempfile.TemporaryDirectory(prefix="rnnzoo_imdb_reference_") as folder:
         train(recipe, out=folder)
-        facts = json.loads((Path(folder) / "metrics.json").read_text())
+        record = json.loads((Path(folder) / "metrics.json").read_text())
     return {
-        "parameters": facts["model"]["parameters"],
-        "steps": facts["training"]["steps"],
-        "minutes": facts["training"]["minutes"],
-        "nats": facts["figures"]["nats_per_token"],
-        "dtype": facts["training"]["dtype"],
-        "cores": facts["machine"]["cores"],
+        "parameters": record["model"]["parameters"],
+        "steps": record["training"]["steps"],
+        "minutes": record["training"]["minutes"],
+        "nats": record["figures"]["nats_per_token"],
+        "dtype": record["training"]["dtype"],
+        "cores": record["machine"]["cores"],
     }
 
 

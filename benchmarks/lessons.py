@@ -134,26 +134,26 @@ def train_variant(study, variant, runs, epochs, vectors):
     train(recipe, out=out, from_model=start, resume=resume)
 
 
-def trained(facts):
+def trained(record):
     """When, where and from which commits."""
-    segments = facts["training"].get("segments") or [{}]
+    segments = record["training"].get("segments") or [{}]
     commits = dict.fromkeys(one.get("commit") or "not noted" for one in segments)
-    cores = facts["machine"]["cores"]
+    cores = record["machine"]["cores"]
     place = f"{cores} core{'s' if cores > 1 else ''}"
-    return f"{facts['date']}, {place}, commit {', then '.join(commits)}"
+    return f"{record['date']}, {place}, commit {', then '.join(commits)}"
 
 
 def write_table(study, runs, epochs):
     """Puts the variants that are there into RESULTS.md."""
     name, _, figures, variants = STUDIES[study]
-    rows, missing, facts = [], [], None
+    rows, missing, record = [], [], None
     for variant in variants:
         path = folder_of(runs, study, variant, epochs=epochs) / "metrics.json"
         if not path.is_file():
             missing.append(variant)
             continue
         found = json.loads(path.read_text(encoding="utf-8"))
-        facts, validated = facts or found, found["training"]["checkpoints"]
+        record, validated = record or found, found["training"]["checkpoints"]
         rows.append([
             variant,
             f"{found['model']['parameters']:,}",
@@ -162,15 +162,15 @@ def write_table(study, runs, epochs):
             f"{validated['last']:.4f}",
             trained(found),
         ])  # fmt: skip
-    if facts is None:
+    if record is None:
         sys.exit(f"There are no runs of {study} in {runs}.")
     head = ["variant", "parameters", *(name.replace("_", " ") for name in figures)]
     head += [f"best {validated['figure'].replace('_', ' ')} in training", "last", "trained"]
     text = (
         f"Trained by `python benchmarks/lessons.py {study}`, a process each, where and when the "
         f"table says. `{name}` with one thing changed, {epochs} epochs each, seed "
-        f"{facts['training']['seed']}, corpus {facts['corpus']['sha256'][:8]}..., "
-        f"validation data: {facts['split']}."
+        f"{record['training']['seed']}, corpus {record['corpus']['sha256'][:8]}..., "
+        f"validation data: {record['split']}."
     )
     if missing:
         text += f" Not run yet: {', '.join(missing)}."

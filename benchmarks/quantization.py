@@ -31,8 +31,8 @@ def kibibytes(model):
 
 def row(name):
     """The row of one model."""
-    facts, model = read_record(zoo.find(name).parent), rnnzoo.load(name)
-    task = make_task(facts, model, "test" if "test" in facts else "validation")
+    record, model = read_record(zoo.find(name).parent), rnnzoo.load(name)
+    task = make_task(record, model, "test" if "test" in record else "validation")
     figure, sizes, values = zoo.index()[name].figure, [kibibytes(model)], []
     values.append(task.evaluate(model)[figure["name"]])
     model.quantize("int8")

@@ -158,12 +158,12 @@ def contestants(config, jit):
     inputs, targets, *_ = next(iter(batches))
     read = ["source", "target"] if "source" in inputs else ["tokens"]
     arrays = [inputs[name].numpy() for name in read]
-    steps, facts, missing = {}, {}, {}
+    steps, record, missing = {}, {}, {}
 
     def keras_contestant(name, model, make):
         start = time.perf_counter()
         steps[name] = make(model, batches)
-        facts[name] = (model.count_params(), time.perf_counter() - start)
+        record[name] = (model.count_params(), time.perf_counter() - start)
 
     def torch_contestant(name, autocast):
         model = config.torch()
@@ -172,7 +172,7 @@ def contestants(config, jit):
         if not math.isfinite(step()):
             raise FloatingPointError(f"The loss of {name} is not finite.")
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        steps[name], facts[name] = step, (parameters, time.perf_counter() - start)
+        steps[name], record[name] = step, (parameters, time.perf_counter() - start)
 
     keras_contestant(STOCK, config.stock(), lambda m, b: _training.stock_step(m, b, False))
     if jit:
@@ -184,17 +184,17 @@ def contestants(config, jit):
     keras_contestant(OURS_BF16, config.ours("mixed_bfloat16"), _training.rnnzoo_step)
     torch_contestant(TORCH, autocast=False)
     torch_contestant(TORCH_BF16, autocast=True)
-    if facts[STOCK][0] != facts[OURS][0]:
-        raise RuntimeError(f"The models are not the same: {facts} parameters.")
-    return steps, facts, missing
+    if record[STOCK][0] != record[OURS][0]:
+        raise RuntimeError(f"The models are not the same: {record} parameters.")
+    return steps, record, missing
 
 
-def report(config, times, facts, missing):
+def report(config, times, record, missing):
     """The section of one configuration."""
     tokens = config.batch * config.time
     rows = []
     for name, seconds in times.items():
-        parameters, first = facts[name]
+        parameters, first = record[name]
         rival = times[TORCH_BF16 if name in (OURS_BF16, TORCH_BF16) else TORCH]
         rows.append(
             [
@@ -230,9 +230,9 @@ def main():
     versions = f"Keras {keras.__version__}, PyTorch {torch.__version__}, {cores} threads each"
     for name in [args.config] if args.config else CONFIGS:
         config = CONFIGS[name].quick() if args.quick else CONFIGS[name]
-        steps, facts, missing = contestants(config, jit=not args.no_jit)
+        steps, record, missing = contestants(config, jit=not args.no_jit)
         times = _common.alternate(steps, args.rounds, args.seconds)
-        text = f"{versions}. {report(config, times, facts, missing=missing)}"
+        text = f"{versions}. {report(config, times, record, missing=missing)}"
         if args.quick:
             print(f"{name}: {text}\n")
         else:

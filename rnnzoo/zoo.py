@@ -15,12 +15,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnzoo.errors import InputError, unknown_name
-
-if TYPE_CHECKING:
-    from rnnzoo.models import LanguageModel, Seq2Seq
+from rnnzoo.models import LanguageModel, Seq2Seq
 
 MODEL_FILE = "model.keras"  # in the folder that training leaves
 INDEX_FILE = "index.json"
@@ -122,7 +120,7 @@ def list_models(pattern: str = "*") -> list[str]:
     return fnmatch.filter(index(), pattern)
 
 
-def load(name_or_path: str | os.PathLike) -> "LanguageModel | Seq2Seq":
+def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq:
     """Loads a model with its vocabulary, ready to generate, to evaluate and to train on.
 
     It is compiled as it was when it was saved, and with the model's defaults if it was not.
@@ -147,8 +145,6 @@ def load(name_or_path: str | os.PathLike) -> "LanguageModel | Seq2Seq":
         <Vocabulary of 5 characters>
     """
     import keras
-
-    import rnnzoo.models  # noqa: F401 (registers the classes that files name)
 
     path = find(name_or_path)
     _check_file(path)

@@ -109,9 +109,9 @@ def test_evaluate(published):
 
 def test_evaluate_finds_a_difference(published):
     path = published / "trained" / "metrics.json"
-    facts = json.loads(path.read_text())
-    facts["figures"]["nats_per_character"] += 0.05
-    path.write_text(json.dumps(facts))
+    record = json.loads(path.read_text())
+    record["figures"]["nats_per_character"] += 0.05
+    path.write_text(json.dumps(record))
     done = call("evaluate", published / "trained", "--text-file", published / "text.txt")
     assert done.exit_code == 1
     assert "nats_per_character differ." in done.stdout and "differs" in done.stdout

@@ -25,23 +25,23 @@ def run(script, out, *arguments):
 
 @pytest.mark.slow
 def test_imdb_lm_beats_the_kneser_ney_bigram(data_dir, tmp_path):
-    facts = run("train_imdb_lm.py", tmp_path / "imdb_lm", "--data-dir", data_dir)
-    assert facts["figures"]["perplexity"] < facts["baselines"]["kneser_ney_2gram_perplexity"]
-    assert facts["training"]["minutes"] < 11.5
+    record = run("train_imdb_lm.py", tmp_path / "imdb_lm", "--data-dir", data_dir)
+    assert record["figures"]["perplexity"] < record["baselines"]["kneser_ney_2gram_perplexity"]
+    assert record["training"]["minutes"] < 11.5
 
 
 @pytest.mark.slow
 def test_char_lstm_shakespeare_in_ten_minutes(data_dir, tmp_path):
     out = tmp_path / "char_lstm_shakespeare"
-    facts = run("train_char_lstm.py", out, "--data-dir", data_dir, "--max-minutes", 10)
-    assert facts["figures"]["nats_per_character"] < 1.55
+    record = run("train_char_lstm.py", out, "--data-dir", data_dir, "--max-minutes", 10)
+    assert record["figures"]["nats_per_character"] < 1.55
 
 
 @pytest.mark.slow
 def test_spelled_numbers_in_five_minutes(tmp_path):
     out = tmp_path / "spelled_numbers"
-    facts = run("train_translator.py", out, "--recipe", "spelled_numbers", "--max-minutes", 5)
-    assert facts["figures"]["symbols_right"] > 0.99
+    record = run("train_translator.py", out, "--recipe", "spelled_numbers", "--max-minutes", 5)
+    assert record["figures"]["symbols_right"] > 0.99
 
 
 @pytest.mark.slow

@@ -61,13 +61,13 @@ def test_folders_of_a_machine_are_seen():
 
 @pytest.mark.parametrize("name", sorted(zoo.index()))
 def test_recipe_and_card_of_a_published_model_are_those_of_today(name):
-    facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
-    _check_recipe(facts)
-    recipe = recipes.get(facts["recipe"])
+    record = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+    _check_recipe(record)
+    recipe = recipes.get(record["recipe"])
     for words in ("description", "expected", "limits"):
-        assert facts["recipe_arguments"][words] == getattr(recipe, words)
+        assert record["recipe_arguments"][words] == getattr(recipe, words)
     written = (zoo.folder() / name / "card.md").read_text(encoding="utf-8")
-    assert written == card(facts) and len(facts["samples"]) == 3
+    assert written == card(record) and len(record["samples"]) == 3
 
 
 def test_the_published_reader_of_numbers_reads():
@@ -99,8 +99,8 @@ def test_the_readme_quotes_the_published_figures():
     for name, published in zoo.index().items():
         _, value = readable(published.figure["name"], published.figure["value"])
         assert value in rows[name]
-        facts = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
-        figures = facts["test"]["figures"] if published.figure["split"] == "test" else {}
+        record = json.loads((zoo.folder() / name / "metrics.json").read_text(encoding="utf-8"))
+        figures = record["test"]["figures"] if published.figure["split"] == "test" else {}
         if greedy := figures.get(published.figure["name"].replace("beam_5", "greedy")):
             assert readable("bleu_greedy", greedy)[1] in rows[name]
 

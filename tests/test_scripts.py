@@ -62,15 +62,15 @@ def test_a_training_from_the_command_line(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "saved_models" / "char_lstm_tiny"
     written = (folder / "metrics.json").read_text()
-    card, facts = (folder / "card.md").read_text(), json.loads(written)
-    assert facts["training"]["seed"] == 3
+    card, record = (folder / "card.md").read_text(), json.loads(written)
+    assert record["training"]["seed"] == 3
     assert (
         "python scripts/train_char_lstm.py --recipe char_lstm_tiny --text-file text.txt "
         "--epochs 1 --seed 3\n"
     ) in card
     for private in (str(tmp_path), str(SCRIPTS)):
         assert private not in card + written
-    assert f"{facts['figures']['bits_per_character']:.4f}" in done.stdout
+    assert f"{record['figures']['bits_per_character']:.4f}" in done.stdout
     assert "cuInit" not in done.stderr and "oneDNN custom" not in done.stderr  # TensorFlow
 
 

@@ -66,7 +66,7 @@ def export_by_keras(
     except OSError as error:
         raise InputError(
             f"The model cannot be exported to {str(path)!r} ({error.strerror or error}); give a "
-            "path in a folder that exists, may be written to and has room."
+            "path in a folder that exists, may be written to and has free space."
         ) from error
     except Exception as error:
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__

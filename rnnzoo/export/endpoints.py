@@ -133,7 +133,7 @@ def translate(
             )
         else:
             tokens, _ = beam_search(
-                decodable, inputs, limits=limits, room=tf.zeros([capacity], tf.int32),
+                decodable, inputs, limits=limits, buffer=tf.zeros([capacity], tf.int32),
                 alpha=tf.constant(length_penalty, tf.float32), width=beam_width,
             )  # fmt: skip
             tokens = tokens[:, 0]

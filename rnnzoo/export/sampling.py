@@ -67,7 +67,7 @@ def draw_uniforms(seed: tf.Tensor, capacity: tf.Tensor, rows: tf.Tensor) -> tf.T
 
     Args:
         seed: An int64 scalar.
-        capacity: The most tokens of a row.
+        capacity: The maximum number of tokens of a row.
         rows: The number of rows.
 
     Returns:

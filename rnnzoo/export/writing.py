@@ -28,26 +28,26 @@ def write_saved_model(
     """
     path = Path(path)
     check_replaceable(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     replaced = path.with_name(f".{path.name}.{os.getpid()}.old")
     # Gradients are not exported; without this TensorFlow would trace those of our own kernels.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tf.saved_model.save(module, str(unfinished), signatures, options=options)
+        tf.saved_model.save(module, str(temporary), signatures, options=options)
         if path.exists():
             path.rename(replaced)
-        unfinished.rename(path)
+        temporary.rename(path)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
         raise InputError(
             f"The SavedModel cannot be written to {str(path)!r} ({reason}); give a folder that may "
-            "be written to, on a disk with room."
+            "be written to, on a disk with free space."
         ) from error
     finally:
         if replaced.exists() and not path.exists():
             replaced.rename(path)
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 
 

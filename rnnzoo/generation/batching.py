@@ -18,7 +18,7 @@ def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]
 
     Args:
         lengths: The length of each row.
-        batch_size: The most rows of a batch.
+        batch_size: The maximum number of rows of a batch.
 
     Returns:
         Lists of indices of rows, from the shortest rows to the longest.

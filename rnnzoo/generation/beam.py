@@ -60,7 +60,7 @@ def beam_search(
     inputs: Any,
     *,
     limits: Tensor,
-    room: Tensor,
+    buffer: Tensor,
     alpha: Tensor,
     width: int,
     n_best: int = 1,
@@ -76,7 +76,7 @@ def beam_search(
         model: What is decoded.
         inputs: What its `start` reads.
         limits: The most tokens of each row, int32 `(batch,)`, at most the capacity.
-        room: Any vector; its length is the capacity of the output.
+        buffer: Any vector; its length is the capacity of the output.
         alpha: The exponent of `length_penalty`, at least 0, a float32 tensor.
         width: The number of hypotheses that are followed, a Python int.
         n_best: How many texts are wanted of each row, at most `width`, a Python int.
@@ -89,7 +89,7 @@ def beam_search(
     """
     size, end_id = model.rules.size, model.rules.end_id
     logits, state = model.start(inputs)
-    batch_size, capacity = ops.shape(logits)[0], ops.shape(room)[0]
+    batch_size, capacity = ops.shape(logits)[0], ops.shape(buffer)[0]
     rows = ops.arange(batch_size, dtype="int32")
     logits, state = take_rows((logits, state), ops.repeat(rows, width))  # (B * K, ...)
     positions = ops.arange(capacity, dtype="int32")  # (N,)

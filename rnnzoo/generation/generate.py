@@ -96,7 +96,7 @@ def generate(
     if searches:
         search = compiled_beam(decodable, int(beam_width or 1), int(n_best or 1))
         penalty = np.asarray(length_penalty, "float32")
-        room = np.zeros(capacity, "int32")
+        buffer = np.zeros(capacity, "int32")
     else:
         run, numbers = compiled_loop(decodable, sampler)
         uniforms = draw_uniforms(seed, capacity, len(rows))
@@ -105,7 +105,7 @@ def generate(
         inputs = pad_rows([rows[index] for index in batch], LENGTH_STEP)
         limits = np.full(len(batch), limit)
         if searches:
-            written, scores = map(ops.convert_to_numpy, search(*inputs, limits, room, penalty))
+            written, scores = map(ops.convert_to_numpy, search(*inputs, limits, buffer, penalty))
         else:
             written = ops.convert_to_numpy(run(*inputs, uniforms[:, batch], limits, *numbers))
         for place, index in enumerate(batch):
@@ -147,14 +147,14 @@ def compiled_loop(decodable: Decodable, sampler: Any) -> tuple[Callable, list[np
 def compiled_beam(decodable: Decodable, width: int, n_best: int) -> Callable:
     """Returns the compiled beam search.
 
-    The function takes the arrays that the model starts from, then the limits, the room and the
+    The function takes the arrays that the model starts from, then the limits, the buffer and the
     exponent of the length penalty.
     """
 
     def run(*arrays):
-        *inputs, limits, room, alpha = arrays
+        *inputs, limits, buffer, alpha = arrays
         return beam_search(
-            decodable, tuple(inputs), limits=limits, room=room, alpha=alpha, width=width,
+            decodable, tuple(inputs), limits=limits, buffer=buffer, alpha=alpha, width=width,
             n_best=n_best,
         )  # fmt: skip
 

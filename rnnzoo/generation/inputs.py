@@ -193,7 +193,7 @@ def draw_uniforms(seed: int, capacity: int, rows: int) -> np.ndarray:
 
     Args:
         seed: A whole number of at least 0.
-        capacity: The most tokens of a row.
+        capacity: The maximum number of tokens of a row.
         rows: The number of rows.
 
     Returns:

@@ -58,8 +58,8 @@ def decoding_loop(
         return position + 1, written, ended, token, own
 
     def more(position, written, ended, token, *_):
-        unfinished = ops.logical_not(ops.all(ended)) if end_id is not None else True
-        return ops.logical_and(position < last, unfinished)
+        going = ops.logical_not(ops.all(ended)) if end_id is not None else True
+        return ops.logical_and(position < last, going)
 
     def step_and_write(position, written, ended, token, *carried):
         old, own = keras.tree.pack_sequence_as((state, first[-1]), list(carried))

@@ -71,8 +71,8 @@ def translate(
             scores = np.zeros((len(batch), 1))
         else:
             search = compiled_beam(decodable, int(beam_width), int(n_best or 1))
-            room, penalty = np.zeros(capacity, "int32"), np.asarray(length_penalty, "float32")
-            written, scores = map(ops.convert_to_numpy, search(source, limits, room, penalty))
+            buffer, penalty = np.zeros(capacity, "int32"), np.asarray(length_penalty, "float32")
+            written, scores = map(ops.convert_to_numpy, search(source, limits, buffer, penalty))
         found = [[row[:limit] for row in its] for its, limit in zip(written, limits, strict=True)]
         for place, index in enumerate(batch):
             its = hypotheses(found[place], scores[place], text_of)

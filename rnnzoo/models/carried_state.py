@@ -13,7 +13,7 @@ from rnnzoo.typing import Tensor
 class CarriedState(keras.layers.Layer):
     """Keeps the recurrent state of a stream's rows between two batches.
 
-    Truncated back-propagation through time reads a long text in short pieces. Each row of a batch
+    Truncated back-propagation through time reads a long text in short segments. Each row of a batch
     goes on where the same row of the batch before stopped, so its state must be kept. The data say
     where a row starts anew, by a flag; nothing needs to be reset by hand.
 

@@ -179,15 +179,15 @@ def _vocabularies(vocabularies):
 
 def _vocabulary(vocabulary):
     lowered = ", lower-cased" if vocabulary["lowercase"] else ""
-    marks = ""
+    details = ""
     if vocabulary["level"] == "word":
-        marks = {
+        details = {
             "strip": ", without punctuation",
             "whitespace": ", cut at white space alone",
         }.get(vocabulary["punctuation"], ", punctuation marks as tokens")
     elif vocabulary["level"] == "subword":
-        marks = ", by byte-pair encoding learnt on the training data"
-    return f"{vocabulary['size']:,} {vocabulary['level']}s{lowered}{marks}"
+        details = ", by byte-pair encoding learnt on the training data"
+    return f"{vocabulary['size']:,} {vocabulary['level']}s{lowered}{details}"
 
 
 def _arguments(arguments):

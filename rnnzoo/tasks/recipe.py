@@ -44,14 +44,14 @@ class Recipe:
         validation_limit: Use only so many documents or pairs of the validation split.
         validation_batch_size: Rows of a validation batch. Few rows of a text start fewer times
             from an empty state; `batch_size` when left out.
-        epochs: The most passes over the training data.
-        max_minutes: The most minutes of training; the schedule is then fitted to them.
+        epochs: The maximum number of passes over the training data.
+        max_minutes: The maximum minutes of training; the schedule is then fitted to them.
         patience: Epochs without a better validation loss after which training stops early.
         learning_rate: Peak rate of Adam.
         warmup_steps: Batches over which the rate rises linearly from zero.
         final_fraction: The last rate as a fraction of the peak; between lies a half cosine.
         weight_decay: Decoupled weight decay, AdamW (Loshchilov and Hutter 2019); 0 for none.
-        clipnorm: The most that the norm of all gradients together may be.
+        clipnorm: The maximum norm of all gradients together.
         label_smoothing: The share of each label that is spread over the vocabulary in training;
             validation and all figures are of the labels as they are.
         average_weights: The momentum, such as 0.999, of a moving average of the weights over the
@@ -61,7 +61,7 @@ class Recipe:
             is fast at it.
         seed: Of weights, dropout and the order of the data.
         prompts: What the samples go on from, or texts to translate (validation texts if none).
-        sample_length: The most tokens of a sample.
+        sample_length: The maximum number of tokens of a sample.
         sample_every_batches: How often to show a sample, beside the end of every epoch.
         expected: What it reaches, and in what time on which machine.
         limits: What its card says of the limits of this model, beside what is true of any.

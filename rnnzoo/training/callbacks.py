@@ -22,7 +22,7 @@ class SampleText(keras.callbacks.Callback):
 
     Args:
         prompt: A text or a list of texts.
-        max_new_tokens: The most tokens to write.
+        max_new_tokens: The maximum number of tokens to generate.
         sampler: As for `LanguageModel.generate`. Translation is greedy.
         temperature: As for `LanguageModel.generate`; 0.8 when there is no sampler.
         every_batches: Sample after so many batches, or never within an epoch.

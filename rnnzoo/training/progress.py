@@ -18,7 +18,7 @@ class ProgressLine(keras.callbacks.Callback):
 
     Args:
         clock: The `TrainingClock`, which stands before it among the callbacks.
-        epochs: The most epochs.
+        epochs: The maximum number of epochs.
     """
 
     def __init__(self, clock: TrainingClock, epochs: int):

@@ -55,9 +55,9 @@ class TrainingClock(keras.callbacks.Callback):
     for the validation that follows.
 
     Args:
-        epochs: The most epochs.
+        epochs: The maximum number of epochs.
         steps_per_epoch: Batches of an epoch.
-        max_minutes: The most minutes, or `None`.
+        max_minutes: The maximum minutes, or `None`.
         validation_seconds: How long a validation takes, as long as none was made (then: as long as
             the last one took).
         minutes_before: Minutes that were spent before this `fit`.

@@ -138,7 +138,7 @@ class GraphVocabulary(tf.Module):
         return tf.strings.strip(text)
 
     def _spaced(self, ids: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.Tensor:
-        """Puts words and marks together as `rnnzoo.vocabulary.spacing` does."""
+        """Puts words and punctuation together as `rnnzoo.vocabulary.spacing` does."""
         letters = tf.constant([spacing.token_class(token) for token in self.vocabulary.tokens])
         classes = tf.strings.reduce_join(
             ids.with_flat_values(tf.gather(letters, ids.flat_values)), axis=-1
@@ -186,7 +186,7 @@ class GraphVocabulary(tf.Module):
         return points
 
     def _split(self, points: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Cuts code points (B, None) into words or pieces (B, None)."""
+        """Cuts code points (B, None) into words or subwords (B, None)."""
         v = self.vocabulary
         text = tf.strings.unicode_encode(points, "UTF-8")
         if v.level == "subword":
@@ -198,7 +198,7 @@ class GraphVocabulary(tf.Module):
         return tf.ragged.boolean_mask(words, words != "")
 
     def _cut(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Cuts texts (B,) into pieces (B, None), as `rnnzoo.vocabulary.subwords` does."""
+        """Cuts texts (B,) into subwords (B, None), as `rnnzoo.vocabulary.subwords` does."""
         v = self.vocabulary
         steps, unit = subwords.patterns(v.punctuation, v.keep_line_breaks)
         text = tf.strings.join([subwords.SPACE, text])
@@ -209,10 +209,10 @@ class GraphVocabulary(tf.Module):
         units = tf.strings.split(text, " ")
         units = tf.ragged.boolean_mask(units, (units != "") & (units != subwords.SPACE))
         characters = tf.strings.unicode_split(units.flat_values, "UTF-8").to_tensor()  # (U, L)
-        pieces = joined_pieces(characters, self.tables[0])  # (U, L), "" where there is none
-        pieces = tf.RaggedTensor.from_tensor(pieces)
-        pieces = tf.ragged.boolean_mask(pieces, pieces != "")  # (U, None)
-        return units.with_flat_values(pieces).merge_dims(1, 2)
+        parts = joined_subwords(characters, self.tables[0])  # (U, L), "" where there is none
+        parts = tf.RaggedTensor.from_tensor(parts)
+        parts = tf.ragged.boolean_mask(parts, parts != "")  # (U, None)
+        return units.with_flat_values(parts).merge_dims(1, 2)
 
     def _check(self, ids: tf.RaggedTensor, symbols: tf.Tensor) -> tf.RaggedTensor:
         """Refuses unknown symbols where the vocabulary has no id for them."""
@@ -233,31 +233,31 @@ class GraphVocabulary(tf.Module):
             return ids.with_flat_values(tf.identity(ids.flat_values))
 
 
-def joined_pieces(pieces: tf.Tensor, ids: tf.lookup.StaticHashTable) -> tf.Tensor:
-    """Joins pieces as long as a join is a token: the lowest id first, then the leftmost.
+def joined_subwords(parts: tf.Tensor, ids: tf.lookup.StaticHashTable) -> tf.Tensor:
+    """Joins parts of words as long as a join is a token: the lowest id first, then the leftmost.
 
     Args:
-        pieces: The characters of each unit, `(units, L)`, filled up with empty strings on the
+        parts: The characters of each unit, `(units, L)`, filled up with empty strings on the
             right; `L` is at most `subwords.LONGEST_UNIT`.
         ids: The table of the tokens' ids, -1 for what is no token.
 
     Returns:
-        The pieces, of the same shape, filled up likewise.
+        The parts, of the same shape, filled up likewise.
     """
-    width, most = tf.shape(pieces)[1], subwords.LONGEST_UNIT
+    width, most = tf.shape(parts)[1], subwords.LONGEST_UNIT
     places = tf.range(width, dtype=tf.int64)  # (L,)
     never = tf.constant(tf.int64.max)
 
-    def join(_, pieces):
-        empty = tf.fill([tf.shape(pieces)[0], 1], "")
-        following = tf.concat([pieces[:, 1:], empty], axis=1)[:, :width]
-        joins = tf.strings.join([pieces, following])
+    def join(_, parts):
+        empty = tf.fill([tf.shape(parts)[0], 1], "")
+        following = tf.concat([parts[:, 1:], empty], axis=1)[:, :width]
+        joins = tf.strings.join([parts, following])
         found = tf.cast(ids.lookup(joins), tf.int64)
         # One number orders the joins: by id, then by place.
         ranks = tf.where((following != "") & (found >= 0), found * most + places, never)
         best = tf.reduce_min(ranks, axis=1, keepdims=True)  # (U, 1)
         place = tf.where(best < never, best % most, most)  # beyond all: nothing to join
-        joined = tf.where(places == place, joins, tf.where(places < place, pieces, following))
+        joined = tf.where(places == place, joins, tf.where(places < place, parts, following))
         return tf.reduce_any(best < never), joined
 
-    return tf.while_loop(lambda more, _: more, join, (tf.constant(True), pieces))[1]
+    return tf.while_loop(lambda more, _: more, join, (tf.constant(True), parts))[1]

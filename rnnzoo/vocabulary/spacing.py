@@ -1,4 +1,4 @@
-r"""Where a space goes between two tokens: words and marks put together to a readable text.
+r"""Where a space goes between two tokens: words and punctuation put together to a readable text.
 
 Each token has a class, one letter. Regular expressions, which Python's `re` and RE2 read alike,
 decide on the string of these letters which quotation marks open and which close; then the classes
@@ -67,7 +67,7 @@ def token_class(token: str) -> str:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """Puts words and marks together to a readable text.
+    """Puts words and punctuation together to a readable text.
 
     Args:
         tokens: As `text_rules.split_words` gives them.

@@ -1,9 +1,10 @@
-"""Subwords: text cut into pieces of words by byte-pair encoding, and put together again.
+"""Subwords: text cut into parts of words by byte-pair encoding, and put together again.
 
-A text becomes units (a word or one mark, with the white space before it as the symbol U+2581), a
-unit its characters, and these are joined again as long as a join is a token: always the join with
-the lowest id, the leftmost first (Sennrich, Haddow and Birch, ACL 2016, arXiv:1508.07909, with the
-id of the joined token as the rank of a merge). So the list of tokens alone says how a text is cut.
+A text becomes units (a word or one punctuation mark, with the white space before it as the symbol
+U+2581), a unit its characters, and these are joined again as long as a join is a token: always the
+join with the lowest id, the leftmost first (Sennrich, Haddow and Birch, ACL 2016, arXiv:1508.07909,
+with the id of the joined token as the rank of a merge). So the list of tokens alone says how a text
+is cut.
 """
 
 import functools
@@ -49,7 +50,7 @@ def _compiled(punctuation, keep_line_breaks):
 
 
 def units(text: str, punctuation: str = "split", keep_line_breaks: bool = False) -> list[str]:
-    """Cuts a text into words and marks, each with the white space before it.
+    """Cuts a text into words and punctuation marks, each with the white space before it.
 
     Args:
         text: Any text.
@@ -77,40 +78,40 @@ def units(text: str, punctuation: str = "split", keep_line_breaks: bool = False)
 
 
 def cut(unit: str, ids: Mapping[str, int]) -> list[str]:
-    """Cuts a unit into pieces.
+    """Cuts a unit into subwords.
 
     Args:
         unit: The unit.
         ids: The tokens and their ids.
 
     Returns:
-        The pieces, joined the unit. Those longer than a character are tokens; a single character
-        may be none.
+        The subwords, which joined are the unit. Those longer than a character are tokens; a single
+        character may be none.
 
     Example:
         >>> cut("lower", {"l": 0, "o": 1, "w": 2, "e": 3, "er": 4, "lo": 5, "low": 6})
         ['low', 'er']
     """
-    pieces = list(unit)
+    subwords = list(unit)
     never = sys.maxsize
-    while len(pieces) > 1:
-        ranks = [ids.get(left + right, never) for left, right in pairwise(pieces)]
+    while len(subwords) > 1:
+        ranks = [ids.get(left + right, never) for left, right in pairwise(subwords)]
         best = min(ranks)
         if best == never:
             break
         place = ranks.index(best)
-        pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
-    return pieces
+        subwords[place : place + 2] = [subwords[place] + subwords[place + 1]]
+    return subwords
 
 
-def join(pieces: Iterable[str]) -> str:
-    """Puts pieces together to a text.
+def join(subwords: Iterable[str]) -> str:
+    """Joins subwords to a text.
 
     Example:
         >>> join(["▁un", "known", ",", "▁so"])
         'unknown, so'
     """
-    text = "".join(pieces).replace(SPACE, " ").strip(" ")
+    text = "".join(subwords).replace(SPACE, " ").strip(" ")
     return _LINE_START.sub("\n", text) if "\n" in text else text
 
 

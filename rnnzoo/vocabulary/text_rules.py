@@ -145,7 +145,7 @@ def prepare(
         normalization: `"NFC"` to compose letters and accents, or None.
         lowercase: Whether it is lower-cased.
         keep_line_breaks: Whether every kind of line break becomes a newline character.
-        delete_punctuation: Whether the marks of ASCII are deleted.
+        delete_punctuation: Whether the punctuation of ASCII are deleted.
 
     Returns:
         The text.
@@ -272,7 +272,7 @@ def join_words(words: Iterable[str], punctuation: str) -> str:
     """Puts words together to a readable text.
 
     Args:
-        words: Words and marks as `split_words` gives them.
+        words: Words and punctuation as `split_words` gives them.
         punctuation: The rule they came from; under "split" marks are attached to their words.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Vocabulary: characters, words or pieces of words, and their ids."""
+"""Vocabulary: characters, words or subwords, and their ids."""
 
 import functools
 import hashlib
@@ -30,9 +30,9 @@ class Vocabulary:
     """The symbols a model knows, and the rule that cuts a text into them.
 
     The tokens `"<pad>"`, `"<start>"`, `"<unk>"` and `"<end>"` are special, known by their names.
-    Typed into a text they are ordinary text: characters, or words and marks. The one exception is
-    a literal `<unk>` under `punctuation="split"`: it is the unknown word, as in WikiText, so that
-    a decoded text encodes back. A vocabulary never changes.
+    Typed into a text they are ordinary text: characters, or words and punctuation. The one
+    exception is a literal `<unk>` under `punctuation="split"`: it is the unknown word, as in
+    WikiText, so that a decoded text encodes back. A vocabulary never changes.
 
     Args:
         tokens: The tokens in the order of their ids, usually special ones first.
@@ -46,8 +46,8 @@ class Vocabulary:
             word stay. `"strip"`: the rule of the Keras `Tokenizer`, whose filter characters all
             count as spaces. `"whitespace"`: text is cut at white space alone, for texts that are
             tokenized already (`@-@`, `<num>`, `NOTE_ON_60`). For subwords: what a piece never
-            crosses, words and marks or white space alone. `"delete"`: the rule of
-            `keras.layers.TextVectorization`, the marks of ASCII vanish, "it's" is "its".
+            crosses, words and punctuation or white space alone. `"delete"`: the rule of
+            `keras.layers.TextVectorization`, the punctuation of ASCII vanish, "it's" is "its".
             (`"split_1"`, with fewer marks, is the rule of vocabularies of file format 1.)
         normalization: `"NFC"`: letters and their accents are composed first, since "e" with an
             accent that follows it looks like "é" and is another string (Unicode Standard Annex
@@ -125,7 +125,7 @@ class Vocabulary:
 
         Args:
             text: A text, or an iterable of texts, which are counted one by one: documents, or
-                pieces of a text too long for memory (for words cut at white space).
+                chunks of a text too long for memory (for words cut at white space).
             level: `"character"`, `"word"`, or `"subword"`, which needs the package tokenizers.
             size: The number of ids with the special tokens, like `num_words` in Keras: the most
                 frequent symbols are kept. By default all; subwords need a number.
@@ -289,7 +289,7 @@ class Vocabulary:
         return [symbol for symbol in self.split(text) if symbol not in self._ids]
 
     def split(self, text: str) -> list[str]:
-        """Cuts a text into the strings that have ids: characters, words and marks, or pieces.
+        """Cuts a text into the strings that have ids: characters, words, or subwords.
 
         Example:
             >>> Vocabulary(["yes", "no"], "word").split("No, it isn't.")
@@ -317,11 +317,11 @@ class Vocabulary:
         )
 
     def units(self, text: str) -> list[str]:
-        """Cuts a text into the units that subwords are pieces of."""
+        """Cuts a text into the units that subwords are parts of."""
         return subwords.units(self.prepare(text), self.punctuation, self.keep_line_breaks)
 
     def _pieces(self, unit: str) -> list[str]:
-        """The pieces of a unit, remembered."""
+        """The subwords of a unit, remembered."""
         if unit not in self._cuts:
             if len(self._cuts) >= MOST_CUTS:
                 self._cuts.clear()  # a server may see words without end

@@ -56,7 +56,7 @@ def runs(tmp_path_factory):
             "curve": [{"step": 12345}],
         },
     )
-    facts = {
+    record = {
         "figures": {"validation_loss": 1.4321987},
         "corpus": {"name": "tiny", "sha256": "0" * 64},
         "training": {
@@ -70,7 +70,7 @@ def runs(tmp_path_factory):
         "date": "2026-11-22 12:00 UTC",
     }  # fmt: skip
     (runs / "char").mkdir()
-    (runs / "char" / "metrics.json").write_text(json.dumps(facts))
+    (runs / "char" / "metrics.json").write_text(json.dumps(record))
     return runs
 
 

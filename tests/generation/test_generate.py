@@ -70,11 +70,11 @@ def test_greedy_text_is_the_likeliest_token_each_time(name):
     prompt = vocabulary.tokens[-1]
     ids = [] if vocabulary.start_id is None else [vocabulary.start_id]
     ids += vocabulary.encode(prompt).tolist()
-    banned = [vocabulary.pad_id, vocabulary.start_id, vocabulary.unknown_id]
+    suppressed = [vocabulary.pad_id, vocabulary.start_id, vocabulary.unknown_id]
     length = len(ids)
     while len(ids) < length + 8 and vocabulary.end_id not in ids:
         logits = ops.convert_to_numpy(model(np.array([ids], "int32")))[0, -1].copy()
-        logits[[each for each in banned if each is not None]] = -np.inf
+        logits[[each for each in suppressed if each is not None]] = -np.inf
         ids.append(int(logits.argmax()))
     expected = vocabulary.decode(ids[length:], after=ids[:length])
     assert model.generate(prompt, 8, sampler="greedy") == expected

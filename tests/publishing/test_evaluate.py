@@ -20,17 +20,17 @@ def test_another_test_split_is_refused(small_data):
     corpus = load_corpus(recipe, data_dir=small_data)
     model = TranslationTask(recipe, corpus).build("float32")
     noted = {"name": corpus.name, "sha256": corpus.sha256}
-    facts = {"recipe": "captions", "recipe_arguments": asdict(recipe), "corpus": noted}
+    record = {"recipe": "captions", "recipe_arguments": asdict(recipe), "corpus": noted}
 
     def measured(**test):
-        task = make_task(facts | {"test": test}, model, "test", data_dir=small_data)
+        task = make_task(record | {"test": test}, model, "test", data_dir=small_data)
         return task.held_out == corpus.test
 
     assert measured()  # an older card, which does not tell
     assert measured(sha256=split_sha256("test", corpus.test))
     with pytest.raises(InputError, match=r"of captions are of another test split: .* 0{12}"):
         measured(sha256="0" * 64)
-    assert make_task(facts | {"test": {"sha256": "0" * 64}}, model, data_dir=small_data)
+    assert make_task(record | {"test": {"sha256": "0" * 64}}, model, data_dir=small_data)
 
 
 def test_three_digits():

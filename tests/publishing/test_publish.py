@@ -75,7 +75,7 @@ def content(folder):
 def test_what_is_published(zoo_folder, trained):
     assert rnnzoo.list_models() == ["captions", "char_lstm_small", "reviews"]
     entry, path = zoo.index()["char_lstm_small"], zoo_folder / "char_lstm_small" / "model.keras"
-    facts = json.loads((path.parent / "metrics.json").read_text())
+    record = json.loads((path.parent / "metrics.json").read_text())
     assert {file.name for file in path.parent.iterdir()} == {
         "model.keras", "card.md", "metrics.json", "curve.png",
     }  # fmt: skip
@@ -83,8 +83,8 @@ def test_what_is_published(zoo_folder, trained):
     assert entry.bytes == path.stat().st_size
     assert (entry.family, entry.builder) == ("LanguageModel", "char_lstm")
     assert (entry.corpus, entry.recipe) == ("tiny_shakespeare", "char_lstm_tiny")
-    assert entry.parameters == facts["model"]["parameters"] and entry.in_wheel
-    value = facts["figures"]["nats_per_character"]
+    assert entry.parameters == record["model"]["parameters"] and entry.in_wheel
+    value = record["figures"]["nats_per_character"]
     assert entry.figure == {"name": "nats_per_character", "value": value, "split": "validation"}
     ignored = (zoo_folder / ".gitignore").read_text().splitlines()
     assert "/*" in ignored and "!/char_lstm_small/" in ignored and "!/index.json" in ignored
@@ -119,19 +119,19 @@ def test_the_card(zoo_folder):
 
 def test_the_last_checkpoint_stands_beside_the_best(trained):
     folder = trained["imdb_lm_tiny"]
-    facts = json.loads((folder / "metrics.json").read_text())
+    record = json.loads((folder / "metrics.json").read_text())
     with open(folder / "log.csv", newline="") as file:
         found = [float(row["val_perplexity"]) for row in csv.DictReader(file) if row["val_loss"]]
-    checkpoints = facts["training"]["checkpoints"]
+    checkpoints = record["training"]["checkpoints"]
     assert checkpoints["figure"] == "perplexity" and len(found) == 2
     assert checkpoints["last"] == found[-1]
     assert checkpoints["best"] == pytest.approx(min(found), abs=1e-4)
-    (line,) = _last_checkpoint(facts["training"])  # whichever was the better one here
+    (line,) = _last_checkpoint(record["training"])  # whichever was the better one here
     assert line in (folder / "card.md").read_text()
-    facts = json.loads((trained["char_lstm_tiny"] / "metrics.json").read_text())
-    checkpoints = facts["training"]["checkpoints"]
+    record = json.loads((trained["char_lstm_tiny"] / "metrics.json").read_text())
+    checkpoints = record["training"]["checkpoints"]
     assert checkpoints["figure"] == "nats_per_character"
-    assert checkpoints["last"] == pytest.approx(facts["figures"]["nats_per_character"], rel=0.01)
+    assert checkpoints["last"] == pytest.approx(record["figures"]["nats_per_character"], rel=0.01)
 
 
 def test_the_reviews_figures_are_those_of_the_test_reviews(zoo_folder, small_data):
@@ -147,13 +147,13 @@ def test_the_reviews_figures_are_those_of_the_test_reviews(zoo_folder, small_dat
     assert entry.figure["name"] == "perplexity" and entry.figure["split"] == "test"
     assert entry.figure["value"] == pytest.approx(np.exp(nats / tokens), rel=1e-4)
     assert not entry.in_wheel
-    facts = json.loads((zoo_folder / "reviews" / "metrics.json").read_text())
-    assert facts["test"]["figures"]["tokens"] == tokens
+    record = json.loads((zoo_folder / "reviews" / "metrics.json").read_text())
+    assert record["test"]["figures"]["tokens"] == tokens
     read = corpora.load("imdb_reviews", data_dir=small_data, unlabelled=True).documents
     assert len(read) == 120 - 12 + 40
     bigram = KneserNey(len(model.vocabulary), 2).fit(model.vocabulary.encode_documents(read))
     expected = bigram.perplexity(held_out)
-    assert facts["test"]["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(expected)
+    assert record["test"]["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(expected)
     card = (zoo_folder / "reviews" / "card.md").read_text()
     test = card[card.index("Test data, on the same tokens") :]
     assert f"| interpolated Kneser-Ney 2gram | {expected:.2f} |" in test
@@ -173,7 +173,7 @@ def test_the_test_split(zoo_folder, small_data):
     """The figure of the card is that of the test texts, counted here by hand."""
     assert zoo.index()["captions"].figure["split"] == "test"
     assert not zoo.index()["captions"].in_wheel
-    facts = json.loads((zoo_folder / "captions" / "metrics.json").read_text())
+    record = json.loads((zoo_folder / "captions" / "metrics.json").read_text())
     sources, targets = (
         (small_data / "multi30k" / f"test_2016_flickr.{language}").read_text().splitlines()
         for language in ("en", "de")
@@ -189,11 +189,11 @@ def test_the_test_split(zoo_folder, small_data):
         for one, wanted in zip(text, reference, strict=False)
     )
     share = right / sum(map(len, references))
-    assert facts["test"]["figures"]["symbols_right"] == pytest.approx(share)
-    assert facts["test"]["figures"] != facts["figures"]
+    assert record["test"]["figures"]["symbols_right"] == pytest.approx(share)
+    assert record["test"]["figures"] != record["figures"]
     rows = (json.dumps(pair) for pair in zip(sources, targets, strict=True))
     sha256 = hashlib.sha256("\n".join(["test", *rows, ""]).encode()).hexdigest()
-    assert facts["test"]["sha256"] == sha256
+    assert record["test"]["sha256"] == sha256
     card = (zoo_folder / "captions" / "card.md").read_text()
     assert f"- SHA-256 of the test data: `{sha256}`\n" in card
 
@@ -214,9 +214,9 @@ def test_test_pairs_are_translated_for_published_cards_alone(small_data, tmp_pat
     assert len(measured) == 1 and test not in measured
 
     measured.clear()
-    facts = json.loads((publish_model(out, "new", data_dir=small_data) / RECORD_FILE).read_text())
+    record = json.loads((publish_model(out, "new", data_dir=small_data) / RECORD_FILE).read_text())
     assert len(measured) == 3 and measured.count(test) == 1
-    assert facts["figures"]["bleu_greedy"] == facts["test"]["figures"]["bleu_greedy"] == 12.5
+    assert record["figures"]["bleu_greedy"] == record["test"]["figures"]["bleu_greedy"] == 12.5
     for model, times in ((out, 0), ("new", 1)):
         measured.clear()
         assert evaluate(model, data_dir=small_data).different == []
@@ -235,10 +235,10 @@ def test_another_corpus_is_refused(zoo_folder, small_data, tmp_path):
 
 def test_differences_are_found(zoo_folder, small_data):
     path = zoo_folder / "char_lstm_small" / "metrics.json"
-    facts = json.loads(path.read_text())
-    facts["figures"]["bits_per_character"] *= 1.01
-    facts["figures"]["older"] = 1.0
-    path.write_text(json.dumps(facts))
+    record = json.loads(path.read_text())
+    record["figures"]["bits_per_character"] *= 1.01
+    record["figures"]["older"] = 1.0
+    path.write_text(json.dumps(record))
     found = evaluate("char_lstm_small", data_dir=small_data)
     assert found.different == ["bits_per_character", "older"]
 
@@ -260,8 +260,8 @@ class NothingToMeasure:
 
     corpus = types.SimpleNamespace(splits={})
 
-    def __init__(self, facts, model, **given):
-        self.figures, self.split = facts["figures"], facts["split"]
+    def __init__(self, record, model, **given):
+        self.figures, self.split = record["figures"], record["split"]
 
     def evaluate(self, model):
         return self.figures
@@ -321,9 +321,9 @@ def test_what_cannot_be_published(zoo_folder, trained, small_data, tmp_path):
     refused("There is no .*curve.png", tmp_path / "absent")
     copy = tmp_path / "copy"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("checkpoint", "saved_model"))
-    facts = json.loads((copy / "metrics.json").read_text())
-    facts["figures"]["nats_per_character"] += 0.2
-    (copy / "metrics.json").write_text(json.dumps(facts))
+    record = json.loads((copy / "metrics.json").read_text())
+    record["figures"]["nats_per_character"] += 0.2
+    (copy / "metrics.json").write_text(json.dumps(record))
     refused("here, but its card says", copy)
 
 

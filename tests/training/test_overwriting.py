@@ -88,9 +88,9 @@ def test_links_to_what_is_published(clone, here):
 
 
 def test_the_mark_of_a_published_model_goes_with_its_folder(here):
-    facts = {"name": "x", "recipe": "char_lstm_tiny", "figures": {"a": 1}}
+    record = {"name": "x", "recipe": "char_lstm_tiny", "figures": {"a": 1}}
     Path("copy").mkdir()
-    Path("copy/metrics.json").write_text(json.dumps(facts))
+    Path("copy/metrics.json").write_text(json.dumps(record))
     assert is_published("copy") and not is_published(".")
     with pytest.raises(InputError, match="holds a published model"):
         train(FAST, text_file="text.txt", out="copy", overwrite=True)

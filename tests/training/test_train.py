@@ -82,9 +82,9 @@ def test_every_tiny_recipe_leaves_every_artifact(name, trained):
     assert (folder / "saved_model" / "saved_model.pb").is_file()
     assert not [path for path in folder.rglob("*") if ".partial." in path.name]
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
-    facts = metrics(folder)
-    assert facts["training"]["epochs"] == 2
-    figures = keras.tree.flatten(facts["figures"])  # some are lists or dictionaries
+    record = metrics(folder)
+    assert record["training"]["epochs"] == 2
+    figures = keras.tree.flatten(record["figures"])  # some are lists or dictionaries
     assert np.isfinite(figures).all()
     validated = [row for row in log(folder) if row["val_loss"]]
     assert [row["epoch"] for row in validated] == ["1", "2"]
@@ -94,32 +94,32 @@ def test_every_tiny_recipe_leaves_every_artifact(name, trained):
 @pytest.mark.parametrize("name", TINY)
 def test_the_card_says_it_all(name, trained, small_data):
     folder = trained(name)
-    card, facts = (folder / "card.md").read_text(), metrics(folder)
+    card, record = (folder / "card.md").read_text(), metrics(folder)
     needed = [
-        facts["description"],
-        f"{facts['model']['parameters']:,} parameters",
-        facts["corpus"]["source"],
-        facts["corpus"]["terms"],
-        facts["corpus"]["sha256"],
-        facts["split"],
+        record["description"],
+        f"{record['model']['parameters']:,} parameters",
+        record["corpus"]["source"],
+        record["corpus"]["terms"],
+        record["corpus"]["sha256"],
+        record["split"],
         f"--recipe {name} --out",  # the command
         "Seed 0; 2.0 epochs",
-        facts["machine"]["cpu"],
-        f"{facts['machine']['cores']} core{'s' if facts['machine']['cores'] > 1 else ''}, ",
+        record["machine"]["cpu"],
+        f"{record['machine']['cores']} core{'s' if record['machine']['cores'] > 1 else ''}, ",
         f"rnnzoo {rnnzoo.__version__}",
         f"keras {keras.__version__}",
-        facts["date"],
+        record["date"],
         "lowest validation loss",
         "Not picked: ",
-        "Seed 2:" if facts["task"] == "language_model" else "Text 2:",
+        "Seed 2:" if record["task"] == "language_model" else "Text 2:",
         "Limits and intended use",
         *(
             f"{length}: {share:.2%}".replace("%", " %")
-            for length, share in facts["figures"].get("symbols_right_by_length", {}).items()
+            for length, share in record["figures"].get("symbols_right_by_length", {}).items()
         ),
     ]
     assert [text for text in needed if text not in card] == []
-    assert str(small_data) not in card + json.dumps(facts)  # nothing of the machine's folders
+    assert str(small_data) not in card + json.dumps(record)  # nothing of the machine's folders
 
 
 def test_the_reviews_figure_is_that_of_every_review_alone(trained, small_data):
@@ -146,14 +146,14 @@ def test_the_reviews_are_compared_with_n_grams_on_the_same_tokens(trained, small
     from rnnzoo.evaluation import KneserNey
 
     folder = trained("imdb_lm_tiny")
-    facts, vocabulary = metrics(folder), zoo.load(folder).vocabulary
+    record, vocabulary = metrics(folder), zoo.load(folder).vocabulary
     corpus = corpora.load("imdb_reviews", data_dir=small_data, limit=100)
     limit = recipes.get("imdb_lm_tiny").validation_limit
     train_ids = vocabulary.encode_documents(corpus.documents)
     held = vocabulary.encode_documents(corpus.validation[:limit])
     bigram = KneserNey(len(vocabulary), 2).fit(train_ids)
-    assert bigram.score(held)[1] == facts["figures"]["tokens"]
-    assert facts["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(
+    assert bigram.score(held)[1] == record["figures"]["tokens"]
+    assert record["baselines"]["kneser_ney_2gram_perplexity"] == pytest.approx(
         bigram.perplexity(held)
     )
     assert "Kneser-Ney 2gram" in (folder / "card.md").read_text()
@@ -177,11 +177,11 @@ def test_the_text_figure_is_that_of_the_last_tenth(trained, small_data):
 
 def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_loss(trained):
     for name in TINY:
-        facts, rows = metrics(trained(name)), log(trained(name))
+        record, rows = metrics(trained(name)), log(trained(name))
         metric = next(key for key in rows[0] if key.startswith("val_") and key != "val_loss")
         checked = [row for row in rows if row["val_loss"]]
         best = min(checked, key=lambda row: float(row[metric]))
-        assert facts["training"]["best_step"] == int(best["step"])
+        assert record["training"]["best_step"] == int(best["step"])
 
 
 def test_resume_goes_on_counting(fast, tmp_path):
@@ -190,9 +190,9 @@ def test_resume_goes_on_counting(fast, tmp_path):
     progress = out / "checkpoint" / "progress.json"
     progress.write_text(json.dumps(json.loads(progress.read_text()) | {"minutes": 30.0}))
     fast(out=out, epochs=3, resume=True)
-    facts, rows = metrics(out), log(out)
-    assert facts["training"]["epochs"] == 3
-    assert 30 < facts["training"]["minutes"] < 35
+    record, rows = metrics(out), log(out)
+    assert record["training"]["epochs"] == 3
+    assert 30 < record["training"]["minutes"] < 35
     assert [row["epoch"] for row in rows if row["val_loss"]] == ["1", "2", "3"]
     steps = [int(row["step"]) for row in rows]
     assert steps == sorted(steps) and steps[-1] == 3 * STEPS
@@ -232,9 +232,9 @@ def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, 
         fast(out=out, callbacks=[AtBatch(3, interrupt_twice)])
     assert not (out / "checkpoint" / "best.weights.h5").exists()
     fast(out=out, max_minutes=1e-6, resume=True)
-    facts = metrics(out)["training"]
-    assert facts["stopped_by"] == "budget"
-    assert facts["steps"] == facts["best_step"] == 3
+    record = metrics(out)["training"]
+    assert record["stopped_by"] == "budget"
+    assert record["steps"] == record["best_step"] == 3
     (row,) = (row for row in log(out) if row["val_loss"])
     bits = metrics(out)["figures"]["bits_per_character"]
     assert float(row["val_bits_per_character"]) == pytest.approx(bits, abs=1e-4)
@@ -256,9 +256,9 @@ def test_a_long_text_is_read_from_a_file(fast, unpublished, tmp_path, monkeypatc
 def test_max_minutes_ends_in_time(fast, tmp_path):
     began = time.monotonic()
     out = fast(out=tmp_path / "out", epochs=10_000, max_minutes=0.05)
-    facts = metrics(out)["training"]
-    assert facts["stopped_by"] == "budget"
-    assert facts["minutes"] < 0.05 + 15 / 60
+    record = metrics(out)["training"]
+    assert record["stopped_by"] == "budget"
+    assert record["minutes"] < 0.05 + 15 / 60
     assert time.monotonic() - began < 120
     assert all((out / file).is_file() for file in FILES)
     assert float(log(out)[-1]["learning_rate"]) < 0.5 * FAST.learning_rate  # it decayed

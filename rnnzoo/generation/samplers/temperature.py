@@ -97,7 +97,7 @@ def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
     cumulative = ops.cumsum(probabilities, axis=-1)
     # Rounding must never draw a token of probability zero. Parallel cumulative sums may rise
     # by a last bit across one, and `uniform` may be 0 or have been rounded up to 1: so only
-    # possible tokens are asked, and the largest sum among them always answers.
+    # possible tokens are tried, and the largest sum among them always answers.
     possible = probabilities > 0
     total = ops.max(ops.where(possible, cumulative, 0.0), axis=-1, keepdims=True)  # (B, 1)
     uniform = ops.expand_dims(ops.cast(uniform, "float32"), -1)  # (B, 1)
