@@ -105,9 +105,9 @@ def generate(
     }
     method = _endpoint(_with_defaults(generate), prompt=TEXTS, **numbers, **SAMPLING_SPECS)
     return method, {
-        "serving_default": _named("text", generate, prompt=TEXTS),
-        "generate": _named("text", generate, prompt=TEXTS, **numbers),
-        "sample": _named("text", generate, prompt=TEXTS, **numbers, **SAMPLING_SPECS),
+        "serving_default": _named("text", method, prompt=TEXTS),
+        "generate": _named("text", method, prompt=TEXTS, **numbers),
+        "sample": _named("text", method, prompt=TEXTS, **numbers, **SAMPLING_SPECS),
     }
 
 
@@ -140,7 +140,7 @@ def translate(
         return generated_text(target_vocabulary, tokens)
 
     method = _endpoint(translate, text=TEXTS)
-    return method, {"translate": _named("translation", translate, text=TEXTS)}
+    return method, {"translate": _named("translation", method, text=TEXTS)}
 
 
 def score_texts(
@@ -243,7 +243,7 @@ def _endpoint(function, **inputs):
 
 
 def _named(output, function, **inputs):
-    """The endpoint as a signature whose one output has a name."""
+    """The endpoint as a signature whose one output has a name; its graph is not made again."""
     names = list(inputs)
 
     def signature(*arguments):
