@@ -60,6 +60,7 @@ def test_a_terminal_that_lacks_symbols(encoding):
     assert ("'\\u03c9'" in error) == (encoding != "utf-8") and "'\\ud800'" in error
 
 
+@pytest.mark.slow
 def test_a_training_in_an_ascii_terminal(tmp_path):
     (tmp_path / "text.txt").write_text("ωμέγα και άλφα, " * 300, "utf-8")
     done = subprocess.run(

@@ -220,7 +220,7 @@ def save(graph, path):
         lambda strings: graph.decode(graph.encode(strings)), [strings], autograph=False
     )
     named = tf.function(
-        lambda strings: {"text": graph.decode(graph.encode(strings))}, [strings], autograph=False
+        lambda strings: {"text": module.round_trip(strings)}, [strings], autograph=False
     )
     tf.saved_model.save(module, path, signatures=named)
 
