@@ -206,6 +206,16 @@ def draw_uniforms(seed: int, capacity: int, rows: int) -> np.ndarray:
     """
     uniforms = np.empty((capacity, rows), "float32")
     for row in range(rows):
-        own = np.random.SeedSequence(seed, spawn_key=(row,) if row else ())
-        uniforms[:, row] = np.random.default_rng(own).random(capacity, "float32")
+        uniforms[:, row] = chances(seed, row).random(capacity, "float32")
     return uniforms
+
+
+def chances(seed: int, row: int = 0) -> np.random.Generator:
+    """Returns the generator of the chances of one row, which `draw_uniforms` draws at once.
+
+    Example:
+        >>> one = chances(7)
+        >>> [one.random(dtype="float32") for _ in range(4)] == draw_uniforms(7, 4, 1)[:, 0].tolist()
+        True
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(row,) if row else ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import keras
@@ -76,6 +76,15 @@ class Decodable:
 
     def step(self, tokens: Tensor, state: Any, attention: bool = False) -> tuple:
         """Reads one token per row, int32 `(batch,)`; returns what `start` returns."""
+        raise NotImplementedError
+
+    def pack(self, rows: Sequence[np.ndarray], multiple: int = 1) -> tuple[np.ndarray, ...]:
+        """Packs rows of ids into the arrays that `start` reads.
+
+        Args:
+            rows: Arrays of ids, none of them empty.
+            multiple: As in `pad_rows`.
+        """
         raise NotImplementedError
 
     def reorder(self, state: Any, rows: Tensor) -> Any:

@@ -1,10 +1,13 @@
 """What models hand to `rnnzoo.generation`: how each starts, goes on and scores."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from rnnzoo.generation.loop import pad_rows
 from rnnzoo.generation.protocol import Decodable, TokenRules, take_rows
 from rnnzoo.typing import Tensor
 
@@ -32,6 +35,10 @@ class DecodableLanguageModel(Decodable):
     def step(self, tokens: Tensor, state: Any, attention: bool = False) -> tuple:
         """Reads one token per row."""
         return self.model.step(tokens, state)
+
+    def pack(self, rows: Sequence[np.ndarray], multiple: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Packs prompts: the ids `(batch, time)` and their lengths `(batch,)`."""
+        return pad_rows(rows, multiple)
 
     def nats(self, inputs: tuple[Tensor], labels: Tensor) -> Tensor:
         """Computes the negative log-probability of each label after the tokens before it."""
@@ -65,6 +72,10 @@ class DecodableTranslator(Decodable):
         logits, new, weights = self.model.step(tokens, state["decoder"], memory)
         result = logits, {"decoder": new, "memory": memory}
         return (*result, weights) if attention else result
+
+    def pack(self, rows: Sequence[np.ndarray], multiple: int = 1) -> tuple[np.ndarray]:
+        """Packs sources: the ids `(batch, source_length)`."""
+        return pad_rows(rows, multiple)[:1]
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
         """Takes rows of the decoder's state; hypotheses of one source share their memory."""

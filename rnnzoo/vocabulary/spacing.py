@@ -38,6 +38,7 @@ PASSES = (
 # before a class in ALONE, and between dots.
 NONE_AFTER, NONE_BEFORE, ALONE, DOTS = "OBN", "CBDN", "M", "D"
 
+_PAIRS = tuple((re.compile(PASSES[i][0]), PASSES[i][1]) for i in (0, 1, 4, 5))  # of both marks
 _PASSES = tuple((re.compile(pattern), rewrite) for pattern, rewrite in PASSES)
 
 
@@ -91,3 +92,33 @@ def join(tokens: Iterable[str]) -> str:
             parts.append(" ")
         parts.append(tokens[i])
     return "".join(parts)
+
+
+def last_start(tokens: Sequence[str], most: int) -> int:
+    """Returns the last place from which on tokens are joined as if nothing was before them.
+
+    It stands where no quotation mark is open, and before a plain word.
+
+    Args:
+        tokens: The tokens.
+        most: The place is at most this, and little before it.
+
+    Returns:
+        A place; 0 where there is no other.
+
+    Example:
+        >>> last_start(["say", "it", "'", "no", ".", "'", "twice"], 4)
+        1
+    """
+    classes = "".join(map(token_class, tokens))
+    for place in range(most, max(most - 256, 0), -1):
+        if classes[place] == "w" and not _has_open_quote(classes[:place]):
+            return place
+    return 0
+
+
+def _has_open_quote(classes: str) -> bool:
+    """Whether a mark of so many tokens may pair with one that follows."""
+    for pattern, rewrite in _PAIRS:
+        classes = pattern.sub(rewrite, classes)
+    return any(letter in "AQLH" for letter in classes)

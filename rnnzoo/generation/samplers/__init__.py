@@ -14,6 +14,7 @@ from rnnzoo.generation.samplers.choose import (
 )
 from rnnzoo.generation.samplers.greedy import GreedySampler
 from rnnzoo.generation.samplers.min_p import MinPSampler
+from rnnzoo.generation.samplers.mixed import MixedSampler
 from rnnzoo.generation.samplers.temperature import TemperatureSampler
 from rnnzoo.generation.samplers.top_k import TopKSampler
 from rnnzoo.generation.samplers.top_p import TopPSampler
@@ -24,6 +25,7 @@ __all__ = [
     "SAMPLERS",
     "GreedySampler",
     "MinPSampler",
+    "MixedSampler",
     "Penalized",
     "Sampler",
     "TemperatureSampler",

@@ -35,9 +35,10 @@ class NoRepeatNgram:
             )
 
     def start(self, batch_size: Tensor, vocabulary_size: int, capacity: Tensor) -> Any:
-        """Makes the state: the ids (B, N), the equal tokens before each (B, N), and the place."""
+        """Makes the state: ids (B, N), counts of equal tokens before each (B, N), place (B, 1)."""
         history = ops.zeros((batch_size, capacity), "int32") - 1
-        return history, ops.zeros((batch_size, capacity), "int32"), ops.zeros((), "int32")
+        place = ops.zeros((batch_size, 1), "int32")
+        return history, ops.zeros((batch_size, capacity), "int32"), place
 
     def apply(self, logits: Tensor, state: Any, number: Tensor) -> Tensor:
         """Changes the logits `(B, V)`."""

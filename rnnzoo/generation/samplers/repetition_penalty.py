@@ -34,5 +34,5 @@ class RepetitionPenalty:
 
     def update(self, state: Any, token: Tensor) -> Any:
         """Notes the tokens `(B,)` that were chosen."""
-        ids = ops.arange(state.shape[-1], dtype="int32")
+        ids = ops.arange(ops.shape(state)[-1], dtype="int32")
         return ops.logical_or(state, ops.equal(ids, ops.expand_dims(token, -1)))

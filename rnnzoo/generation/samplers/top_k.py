@@ -38,7 +38,11 @@ class TopKSampler(TemperatureSampler):
         """Computes what is drawn from; see `TemperatureSampler`."""
         probabilities = super().probabilities(logits, temperature=temperature)
         size = logits.shape[-1]
-        if k is None or keras.config.backend() == "tensorflow":  # which takes a tensor for k
+        each = k is not None and len(k.shape) == 2  # a k for each row (B, 1)
+        if each:
+            rank = size - ops.clip(ops.cast(k, "int32"), 1, size)
+            least = ops.take_along_axis(ops.sort(probabilities, axis=-1), rank, axis=-1)  # (B, 1)
+        elif k is None or keras.config.backend() == "tensorflow":  # which takes a tensor for k
             k = min(self.k, size) if k is None else ops.minimum(ops.cast(k, "int32"), size)
             likeliest, _ = ops.top_k(probabilities, k)  # (B, k), falling
             least = likeliest[:, -1:]
