@@ -25,5 +25,9 @@ shutil.rmtree(Path("build", "lib", "rnnzoo", ZOO), ignore_errors=True)
 setup(
     packages=[*find_packages(include=["rnnzoo", "rnnzoo.*", "rnnzoo_cli"]), f"rnnzoo.{ZOO}"],
     package_dir={f"rnnzoo.{ZOO}": ZOO},
-    package_data={"rnnzoo": ["py.typed"], f"rnnzoo.{ZOO}": published_files()},
+    package_data={
+        "rnnzoo": ["py.typed"],
+        "rnnzoo.export.html": ["*.html", "*.css", "*.js"],  # what a page is made of
+        f"rnnzoo.{ZOO}": published_files(),
+    },
 )

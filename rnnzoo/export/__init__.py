@@ -47,6 +47,11 @@ def export(
             a model that does not translate texts, it is no Keras model, or the path is taken by
             something else or cannot be written.
     """
+    if Path(filepath).suffix.lower() in (".html", ".htm") and isinstance(model, keras.Model):
+        from rnnzoo.export.html import export_html
+
+        export_html(model, filepath, verbose=verbose, **kwargs)
+        return
     backend = keras.config.backend()
     if not isinstance(model, keras.Model):
         raise InputError(
