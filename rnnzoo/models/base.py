@@ -227,6 +227,9 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
           without a start token the first symbol is given, not predicted.
         - `serve(tokens)`, or `serve({"source", "target"})`: ids to logits, as Keras exports it.
 
+        A `filepath` that ends in .html becomes a single page instead, which writes or translates in
+        any browser, offline (`docs/html_page.md`).
+
         Each is a signature too. The default signature is `generate` with its defaults, or
         `translate`, and takes the texts alone. A signature has no defaults: `generate` takes the
         first four inputs, `sample` all nine.
@@ -238,7 +241,8 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
             verbose: Whether to print what was written; `True` when left out.
             input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
                 left out.
-            **kwargs: `use_cudnn=True` lets cuDNN into the graph where this machine has a GPU: the
+            **kwargs: Of a page, `weights`, `title` and `prompt`, as in `rnnzoo.export.html`. Of a
+                SavedModel, `use_cudnn=True` lets cuDNN into the graph where this machine has a GPU: the
                 export then runs on GPUs only. `beam_width` and `length_penalty` set the search of
                 `translate`, as in `Seq2Seq.translate`. The rest goes to `keras.Model.export`.
 

@@ -59,7 +59,7 @@ def export_html(
         "title": path.stem if title is None else str(title),
         "prompt": str(prompt),
         "weights": weights,
-        "parameters": arrays.parameters,
+        "parameters": model.count_params(),
         "arrays": arrays.index,
         "version": __version__,
     }

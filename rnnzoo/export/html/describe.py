@@ -155,8 +155,6 @@ def _translator(model, arrays):
     return described
 
 
-
-
 def _encoder_layer(encoder, index, arrays):
     """One or two directions, each with the state that it starts from."""
     layer = encoder.layers[index]

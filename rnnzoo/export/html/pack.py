@@ -39,7 +39,6 @@ class Arrays:
             raise unknown_name("kind of weights", weights, WEIGHTS)
         self.weights = weights
         self.index: list[dict[str, Any]] = []
-        self.parameters = 0
         self._bytes = bytearray()
         self._numbers: dict[Any, int] = {}
 
@@ -79,7 +78,6 @@ class Arrays:
                 f"{np.abs(array).max():g}), which a page cannot hold; train the model with "
                 "gradients clipped, or export a SavedModel."
             )
-        self.parameters += array.size
         self.index.append(entry)
         number = len(self.index) - 1
         if key is not None:

@@ -344,13 +344,17 @@ $("text").onkeydown = (event) => {
   choose(Math.max(0, Math.min(tokens.length - 1, chosen + step)));
   tokens[chosen].element.scrollIntoView({ block: "nearest" });
 };
-$("text").onmouseover = $("text").onclick = (event) => {
-  const index = event.target.dataset.index;
-  if (index !== undefined) choose(Number(index));
+/** Chooses what is pointed at; a text that scrolls away under a pointer at rest says nothing. */
+function point(index, event) {
+  const moved = event.type === "click" || event.movementX || event.movementY;
+  if (moved && index !== chosen && index < tokens.length) choose(index);
+}
+$("text").onmousemove = $("text").onclick = (event) => {
+  if (event.target.dataset.index) point(Number(event.target.dataset.index), event);
 };
-$("map").onmouseover = (event) => {
+$("map").onmousemove = (event) => {
   const row = event.target.closest("tbody tr");
-  if (row && row.dataset.index < tokens.length) choose(Number(row.dataset.index));
+  if (row) point(Number(row.dataset.index), event);
 };
 $("shading").onchange = () => $("text").classList.toggle("shaded", $("shading").checked);
 $("theme").onclick = () => {
@@ -365,7 +369,7 @@ function showSettings() {
   }
   for (const output of document.querySelectorAll(".field output")) {
     const input = $(output.htmlFor[0]);
-    output.textContent = input.id === "length" ? `${input.value} ${unit}` : input.value;
+    output.textContent = input.value;
   }
 }
 $("settings").oninput = showSettings;
