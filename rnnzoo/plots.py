@@ -3,6 +3,9 @@
 import csv
 import math
 import os
+from collections.abc import Sequence
+
+import numpy as np
 
 from rnnzoo.files import atomic_path
 
@@ -69,3 +72,43 @@ def _nats(rows, prefix=""):
     name = _measure(rows)
     nats = math.log if name == "perplexity" else lambda bits: bits * math.log(2)
     return [nats(float(row[prefix + name])) for row in rows]
+
+
+def plot_attention(
+    weights: np.ndarray,
+    path: str | os.PathLike,
+    *,
+    source: Sequence[str],
+    target: Sequence[str],
+) -> None:
+    """Draws the attention weights of a translation: a row for each token that was generated.
+
+    Args:
+        weights: `(target tokens, source tokens)`, as `Seq2Seq.translate` returns them.
+        path: The picture to write, such as attention.png.
+        source: The source's tokens.
+        target: The translation's tokens.
+
+    Example:
+        ```python
+        text, weights = model.translate("no sé", return_attention=True)
+        plot_attention(weights, "no_se.png", source=["no", "sé", "<end>"], target=[...])
+        ```
+
+    Reference:
+        Bahdanau, Cho and Bengio, "Neural machine translation by jointly learning to align and
+        translate", ICLR 2015 (arXiv:1409.0473), figure 3.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    size = (2 + 0.35 * len(source), 1.5 + 0.3 * len(target))  # inches
+    figure = Figure(figsize=size, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(source)), source, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(target)), target, parse_math=False)
+    axes.xaxis.tick_top()
+    with atomic_path(path) as temporary:
+        canvas.print_png(temporary)

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.running import errors_in_a_sentence, print_table
+from rnnzoo_cli.running import errors_in_a_sentence, print_json, print_table
+
+FACTS = ("split", "data", "now", "card", "different")  # of an evaluation, for --json
 
 
 def evaluate(
@@ -15,6 +17,7 @@ def evaluate(
     text_file: Annotated[
         Path | None, typer.Option(help="The text, if the model was trained on one of your own.")
     ] = None,
+    json: options.Json = False,
 ):
     """Make the figures of a model's card again from the data; exit code 1 if they differ.
 
@@ -25,12 +28,18 @@ def evaluate(
       rnnzoo evaluate char_lstm_shakespeare
 
       rnnzoo evaluate saved_models/my_novel --text-file my_novel.txt
+
+      rnnzoo evaluate char_lstm_shakespeare --json
     """
     with errors_in_a_sentence():
         from rnnzoo.publishing.evaluate import evaluate as evaluate_again
 
         found = evaluate_again(model, data_dir=data_dir, text_file=text_file)
-        _compare(model, found)
+        if json:
+            facts = {name: getattr(found, name) for name in FACTS}
+            print_json({"model": model, **facts})
+        else:
+            _compare(model, found)
     if found.different:
         raise typer.Exit(1)
 

@@ -1,82 +1,194 @@
-"""Writing and translating, for `scripts/generate.py`."""
+"""`rnnzoo generate`: a language model goes on from texts."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import sys
+from typing import Annotated
 
-from rnnzoo_cli.running import errors_in_a_sentence
+import typer
+
+from rnnzoo_cli import options
+from rnnzoo_cli.lines import on_one_line, texts_or_stdin
+from rnnzoo_cli.running import errors_in_a_sentence, print_json
+
+SAMPLERS = "greedy, temperature, top_k, top_p, min_p or typical"
 
 
-def generate_command(
-    model: str,
-    texts: Sequence[str],
-    *,
-    text_file: Path | None = None,
-    max_new_tokens: int | None = None,
-    beam_width: int | None = None,
-    **sampling: Any,
-) -> None:
-    """Prints what a model makes of texts, and of each line of a file a line.
+def generate(
+    model: options.Model,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts to go on from; else stdin, a prompt a line."),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Most tokens to generate.")] = 200,
+    sampler: Annotated[str | None, typer.Option(help=f"{SAMPLERS} [temperature].")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Below 1 plays safe, above 1 takes risks, 0 takes the likeliest [1]."),
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Tokens that top_k draws from [40].")] = None,
+    p: Annotated[
+        float | None,
+        typer.Option(
+            "--p",
+            help="Probability that top_p and typical keep [0.9]; for min_p the share of the "
+            "largest [0.1].",
+        ),
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None,
+        typer.Option(help="Above 1, tokens that were generated before become less likely."),
+    ] = None,
+    no_repeat_ngram: Annotated[
+        int | None, typer.Option(help="Length of the n-grams that are generated once at most.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="End before this text; \\n is a line break. May be repeated."),
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(help="Generate so many texts for each prompt.")
+    ] = None,
+    beam_width: Annotated[
+        int | None, typer.Option(help="Follow so many hypotheses by beam search, drawing nothing.")
+    ] = None,
+    n_best: Annotated[
+        int | None, typer.Option(help="Print so many texts of the beam, with their scores.")
+    ] = None,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive", help="Write in turns: the model goes on after each of your lines."
+        ),
+    ] = False,
+    json: options.Json = False,
+):
+    r"""Go on from texts with a language model, streaming to the terminal.
 
-    Args:
-        model: A name of the zoo or a path.
-        texts: Texts to go on from, or to translate.
-        text_file: A file of further ones. A blank line gives a blank line, and a line break in a
-            result is written as an escape: line N of the output belongs to line N of the file.
-        max_new_tokens: The most tokens of a result.
-        beam_width: Hypotheses that a translator follows.
-        **sampling: `sampler`, `temperature` and `seed` of a language model.
+    Each text is printed with its prompt. With --interactive the model and you write one text in
+    turns; Ctrl-D ends it.
+
+    Examples:
+      rnnzoo generate char_lstm_shakespeare "ROMEO:" --temperature 0.8 --seed 1
+
+      rnnzoo generate char_lstm_shakespeare "ROMEO:" --sampler top_p --p 0.9 --stop "\n\n"
+
+      printf 'ROMEO:\nJULIET:\n' | rnnzoo generate char_lstm_shakespeare --json
+
+      rnnzoo generate char_lstm_shakespeare --interactive
     """
     with errors_in_a_sentence():
         from rnnzoo import zoo
         from rnnzoo.errors import InputError
 
-        lines = [] if text_file is None else _lines(text_file)
-        if not texts and not lines:
-            raise InputError("There is no text to go on from; give one after the model.")
+        drawing = {
+            "sampler": sampler, "temperature": temperature, "k": k, "p": p,
+            "repetition_penalty": repetition_penalty, "no_repeat_ngram": no_repeat_ngram,
+        }  # fmt: skip
+        drawing = {name: value for name, value in drawing.items() if value is not None}
+        stops = [text.replace("\\n", "\n") for text in stop or []] or None
+        several = {"num_samples": num_samples, "beam_width": beam_width, "n_best": n_best}
+        several = {name: value for name, value in several.items() if value is not None}
+        if interactive:
+            _check_interactive(prompts, {**several, "json": json or None})
+            if no_repeat_ngram is not None:
+                raise InputError("--interactive has no end, so leave out --no-repeat-ngram.")
         loaded = zoo.load(model)
-        given = {name: value for name, value in sampling.items() if value is not None}
         if hasattr(loaded, "translate"):
-            if given:
-                raise InputError(
-                    f"{model} translates, always taking the likeliest; leave out --sampler, "
-                    "--temperature and --seed."
-                )
-            width = 1 if beam_width is None else beam_width
-            options = {"max_new_tokens": max_new_tokens, "beam_width": width}
-            write = loaded.translate
+            raise InputError(f"{model} translates: `rnnzoo translate {model}`.")
+        if loaded.vocabulary is None:
+            raise InputError(f"{model} holds no vocabulary; give a model trained on text.")
+        if interactive:
+            _in_turns(loaded, {**drawing, "seed": seed}, count=max_new_tokens, stops=stops)
+            return
+        arguments = {**drawing, "seed": seed, "stop": stops, "max_new_tokens": max_new_tokens}
+        first = True
+        for block in texts_or_stdin(prompts, together=1):
+            for prompt in block:
+                if not first and not json:
+                    print()
+                first = False
+                if several or json:
+                    found = loaded.generate(prompt, **arguments, **several)
+                    _print(prompt, found, json=json)
+                else:
+                    _stream(loaded, prompt, arguments)
+
+
+def _stream(model, prompt, arguments):
+    """Prints a text as it is made."""
+    parts = model.stream(prompt, **arguments)
+    print(prompt, end="", flush=True)
+    for part in parts:
+        print(part, end="", flush=True)
+    print(flush=True)
+
+
+def _print(prompt, found, *, json):
+    """Prints one text, several samples, or the best of a beam with their scores."""
+    if isinstance(found, str):
+        if json:
+            print_json({"prompt": prompt, "text": found})
         else:
-            if beam_width is not None:
-                raise InputError(f"{model} writes by drawing tokens; leave out --beam-width.")
-            options = {"max_new_tokens": 200 if max_new_tokens is None else max_new_tokens, **given}
-            write = loaded.generate
-        prompts = [*texts, *(line for line in lines if line.strip())]
-        results = write(prompts, **options) if prompts else []
-        if not hasattr(loaded, "translate"):
-            results = map("".join, zip(prompts, results, strict=True))
-        results = iter(results)
-        for _ in texts:
-            print(next(results))
-        for line in lines:
-            print(_on_one_line(next(results)) if line.strip() else "")
+            print(f"{prompt}{found}", flush=True)
+    elif isinstance(found[0], str):
+        if json:
+            print_json({"prompt": prompt, "texts": found})
+        else:
+            print("\n\n".join(f"{prompt}{text}" for text in found), flush=True)
+    elif json:
+        best = [{"text": one.text, "score": one.score} for one in found]
+        print_json({"prompt": prompt, "texts": best})
+    else:
+        for one in found:
+            print(f"{one.score:.3f}\t{on_one_line(prompt + one.text)}", flush=True)
 
 
-def _lines(path):
-    """The lines of a file as they stand, ended by a newline (with a carriage return or without)."""
-    import gzip
+def _check_interactive(prompts, others):
+    """Refuses what does not go with writing in turns."""
+    from rnnzoo.errors import InputError
 
-    from rnnzoo.data.reading import read_chunks
-
-    for _ in read_chunks(path):  # says what is wrong with the file
-        pass
-    content = Path(path).read_bytes()
-    if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
-    lines = content.decode("utf-8-sig").split("\n")
-    if lines[-1] == "":
-        del lines[-1]
-    return [line.removesuffix("\r") for line in lines]
+    if prompts:
+        raise InputError("--interactive reads what you type; leave out the prompts.")
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(
+                f"--interactive writes one text in turns; leave out --{name.replace('_', '-')}."
+            )
 
 
-def _on_one_line(text):
-    return text.replace("\n", "\\n").replace("\r", "\\r")
+def _in_turns(model, drawing, *, count, stops):
+    """The model goes on after each line that is typed, as one text."""
+    from rnnzoo.errors import InputError
+
+    session = None
+    for line in _typed():
+        # A vocabulary of characters may have no line break.
+        text = line if "\n" in model.vocabulary.unknown_symbols("\n") else line + "\n"
+        try:
+            if session is None:
+                session = model.session(text, **drawing)
+            else:
+                session.read(text)
+        except InputError as error:
+            if session is None and not model.vocabulary.unknown_symbols(line) and line:
+                raise  # it is not the line that is wrong
+            print(f"Not read: {error}", file=sys.stderr)
+            continue
+        written = ""
+        for _ in range(count):
+            part = session.write(1)
+            written += part
+            print(part, end="", flush=True)
+            if session.ended or any(stop in written for stop in stops or []):
+                break
+        print(flush=True)
+
+
+def _typed():
+    """The lines that a person types, or a pipe has."""
+    terminal = sys.stdin.isatty()
+    while True:
+        try:
+            yield input("> " if terminal else "")
+        except EOFError:
+            return

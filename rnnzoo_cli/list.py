@@ -1,22 +1,27 @@
 """`rnnzoo list`: the models of the zoo."""
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
-from rnnzoo_cli.running import errors_in_a_sentence, print_table
+from rnnzoo_cli import options
+from rnnzoo_cli.running import errors_in_a_sentence, print_json, print_table
 
 
 def list_models(
     pattern: Annotated[str, typer.Argument(help="Which: * stands for anything.")] = "*",
+    json: options.Json = False,
 ):
     """List the models of the zoo.
 
     "not here" stands behind the size of a model whose weights may not be in the installed package,
     because of the terms of its corpus; they are in a checkout of the repository.
 
-    Example:
+    Examples:
       rnnzoo list "char_*"
+
+      rnnzoo list --json
     """
     with errors_in_a_sentence(keras=False):
         from rnnzoo import zoo
@@ -27,7 +32,12 @@ def list_models(
             raise InputError(f"There are no published models in {zoo.folder()}.")
         if not names:
             raise unknown_name("model", pattern, models)
-        _show([models[name] for name in names])
+        chosen = [models[name] for name in names]
+        if json:
+            for model in chosen:
+                print_json({**dataclasses.asdict(model), "is_here": zoo.is_here(model)})
+        else:
+            _show(chosen)
 
 
 def _show(models):

@@ -5,7 +5,25 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")]
+
+def complete_model(incomplete: str) -> list[str]:
+    """Names of the zoo, for the completion of the shell, without importing Keras."""
+    from rnnzoo_cli.running import without_keras
+
+    with without_keras():
+        from rnnzoo import zoo
+
+        return [name for name in zoo.list_models() if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A name of the zoo, a model's folder or .keras file.",
+        autocompletion=complete_model,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that has the corpus. Else: RNNZOO_DATA_DIR, caches, download."),

@@ -2,6 +2,9 @@
 
 import contextlib
 import importlib.util
+import inspect
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -11,8 +14,20 @@ import typer
 def run(main: Callable) -> None:
     """Runs a script's `main` as a command line."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(context_settings={"help_option_names": ["-h", "--help"]})(main)
+    app.command(context_settings=SETTINGS, help=help_of(main.__doc__))(main)
     app()
+
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def help_of(docstring: str) -> str:
+    """A docstring as help: its examples keep their lines."""
+    text, heading, examples = inspect.cleandoc(docstring).partition("Examples:\n")
+    if not heading:
+        return text
+    kept = examples.rstrip().replace("\n\n", "\n")
+    return f"{text}\b\n{heading}{kept}"  # typer wraps no paragraph that begins with this mark
 
 
 @contextlib.contextmanager
@@ -23,29 +38,46 @@ def errors_in_a_sentence(aborted: str = "Aborted.", *, keras: bool = True) -> It
         aborted: What Ctrl-C says.
         keras: Whether the command needs Keras, whose import takes seconds.
     """
-    with contextlib.nullcontext() if keras else without_keras():
-        from rnnzoo.errors import InputError
-        from rnnzoo.terminal import quiet_start, say_what_was_escaped, write_any_text
+    try:
+        with contextlib.nullcontext() if keras else without_keras(), _mistakes():
+            from rnnzoo.terminal import quiet_start, say_what_was_escaped, write_any_text
 
-        write_any_text()
-        try:
+            write_any_text()
             if keras:
                 with quiet_start():
                     look_at_devices()
-            yield
-        except InputError as error:
-            fail(str(error))
-        except BrokenPipeError:  # `| head` has read enough
-            sys.stderr.close()
-            raise typer.Exit(0) from None
-        except OSError as error:
-            name = error.filename or "A file"
-            fail(f"{name}: {error.strerror or error}. Nothing more was written.")
-        except KeyboardInterrupt:
-            fail(aborted, code=130)
-        finally:
-            with contextlib.suppress(OSError, ValueError):
-                say_what_was_escaped()
+            try:
+                yield
+                sys.stdout.flush()
+            finally:
+                with contextlib.suppress(OSError, ValueError):
+                    say_what_was_escaped()
+    except KeyboardInterrupt:  # also while rnnzoo is imported
+        fail(aborted, code=130)
+
+
+@contextlib.contextmanager
+def _mistakes():
+    """Says in one sentence what was wrong; a reader that has read enough is nothing wrong."""
+    from rnnzoo.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        fail(str(error))
+    except BrokenPipeError:  # `| head` has read enough
+        _write_no_more()
+        raise typer.Exit(0) from None
+    except OSError as error:
+        name = error.filename or "A file"
+        fail(f"{name}: {error.strerror or error}. Nothing more was written.")
+
+
+def _write_no_more():
+    """Sends what is still to be written nowhere, as Python complains of it otherwise."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def fail(sentence: str, code: int = 2) -> None:
@@ -87,3 +119,13 @@ def print_table(content: object) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(content, highlight=False, soft_wrap=isinstance(content, str))
+
+
+def print_json(content: object) -> None:
+    """Prints one JSON object on one line, at once: a program may wait for it."""
+    print(json.dumps(content, ensure_ascii=False, default=_plain), flush=True)
+
+
+def _plain(value):
+    """What JSON can hold of a NumPy number or array."""
+    return value.tolist()

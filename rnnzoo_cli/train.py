@@ -1,9 +1,113 @@
-"""Training, for the scripts that train."""
+"""`rnnzoo train`, and training for the scripts that train."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from rnnzoo_cli import options
 from rnnzoo_cli.running import errors_in_a_sentence
+
+ABORTED = "Aborted; if a checkpoint was saved before, --resume goes on from it."
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of recipes that made a model of the zoo, for the completion of the shell."""
+    from rnnzoo_cli.running import without_keras
+
+    with without_keras():
+        from rnnzoo import zoo
+
+        recipes = {model.recipe for model in zoo.index().values()}
+        return sorted(name for name in recipes if name.startswith(incomplete))
+
+
+Recipe = Annotated[
+    str | None,
+    typer.Argument(
+        help="Its name; left out, one is chosen that fits the size of --text-file.",
+        autocompletion=complete_recipe,
+        show_default=False,
+    ),
+]
+
+
+def train(
+    recipe: Recipe = None,
+    show: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    data_dir: options.DataDir = None,
+    text_file: options.TextFile = None,
+    level: options.Level = None,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    seed: options.Seed = None,
+    units: options.Units = None,
+    layers: options.Layers = None,
+    dropout: options.Dropout = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    from_model: options.FromModel = None,
+    fold_lookalikes: options.FoldLookalikes = False,
+    log_dir: options.LogDir = None,
+):
+    """Train a recipe, or a language model of a text of your own.
+
+    Without a recipe, --text-file is enough: a fitting one is chosen by the size of the text, and
+    the reasons are printed; the result lies in trained/NAME-OF-THE-FILE. Ctrl-C stops early and
+    saves; --resume goes on.
+
+    Leaves a folder: model.keras, saved_model/ (for tf.saved_model.load alone), card.md, curve.png,
+    metrics.json, log.csv, samples.txt, checkpoint/.
+
+    Examples:
+      rnnzoo train --text-file my_novel.txt
+
+      rnnzoo train --text-file my_novel.txt --level word --max-minutes 20
+
+      rnnzoo train char_lstm_shakespeare --max-minutes 10
+
+      rnnzoo train char_lstm_shakespeare --text-file sonnets.txt --epochs 3
+      --from char_lstm_shakespeare --out trained/sonnets
+    """
+    with errors_in_a_sentence(ABORTED):
+        from rnnzoo import recipes
+        from rnnzoo.errors import InputError
+        from rnnzoo.publishing.train import train as train_recipe
+
+        if show:
+            for name in recipes.names():
+                print(f"{name}  {recipes.get(name).description}")
+            return
+        chosen = recipe
+        if recipe is None:
+            if text_file is None:
+                raise InputError(
+                    "Name a recipe, such as `rnnzoo train char_lstm_shakespeare`, or give a text "
+                    "of your own by --text-file; `rnnzoo train --list` lists the recipes."
+                )
+            if from_model is not None:
+                raise InputError(
+                    f"A recipe that fits {text_file} makes a new model; to go on from {from_model} "
+                    "name the recipe that made it, as its card says."
+                )
+            chosen, level = _fitting(text_file, level), None
+            out = Path("trained") / text_file.name.split(".")[0] if out is None else out
+        train_recipe(
+            chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
+            epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
+            num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
+            fold_lookalikes=fold_lookalikes, log_dir=log_dir,
+        )  # fmt: skip
+
+
+def _fitting(text_file, level):
+    """A recipe that fits a text; says why."""
+    from rnnzoo.recipes.fitting import fitting_recipe
+
+    chosen, reasons = fitting_recipe(text_file, level=level or "character")
+    print(reasons, flush=True)
+    return chosen
 
 
 def train_command(
@@ -14,17 +118,16 @@ def train_command(
     from_model: str | None = None,
     **options: Any,
 ) -> None:
-    """Trains a recipe, or says in one sentence why not.
+    """Trains a recipe for a script, or says in one sentence why not.
 
     Args:
         recipe: Its name.
         task: The task that it must have.
         text_file: A text of one's own.
         from_model: A model to start from.
-        **options: What else `rnnzoo.training.train.train` takes.
+        **options: What else `rnnzoo.publishing.train.train` takes.
     """
-    aborted = "Aborted; if a checkpoint was saved before, --resume goes on from it."
-    with errors_in_a_sentence(aborted):
+    with errors_in_a_sentence(ABORTED):
         from rnnzoo import recipes
         from rnnzoo.errors import unknown_name
         from rnnzoo.publishing.train import train

@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.running import errors_in_a_sentence, run
+from rnnzoo_cli.export import export_command
+from rnnzoo_cli.running import run
 
 
 def main(
-    model: Annotated[
-        str, typer.Argument(help="A name of the zoo, a model's folder or .keras file.")
-    ],
+    model: options.Model,
     out: Annotated[Path, typer.Argument(help="Folder to write the SavedModel to.")],
     overwrite: options.Overwrite = False,
     beam_width: Annotated[
@@ -33,15 +32,8 @@ def main(
 
       saved_model_cli show --dir exported/spa_eng --all
     """
-    with errors_in_a_sentence():
-        from rnnzoo import zoo
-        from rnnzoo.files import check_output, check_replaces_nothing
-
-        check_output(out)
-        check_replaces_nothing(out, overwrite=overwrite, option="folder")
-        search = {"beam_width": beam_width, "length_penalty": length_penalty}
-        given = {name: value for name, value in search.items() if value is not None}
-        zoo.load(model).export(out, **given)
+    search = {"beam_width": beam_width, "length_penalty": length_penalty}
+    export_command(model, out, overwrite=overwrite, **search)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rnnzoo_cli.generate import generate_command
 from rnnzoo_cli.running import run
+from rnnzoo_cli.script_generate import generate_command
 
 
 def main(

@@ -37,6 +37,12 @@ def summed_nats(model: Decodable, inputs: Any, *, labels: Tensor, counts: Tensor
 def score_texts(model: Any, texts: Texts, *, batch_size: int = 256) -> Scores:
     """Scores texts; `LanguageModel.score` describes it."""
     check_positive(batch_size=batch_size)
+    examples, single = _examples_of_texts(model, texts)
+    return _scores(model, examples, single, batch_size=batch_size)
+
+
+def _examples_of_texts(model, texts):
+    """What is read and what is to be predicted, for each text; and whether it was one text."""
     vocabulary = model.vocabulary
     if vocabulary is None:
         rows, single = rows_of_ids(texts, 0, model.vocabulary_size)
@@ -51,12 +57,18 @@ def score_texts(model: Any, texts: Texts, *, batch_size: int = 256) -> Scores:
                 f"{which} is too short to score: without a start token in the vocabulary its first "
                 "symbol is given, not predicted; give at least two symbols."
             )
-    return _scores(model, [(row[:-1], row[1:]) for row in rows], single, batch_size=batch_size)
+    return [(row[:-1], row[1:]) for row in rows], single
 
 
 def score_pairs(model: Any, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:
     """Scores translations; `Seq2Seq.score` describes it."""
     check_positive(batch_size=batch_size)
+    examples, single = _examples_of_pairs(model, sources, targets)
+    return _scores(model, examples, single, batch_size=batch_size)
+
+
+def _examples_of_pairs(model, sources, targets):
+    """Source, what is read, what is to be predicted, for each pair; whether it was one."""
     read, single = encode_sources(model, sources)
     vocabulary = model.target_vocabulary
     if vocabulary is None:
@@ -71,7 +83,46 @@ def score_pairs(model: Any, sources: Texts, targets: Texts, *, batch_size: int =
             f"There must be one target for each source, not {len(rows)} for {len(read)}."
         )
     pairs = [(source, row[:-1], row[1:]) for source, row in zip(read, rows, strict=True)]
-    return _scores(model, pairs, single, batch_size=batch_size)
+    return pairs, single
+
+
+def token_nats(
+    model: Any, text: str, *, source: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Computes how improbable each token of one text is.
+
+    Args:
+        model: A `LanguageModel`, or a `Seq2Seq` with `source`, whose translation `text` is.
+        text: The text.
+        source: What it is a translation of.
+
+    Returns:
+        The ids that are given before the first predicted one, int32 `(1,)`; the predicted ids,
+        int32 `(time,)`; and their negative log-probabilities in nats, float32 `(time,)`.
+
+    Raises:
+        InputError: As `LanguageModel.score` or `Seq2Seq.score`.
+
+    Example:
+        >>> from rnnzoo import Vocabulary, char_lstm
+        >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
+        >>> given, predicted, nats = token_nats(model, "to be")
+        >>> len(given), len(predicted), nats.shape
+        (1, 4, (4,))
+    """
+    if source is None:
+        ((*read, labels),), _ = _examples_of_texts(model, text)
+    else:
+        ((*read, labels),), _ = _examples_of_pairs(model, source, text)
+    decodable = model.decodable()
+
+    def run(*arrays):
+        *inputs, labels = arrays
+        return decodable.nats(tuple(inputs), labels)
+
+    arrays = [pad_rows([row], LENGTH_STEP)[0] for row in (*read, labels)]
+    nats = ops.convert_to_numpy(decodable.compiled("token_nats", run)(*arrays))
+    return read[-1][:1], labels, nats[0, : len(labels)]
 
 
 def _scores(model, examples, single, batch_size):

@@ -23,7 +23,7 @@ from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
-from rnnzoo.training.progress import FEW_BATCHES, ProgressLine, warn_of_few_batches
+from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
 from rnnzoo.training.schedule import (
     LearningRate,
     TrainingClock,
@@ -274,6 +274,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         log_dir=log_dir,
         references=task.references(),
     )
+    progress_line = progress_shown(clock, recipe.epochs)
     used = [
         clock,
         LearningRate(
@@ -286,7 +287,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         TrainingLog(checkpoint.log, clock),  # before the save, which notes its length
         SaveCheckpoints(checkpoint, clock, monitor),
         samples,
-        ProgressLine(clock, recipe.epochs),
+        progress_line,
     ]
     if recipe.patience is not None:
         used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
@@ -305,7 +306,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
             "each epoch; measuring the result comes on top, and is timed."
         )
     warn_of_few_batches(clock)
-    with stop_on_interrupt(clock):
+    with stop_on_interrupt(clock), progress_line:
         model.fit(
             task.train,
             validation_data=task.validation,
@@ -313,7 +314,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
             epochs=recipe.epochs,
             callbacks=[*used, *extra],
             shuffle=False,  # the batches come in the order that is wanted
-            verbose=0,  # `ProgressLine` knows how much time is left
+            verbose=0,  # `progress_line` knows how much time is left
         )
     if clock.stopped_by is None and clock.step < clock.total_steps:
         clock.stopped_by = "patience"

@@ -1,20 +1,20 @@
 """What a training shows of its progress."""
 
+import os
 import sys
+from typing import Any, Self
 
 import keras
 
 from rnnzoo.training.schedule import TrainingClock
 
 FEW_BATCHES = 50  # a model that was trained on fewer has hardly begun
-REFRESH = 0.5  # seconds between two states of the line
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """Shows how far the training is and how much of its time is left, and a line for each epoch.
+    """Prints a line for each epoch, as a log has it.
 
-    On a terminal the line of the running epoch is kept up to date. An epoch that was cut short is
-    told with the batches that it had.
+    An epoch that was cut short is told with the batches that it had.
 
     Args:
         clock: The `TrainingClock`, which stands before it among the callbacks.
@@ -24,37 +24,84 @@ class ProgressLine(keras.callbacks.Callback):
     def __init__(self, clock: TrainingClock, epochs: int):
         super().__init__()
         self.clock, self.epochs = clock, epochs
-        self._shown = self._width = 0
+        self._batches = 0
         self._warned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        pass
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the batches of the epoch anew."""
         self._epoch, self._batches = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Shows the state, and warns early of a budget that allows few batches."""
+        """Counts the batch, and warns early of a budget that allows few batches."""
         self._batches = batch + 1
         if not self._warned and self.clock.step >= 3:
             self._warned = True
             warn_of_few_batches(self.clock)
-        if sys.stdout.isatty() and self.clock.now() - self._shown > REFRESH:
-            self._shown = self.clock.now()
-            left = _time(seconds_left(self.clock))
-            self._rewrite(f"{self._head()}, {left} of the training left, {_values(logs)}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the line of the epoch."""
-        self._rewrite(f"{self._head()}, {_time(self.clock.seconds)}, {_values(logs)}", end="\n")
+        of, spent = self.clock.steps_per_epoch, _time(self.clock.seconds)
+        print(
+            f"{self._name()}: {self._batches:,}/{of:,} batches, {spent}, {_values(logs)}",
+            flush=True,
+        )
 
-    def _head(self):
-        of = self.clock.steps_per_epoch
-        return f"Epoch {self._epoch + 1}/{self.epochs}: {self._batches:,}/{of:,} batches"
+    def _name(self):
+        return f"Epoch {self._epoch + 1}/{self.epochs}"
 
-    def _rewrite(self, text, end=""):
-        if sys.stdout.isatty():
-            text = f"\r{text:{self._width}}"
-        self._width = len(text) if not end else 0
-        print(text, end=end, flush=True)
+
+class ProgressBar(ProgressLine):
+    """Shows on a terminal a bar of the running epoch, the time left of the training and the loss.
+
+    What is printed meanwhile, a line for each epoch and the samples, goes above the bar. It is
+    shown while it is entered (`with`), so that a training that fails leaves the terminal as it was.
+
+    Args:
+        clock: The `TrainingClock`, which stands before it among the callbacks.
+        epochs: The most epochs.
+    """
+
+    def __init__(self, clock: TrainingClock, epochs: int):
+        from rich import progress
+
+        super().__init__(clock, epochs)
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn(
+                "{task.completed:,.0f}/{task.total:,.0f} batches, {task.fields[left]}"
+            ),
+            transient=True,
+            refresh_per_second=4,
+        )
+        self._task = self._bar.add_task("Starting", total=clock.steps_per_epoch, left="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._bar.stop()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Moves the bar."""
+        super().on_train_batch_end(batch, logs)
+        left = f"{_time(seconds_left(self.clock))} of the training left, {_values(logs)}"
+        self._bar.update(self._task, description=self._name(), completed=self._batches, left=left)
+
+
+def progress_shown(clock: TrainingClock, epochs: int) -> ProgressLine:
+    """Returns a `ProgressBar` where a person sees it, and a `ProgressLine` in a log."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    if terminal and os.environ.get("TERM") not in ("dumb", "unknown"):
+        return ProgressBar(clock, epochs)
+    return ProgressLine(clock, epochs)
 
 
 def seconds_left(clock: TrainingClock) -> float:

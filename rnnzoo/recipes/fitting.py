@@ -1,0 +1,134 @@
+"""A recipe that fits a text of one's own, and why."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from rnnzoo.data import corpora
+from rnnzoo.data.corpus import Corpus
+from rnnzoo.errors import InputError, unknown_name
+from rnnzoo.recipes.recipe import get
+from rnnzoo.tasks import LanguageModelRecipe
+from rnnzoo.tasks.recipe import SIZES
+
+# Up to so many characters; how large a model is, and how much is dropped: a short text is soon
+# known by heart. The second of characters is that of `char_lstm_alice` (0.15 million characters),
+# the third that of `char_lstm_shakespeare` (1.1 million).
+OF_CHARACTERS = (
+    (50_000, {"units": 128, "num_layers": 1, "dropout": 0.5}),
+    (500_000, {"units": 256, "num_layers": 2, "dropout": 0.5}),
+    (5_000_000, {"units": 512, "num_layers": 2, "dropout": 0.4, "weight_drop": 0.2}),
+    (float("inf"), {"units": 512, "num_layers": 2, "dropout": 0.1}),
+)
+# The last is that of `imdb_lm` (30 million characters).
+OF_WORDS = (
+    (500_000, {"units": 128, "embedding_dim": 128, "dropout": 0.5}),
+    (5_000_000, {"units": 256, "embedding_dim": 128, "dropout": 0.4}),
+    (float("inf"), {"units": 512, "embedding_dim": 256, "dropout": 0.1}),
+)
+# Characters of training, epochs together: `char_lstm_shakespeare` reads 20 million, in 39 minutes
+# on one core, `imdb_lm` 100 million, in 11 minutes on two.
+READ = {"character": 20_000_000, "word": 100_000_000, "subword": 50_000_000}
+MOST_EPOCHS, PATIENCE = 60, 5
+ROWS = ((100_000, 8), (500_000, 16), (float("inf"), 32))  # of a batch: a short text has few
+TYPICAL_LENGTH = {"word": 6, "subword": 4}  # characters of a token with the space before it
+OCCURRENCES = 20  # of a token in the text, on average, by which it is learnt
+
+
+def fitting_recipe(
+    text_file: str | os.PathLike, *, level: str = "character"
+) -> tuple[LanguageModelRecipe, str]:
+    """Makes a recipe of a language model that fits the size of a text.
+
+    Args:
+        text_file: A text file, a folder of `.txt` files or a `.jsonl` file with a field "text".
+        level: Its tokens: `"character"`, `"subword"` or `"word"`.
+
+    Returns:
+        A variant of `char_lstm_shakespeare` or `imdb_lm`, and sentences that say what was chosen
+        and why.
+
+    Raises:
+        InputError: If the text cannot be read or holds pairs, or there is no such level.
+
+    Example:
+        >>> from rnnzoo.recipes.fitting import fitting_recipe
+        >>> with open("novel.txt", "w") as file:
+        ...     _ = file.write("It was the best of times. " * 1000)
+        >>> recipe, why = fitting_recipe("novel.txt")
+        >>> recipe.builder_options["units"]
+        128
+    """
+    if level not in SIZES:
+        raise unknown_name("level", level, SIZES)
+    corpus = corpora.load(Path(text_file))
+    if corpus.kind == "pairs":
+        raise InputError(
+            f"{text_file} holds pairs, of which a translator is trained; name its recipe, such as "
+            "`rnnzoo train gru_seq2seq_spa_eng --text-file ...`."
+        )
+    length = count_characters(corpus)
+    recipe = _recipe(length, level)
+    return recipe, _reasons(recipe, length, level, name=Path(text_file).name)
+
+
+def count_characters(corpus: Corpus) -> int:
+    """The number of characters of a text, or of all documents."""
+    parts = corpus.chunks() if corpus.kind == "text" else corpus.documents
+    return sum(map(len, parts))
+
+
+def _recipe(length, level):
+    """The recipe for a text of so many characters."""
+    options = _first(OF_CHARACTERS if level == "character" else OF_WORDS, length)
+    base = get("char_lstm_shakespeare" if level == "character" else "imdb_lm")
+    vocabulary = {}
+    if level != "character":
+        tokens = length // TYPICAL_LENGTH[level]
+        size = min(SIZES[level], max(200, tokens // OCCURRENCES))
+        vocabulary = {"level": level, "size": size}
+    epochs = max(1, min(MOST_EPOCHS, round(READ[level] / max(1, length))))
+    return replace(
+        base,
+        vocabulary=vocabulary,
+        builder_options=dict(options),
+        batch_size=_first(ROWS, length),
+        validation_batch_size=None if length < 500_000 else base.validation_batch_size,
+        epochs=epochs,
+        patience=PATIENCE if epochs > 2 * PATIENCE else None,
+        max_minutes=None,
+        sample_every_batches=500,
+        prompts=(),
+        expected="",
+        limits="",
+        **({} if level == "character" else {"ngram_orders": ()}),
+    )
+
+
+def _first(table, length):
+    return next(value for limit, value in table if length <= limit)
+
+
+def _reasons(recipe, length, level, name):
+    """Says what was chosen, and why."""
+    options = recipe.builder_options
+    layers = options.get("num_layers", 1)
+    size = f"{layers} layer{'s' if layers > 1 else ''} of {options['units']} units"
+    kind = {"character": "characters", "word": "words", "subword": "subwords"}[level]
+    known = "" if level == "character" else f", the {recipe.vocabulary['size']:,} most frequent"
+    epochs = recipe.epochs
+    if epochs > 2 * PATIENCE:
+        passes, ends = f"{epochs} times", f", and stops after {PATIENCE} that bring nothing"
+    else:
+        passes, ends = "once" if epochs == 1 else f"{epochs} times", ""
+    if options["dropout"] >= 0.3:
+        dropout = f"high, since a text that is read up to {passes} is soon known by heart"
+    else:
+        dropout = f"low, since a text of this size that is read {passes} is not learnt by heart"
+    return (
+        f"{name} has {length:,} characters. The model reads {kind}{known}. It has {size}: more "
+        f"would need more text, fewer would learn less of it. Dropout is {options['dropout']}, "
+        f"{dropout}. It trains for at most {epochs} epoch{'s' if epochs > 1 else ''}, which read "
+        f"{epochs * length / 1e6:,.1f} million characters{ends}. --units, --layers, --dropout, "
+        "--epochs and --level change this."
+    )
