@@ -116,7 +116,10 @@ def generate(
 
 def _stream(model, prompt, arguments):
     """Prints a text as it is made."""
-    parts = model.stream(prompt, **arguments)
+    if hasattr(model, "stream"):
+        parts = model.stream(prompt, **arguments)
+    else:
+        parts = [model.generate(prompt, **arguments)]
     print(prompt, end="", flush=True)
     for part in parts:
         print(part, end="", flush=True)

@@ -1,0 +1,94 @@
+"""`rnnzoo train`, up to the training itself."""
+
+import pytest
+
+from rnnzoo.errors import InputError
+from rnnzoo.recipes.fitting import fitting_recipe
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What a training would be called with."""
+    calls = []
+    monkeypatch.setattr(
+        "rnnzoo.publishing.train.train", lambda recipe, **given: calls.append((recipe, given))
+    )
+    return calls
+
+
+@pytest.fixture
+def novel(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "my_novel.en.txt"
+    path.write_text("It was the best of times, it was the worst of times. " * 1200)  # 63,600
+    return path
+
+
+def test_a_recipe_that_fits_a_text(call, novel, trained):
+    done = call("train", "--text-file", novel, "--seed", 3)
+    assert done.exit_code == 0, done.stderr
+    ((recipe, given),) = trained
+    assert recipe.builder == "char_lstm" and recipe.builder_options["units"] == 256
+    assert given["seed"] == 3 and str(given["out"]) == "trained/my_novel"
+    for reason in ("63,600 characters", "2 layers of 256 units", "Dropout is 0.5", "60 epochs"):
+        assert reason in done.stdout
+
+
+@pytest.mark.parametrize("level", ["word", "subword"])
+def test_other_levels(call, novel, trained, level):
+    done = call("train", "--text-file", novel, "--level", level, "--units", 99)
+    assert done.exit_code == 0, done.stderr
+    ((recipe, given),) = trained
+    assert recipe.builder == "word_lm" and recipe.vocabulary["level"] == level
+    assert given["level"] is None and given["units"] == 99
+    assert f"The model reads {level}s" in done.stdout
+
+
+def test_a_longer_text_gets_a_larger_model_and_fewer_epochs(tmp_path, monkeypatch):
+    lengths = iter((3_000, 150_000, 1_100_000, 30_000_000))
+    monkeypatch.setattr("rnnzoo.recipes.fitting.count_characters", lambda corpus: next(lengths))
+    (tmp_path / "text.txt").write_text("short")
+    recipes = [fitting_recipe(tmp_path / "text.txt")[0] for _ in range(4)]
+    units = [recipe.builder_options["units"] for recipe in recipes]
+    dropout = [recipe.builder_options["dropout"] for recipe in recipes]
+    epochs = [recipe.epochs for recipe in recipes]
+    assert units == sorted(units) and units[0] < units[-1]
+    assert dropout == sorted(dropout, reverse=True) and dropout[0] > dropout[-1]
+    assert epochs == [60, 60, 18, 1]
+
+
+def test_a_recipe_by_name(call, novel, trained):
+    done = call("train", "char_lstm_tiny", "--text-file", novel, "--level", "word")
+    assert done.exit_code == 0, done.stderr
+    ((recipe, given),) = trained
+    assert recipe == "char_lstm_tiny" and given["level"] == "word" and given["out"] is None
+
+
+def test_pairs_need_a_recipe_that_is_named(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("one\teins\ntwo\tzwei\n")
+    with pytest.raises(InputError, match="holds pairs, of which a translator is trained"):
+        fitting_recipe(tmp_path / "pairs.tsv")
+
+
+def test_list(call):
+    shown = call("train", "--list").stdout
+    assert "char_lstm_tiny  A character LSTM that trains in seconds" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Name a recipe"),
+        (["char_lstm_tinny"], "did you mean 'char_lstm_tiny'"),
+        (["--text-file", "absent.txt"], "no file or folder absent.txt"),
+        (["--text-file", "NOVEL", "--level", "letters"], "No level is called 'letters'"),
+        (["--text-file", "NOVEL", "--from", "x.keras"], "name the recipe that made it"),
+        (["--text-file", "NOVEL", "--epochs", 0], "`epochs`"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(call, novel, arguments, message):
+    given = [novel if argument == "NOVEL" else argument for argument in arguments]
+    done = call("train", *given)
+    assert done.exit_code == 2 and message in done.stderr.splitlines()[-1], done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert [path.name for path in novel.parent.iterdir()] == [novel.name]
