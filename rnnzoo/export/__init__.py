@@ -50,6 +50,15 @@ def export(
     if Path(filepath).suffix.lower() in (".html", ".htm") and isinstance(model, keras.Model):
         from rnnzoo.export.html import export_html
 
+        given = {
+            "format": format != "tf_saved_model",
+            "input_signature": input_signature is not None,
+            "use_cudnn": use_cudnn,
+            "beam_width": beam_width != 1,
+            "length_penalty": length_penalty != 0.6,
+        }
+        for name in filter(given.get, given):
+            raise InputError(f"`{name}` is of no use to a page, {str(filepath)!r}; leave it out.")
         export_html(model, filepath, verbose=verbose, **kwargs)
         return
     backend = keras.config.backend()

@@ -155,6 +155,13 @@ def test_what_cannot_go_into_a_page_is_refused_in_one_sentence(tmp_path, make, o
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("options", [{"beam_width": 3}, {"use_cudnn": True}, {"format": "onnx"}])
+def test_an_option_of_another_format_is_refused(tmp_path, options):
+    with pytest.raises(InputError, match=f"`{next(iter(options))}` is of no use to a page"):
+        exported(char_lstm(Vocabulary.from_text(SENTENCE), units=8), tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_in_the_way_is_refused(tmp_path):
     (tmp_path / "page.html").mkdir()
     with pytest.raises(InputError, match="is a folder"):

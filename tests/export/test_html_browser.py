@@ -168,12 +168,25 @@ def test_a_person_can_stop_go_on_and_choose_another_way(exported):
         shown = page.locator("#text .token >> nth=4").inner_text()
         assert name == {" ": "space", "\n": "line break"}.get(shown, shown)
 
+        page.fill("#prompt", "\u201cRomeo\u2019s\u201d")
+        page.click("#start")
+        page.wait_for_selector("#status.wrong")
+        assert page.input_value("#prompt") == "\u201cRomeo's\u201d"  # it has no quotation marks
+        assert page.inner_text("#status").startswith("The network has never seen")
+
         page.click("#theme")
         assert page.get_attribute("html", "data-theme") == "dark"
         page.fill("#prompt", "ROMEO: é")
         page.click("#start")
         page.wait_for_selector("#status.wrong")
         assert "never seen “é”" in page.inner_text("#status")
+
+
+def test_a_page_fits_a_phone(exported):
+    _, path = exported("gru_seq2seq_spa_eng")
+    with in_chromium(path, viewport={"width": 360, "height": 740}) as page:
+        run_to_the_end(page, "Nunca pensé que viajar fuera tan difícil y tan caro como ahora.")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_without_workers_the_page_writes_itself(exported):

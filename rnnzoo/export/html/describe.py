@@ -9,12 +9,16 @@ from rnnzoo.errors import InputError
 from rnnzoo.export.html.pack import Arrays
 from rnnzoo.layers.heads import TiedHead, embedding_matrix
 from rnnzoo.vocabulary import Vocabulary, spacing, subwords, text_rules
+from rnnzoo.vocabulary.lookalikes import lookalikes
 
 CELLS = {
     keras.layers.LSTMCell: "lstm",
     keras.layers.GRUCell: "gru",
     keras.layers.SimpleRNNCell: "simple_rnn",
 }
+
+
+TYPED = "\u2018\u2019\u201c\u201d\u2013\u2014\u2026\xa0"  # by phones, in place of ASCII
 
 
 def describe(model: keras.Model, arrays: Arrays) -> dict[str, Any]:
@@ -105,6 +109,11 @@ def describe_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     return described
 
 
+def _lookalikes(vocabulary):
+    """What the page reads in place of a character that it would have to refuse."""
+    return lookalikes(TYPED, vocabulary) if vocabulary.unknown_id is None else {}
+
+
 def _for_javascript(rule):
     pattern, rewrite = rule
     return [pattern, rewrite.replace("\\1", "$1")]
@@ -114,6 +123,7 @@ def _language_model(model, arrays):
     return {
         "task": "write",
         "vocabulary": describe_vocabulary(model.vocabulary),
+        "lookalikes": _lookalikes(model.vocabulary),
         "embedding": _embedding(model.embedding, model.vocabulary_size, arrays),
         "layers": _stack(model.recurrent, arrays),
         "start_state": _vectors(model.get_initial_state(1), arrays),
@@ -127,6 +137,7 @@ def _translator(model, arrays):
     described = {
         "task": "translate",
         "source_vocabulary": describe_vocabulary(source),
+        "lookalikes": _lookalikes(source),
         "target_vocabulary": None if target == source else describe_vocabulary(target),
         "encoder": {
             "embedding": _embedding(encoder.embedding, len(source), arrays),

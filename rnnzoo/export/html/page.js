@@ -74,9 +74,7 @@ function receiveMessage(message) {
 
 const show = {
   token(event) {
-    event.element = document.createElement("span");
-    event.element.className = "token";
-    event.element.textContent = event.text;
+    event.element = inked("token", event.text);
     event.element.dataset.index = tokens.length;
     event.element.style.setProperty("--strength", strength(event.probability));
     $("text").append(event.element);
@@ -88,12 +86,8 @@ const show = {
     if (event.attention) addRow({ ...event, text: "end" });
   },
   source({ texts }) {
-    $("source").replaceChildren(...texts.map((text) => {
-      const span = document.createElement("span");
-      span.className = text ? "token" : "token silent";
-      span.textContent = text || " end";
-      return span;
-    }));
+    $("source").replaceChildren(...texts.map((text) =>
+      text ? inked("token", text) : inked("token silent", " end")));
     sourceSpans = [...$("source").children];
     $("source").hidden = false;
     if (!description.attention) return;
@@ -118,6 +112,21 @@ const show = {
     if (reason === "ended" && !translates) say("It came to an end by itself.");
   },
 };
+
+/** The element of a token; the space before a word takes no shade. */
+function inked(kind, text) {
+  const element = document.createElement("span");
+  element.className = kind;
+  let ink = element;
+  if (/^ [^]/.test(text)) {
+    ink = document.createElement("span");
+    element.append(" ", ink);
+    text = text.slice(1);
+  }
+  ink.classList.add("ink");
+  ink.append(text);
+  return element;
+}
 
 function strength(probability) {
   return (0.55 * Math.min(1, -Math.log2(Math.max(probability, 1e-9)) / 8)).toFixed(3);
@@ -206,6 +215,9 @@ function clear() {
 function startText() {
   clear();
   prompt = $("prompt").value;
+  const alike = description.lookalikes;
+  const folded = Array.from(prompt, (character) => alike[character] ?? character).join("");
+  if (folded !== prompt) prompt = $("prompt").value = folded; // a phone's quotation marks
   if (translates) return begin({ type: "translate", text: prompt });
   if (!prompt && description.rules.start === null && description.vocabulary.tokens.includes("\n")) {
     prompt = "\n"; // a new line is a beginning, too
@@ -350,7 +362,8 @@ function point(index, event) {
   if (moved && index !== chosen && index < tokens.length) choose(index);
 }
 $("text").onmousemove = $("text").onclick = (event) => {
-  if (event.target.dataset.index) point(Number(event.target.dataset.index), event);
+  const token = event.target.closest(".token");
+  if (token) point(Number(token.dataset.index), event);
 };
 $("map").onmousemove = (event) => {
   const row = event.target.closest("tbody tr");
