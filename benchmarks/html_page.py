@@ -132,12 +132,9 @@ def main():
     rows = []
     for name in args.models or zoo.index():
         rows.append(row(name))
-        print(" ".join(rows[-1]), flush=True)
-    text = _common.table(head, rows)
-    if args.models:
-        _common.show("HTML page", text)
-    else:
-        _common.record("HTML page", text)
+        print(*rows[-1], sep=" | ", flush=True)
+    if not args.models:
+        _common.write_section("HTML page", _common.table(head, rows))
 
 
 if __name__ == "__main__":

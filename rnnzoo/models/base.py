@@ -227,12 +227,12 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
           without a start token the first symbol is given, not predicted.
         - `serve(tokens)`, or `serve({"source", "target"})`: ids to logits, as Keras exports it.
 
-        A `filepath` that ends in .html becomes a single page instead, which writes or translates in
-        any browser, offline (`docs/html_page.md`).
-
         Each is a signature too. The default signature is `generate` with its defaults, or
         `translate`, and takes the texts alone. A signature has no defaults: `generate` takes the
         first four inputs, `sample` all nine.
+
+        A `filepath` that ends in .html becomes a single page instead, which writes or translates in
+        any browser, offline (`docs/html_page.md`).
 
         Args:
             filepath: The folder to write; a SavedModel that is there already is replaced.
@@ -242,9 +242,10 @@ class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
             input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
                 left out.
             **kwargs: Of a page, `weights`, `title` and `prompt`, as in `rnnzoo.export.html`. Of a
-                SavedModel, `use_cudnn=True` lets cuDNN into the graph where this machine has a GPU: the
-                export then runs on GPUs only. `beam_width` and `length_penalty` set the search of
-                `translate`, as in `Seq2Seq.translate`. The rest goes to `keras.Model.export`.
+                SavedModel, `use_cudnn=True` lets cuDNN into the graph where this machine has a
+                GPU: the export then runs on GPUs only. `beam_width` and `length_penalty` set the
+                search of `translate`, as in `Seq2Seq.translate`. The rest goes to
+                `keras.Model.export`.
 
         Raises:
             InputError: If something other than a SavedModel is at `filepath`, it cannot be
