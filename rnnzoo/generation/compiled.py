@@ -47,9 +47,16 @@ def _compile_tensorflow(function):
 
     traced = {}
 
+    def spec(array):
+        # One trace for each set of ranks and dtypes; every dimension is left free, but for the
+        # features of a state, which comes from a compiled function.
+        shape = [None] * array.ndim
+        if isinstance(array, tf.Tensor) and array.ndim > 1 and array.dtype.is_floating:
+            shape[-1] = array.shape[-1]
+        return tf.TensorSpec(shape, array.dtype)
+
     def run(*arrays):
-        # One trace for each set of ranks and dtypes; every dimension is left free.
-        specs = tuple(tf.TensorSpec([None] * array.ndim, array.dtype) for array in arrays)
+        specs = tuple(map(spec, arrays))
         if specs not in traced:
             traced[specs] = tf.function(function, input_signature=specs, autograph=False)
         return traced[specs](*arrays)

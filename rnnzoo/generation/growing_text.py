@@ -65,7 +65,21 @@ class GrowingText:
     def end(self) -> str:
         """Returns what was kept back; no token follows."""
         waiting, self._waiting = self._waiting, []
-        return self._sure(self._pending + self._text_of(waiting), more=False)
+        text = self._sure(self._pending + self._text_of(waiting), more=False)
+        if self._looks_ahead:
+            self._context = self._context[-4 * CONTEXT :]
+        return text
+
+    @property
+    def state(self) -> tuple[list[int], bool]:
+        """The ids that are looked back on, and whether white space was read last."""
+        return list(self._context), self._after_space
+
+    @state.setter
+    def state(self, state: tuple[list[int], bool]):
+        self._context, self._after_space = list(state[0]), state[1]
+        self._next_cut = max(2, -(-len(self._context) // CONTEXT) + 1) * CONTEXT
+        self._waiting, self._pending, self.stopped = [], "", False
 
     def _text_of(self, ids):
         text = self.vocabulary.decode(list(ids), after=self._context)

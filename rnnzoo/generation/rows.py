@@ -52,10 +52,12 @@ class Row:
 
     Attributes:
         choice: The latest `Choice`.
+        choices: Those of the latest call of `join` or `step`, in order.
     """
 
     def __init__(self, request: Request, numbers: Sequence[float]):
         self.choice: Choice | None = None
+        self.choices: list[Choice] = []
         self._numbers = list(numbers)
         self._chances = chances(request.seed)
 
@@ -134,7 +136,8 @@ class Rows:
         rows = [Row(request, self._numbers_of(request)) for request in requests]
         inputs = self.model.pack([each.ids for each in _padded(requests)], LENGTH_STEP)
         run = _compiled_start(self.model, self.sampler, self.alternatives)
-        chosen, new = run(*inputs, self._buffer, *_drawing(rows))
+        uniforms, numbers = _drawing(rows)
+        chosen, new = run(*inputs, self._buffer, uniforms[0], numbers)
         _note(rows, chosen)
         if len(self):
             places = [place for place, row in enumerate(self._rows) if row is not None]
@@ -147,8 +150,12 @@ class Rows:
         self._rows += rows
         return rows
 
-    def step(self) -> None:
-        """Chooses a token for every row; `row.choice` has it."""
+    def step(self, count: int = 1) -> None:
+        """Chooses tokens for every row; `row.choices` has them.
+
+        Args:
+            count: How many tokens, in one compiled call; a row that ends among them goes on too.
+        """
         if None in self._rows:
             places = [place for place, row in enumerate(self._rows) if row is not None]
             self._rows = [row for row in self._rows if row is not None]
@@ -156,9 +163,14 @@ class Rows:
         if not self._rows:
             return
         tokens = np.array([row.choice.token for row in _padded(self._rows)], "int32")
-        run = _compiled_step(self.model, self.sampler, self.alternatives, like=self._state)
-        chosen, self._state = run(tokens, *_drawing(self._rows), *keras.tree.flatten(self._state))
-        _note(self._rows, chosen)
+        run = compiled_step(
+            self.model, self.sampler, self.alternatives, like=self._state, many=count > 1
+        )
+        uniforms, numbers = _drawing(self._rows, count)
+        uniforms = uniforms if count > 1 else uniforms[0]
+        flat = keras.tree.flatten(self._state)
+        chosen, self._state = run(tokens, uniforms, numbers, *flat)
+        _note(self._rows, chosen, many=count > 1)
 
     def free(self, *rows: Row) -> None:
         """Lets rows go; their places are free at once."""
@@ -205,24 +217,26 @@ def _padded(rows: Sequence) -> list:
     return [*rows, *[rows[0]] * (size - count)]
 
 
-def _drawing(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """What rows are drawn with: uniform numbers (R,), and the numbers of the sampler (R, F)."""
-    uniforms = [row._chances.random(dtype="float32") for row in rows]
-    uniforms += [0.0] * (len(_padded(rows)) - len(rows))
-    return np.array(uniforms, "float32"), np.array(
-        [row._numbers for row in _padded(rows)], "float32"
-    )
-
-
-def _note(rows: Sequence[Row], chosen: Sequence[Tensor]) -> None:
-    """Gives each row its choice."""
-    tokens, *likely = [ops.convert_to_numpy(part).tolist() for part in chosen]
+def _drawing(rows: Sequence[Row], count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """What rows are drawn with: uniform numbers (N, R), and the numbers of the sampler (R, F)."""
+    padded = _padded(rows)
+    uniforms = np.zeros((count, len(padded)), "float32")
     for place, row in enumerate(rows):
-        choice = Choice(tokens[place])
-        if likely:
-            own, ids, values = (part[place] for part in likely)
-            choice = Choice(tokens[place], own, tuple(zip(ids, values, strict=True)))
-        row.choice = choice
+        uniforms[:, place] = row._chances.random(count, "float32")
+    return uniforms, np.array([row._numbers for row in padded], "float32")
+
+
+def _note(rows: Sequence[Row], chosen: Sequence[Tensor], many: bool = False) -> None:
+    """Gives each row its choices, parts of (R, ...) or, of many steps, (N, R, ...)."""
+    parts = [ops.convert_to_numpy(part).tolist() for part in chosen]
+    steps = list(zip(*parts, strict=True)) if many else [parts]
+    for place, row in enumerate(rows):
+        row.choices = [_choice(*(part[place] for part in parts)) for parts in steps]
+        row.choice = row.choices[-1]
+
+
+def _choice(token, log_probability=None, ids=(), values=()):
+    return Choice(token, log_probability, tuple(zip(ids, values, strict=True)))
 
 
 def _choose(model, sampler, alternatives, *, logits, uniforms, numbers, own):
@@ -254,11 +268,22 @@ def _compiled_start(model: Decodable, sampler: Sampler, alternatives: int) -> Ca
     return model.compiled(("rows_start", sampler.key(), alternatives), run)
 
 
-def _compiled_step(model: Decodable, sampler: Sampler, alternatives: int, *, like: Any) -> Callable:
-    """Compiles reading a token for each row and choosing the next; `like` is how a state looks."""
+def compiled_step(
+    model: Decodable, sampler: Sampler, alternatives: int, *, like: Any, many: bool = False
+) -> Callable:
+    """Compiles reading a token for each row and choosing the next.
+
+    Args:
+        model: What is decoded.
+        sampler: What chooses.
+        alternatives: As in `Rows`.
+        like: How a state looks.
+        many: Whether there are uniform numbers for many steps (N, R), and not for one (R,); what
+            is chosen has as many axes.
+    """
     structure = keras.tree.map_structure(lambda _: 0, like)
 
-    def run(tokens, uniforms, numbers, *flat):
+    def one(tokens, uniforms, numbers, *flat):
         old, own = keras.tree.pack_sequence_as(structure, list(flat))
         logits, new = model.step(tokens, old)
         chosen, own = _choose(
@@ -266,4 +291,32 @@ def _compiled_step(model: Decodable, sampler: Sampler, alternatives: int, *, lik
         )
         return chosen, (cast_like(new, old), own)
 
-    return model.compiled(("rows_step", sampler.key(), alternatives), run)
+    def steps(tokens, uniforms, numbers, *flat):
+        shape = ops.shape(uniforms)  # (N, R)
+        positions = ops.arange(shape[0], dtype="int32")
+        buffers = [ops.zeros(shape, "int32")]
+        if alternatives:
+            buffers.append(ops.zeros(shape, "float32"))
+            buffers += [ops.zeros((*shape, alternatives), kind) for kind in ("int32", "float32")]
+
+        def body(position, tokens, *carried):
+            buffers, flat = carried[:kept], carried[kept:]
+            uniform = ops.take(uniforms, position, axis=0)
+            chosen, state = one(tokens, uniform, numbers, *flat)
+            buffers = [
+                ops.where(
+                    ops.reshape(ops.equal(positions, position), (-1, *[1] * len(new.shape))),
+                    new, buffer,
+                )
+                for new, buffer in zip(chosen, buffers, strict=True)
+            ]  # fmt: skip
+            return (position + 1, chosen[0], *buffers, *keras.tree.flatten(state))
+
+        kept = len(buffers)
+        first = (ops.convert_to_tensor(0, "int32"), tokens, *buffers, *flat)
+        last = ops.while_loop(lambda position, *_: position < shape[0], body, first)
+        state = keras.tree.pack_sequence_as(structure, list(last[2 + kept :]))
+        return tuple(last[2 : 2 + kept]), state
+
+    key = ("rows_step", sampler.key(), alternatives, many)
+    return model.compiled(key, steps if many else one)

@@ -284,7 +284,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
 
     def _query(self, state):
         """What asks, `(batch, query)`: the first state, flat."""
-        return ops.reshape(state[0], (-1, math.prod(state[0].shape[1:])))
+        return ops.reshape(state[0], (-1, math.prod(state_shapes(self.attending_cell)[0])))
 
     def _deep_output(self, hidden, context, embedded, training):
         features = [hidden, embedded] if context is None else [hidden, context, embedded]

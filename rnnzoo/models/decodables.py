@@ -36,6 +36,10 @@ class DecodableLanguageModel(Decodable):
         """Reads one token per row."""
         return self.model.step(tokens, state)
 
+    def read(self, inputs: tuple[Tensor, Tensor], state: Any) -> Any:
+        """Reads texts of different lengths after others; returns the new state."""
+        return self.model.prefill(*inputs, initial_state=state)[1]
+
     def pack(self, rows: Sequence[np.ndarray], multiple: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Packs prompts: the ids `(batch, time)` and their lengths `(batch,)`."""
         return pad_rows(rows, multiple)

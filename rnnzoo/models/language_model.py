@@ -1,6 +1,6 @@
 """Recurrent language models: given the text so far, how likely is each next token?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,8 @@ from rnnzoo.errors import InputError, check_fraction, check_keras_arguments, che
 from rnnzoo.evaluation.metrics import BitsPerCharacter, Perplexity
 from rnnzoo.generation.generate import generate
 from rnnzoo.generation.scoring import Scores, score_texts
+from rnnzoo.generation.session import Session
+from rnnzoo.generation.streaming import stream
 from rnnzoo.layers.dropout import EmbeddingDropout
 from rnnzoo.layers.heads import TiedHead, embedding_matrix, head_logits
 from rnnzoo.layers.replaced import ReplaceableLayers
@@ -225,19 +227,23 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         hidden, state = self.recurrent.step(self.embedding(tokens), state)
         return self._logits(hidden), state
 
-    def prefill(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def prefill(
+        self, tokens: Tensor, lengths: Tensor, initial_state: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Reads prompts of different lengths at once.
 
         Args:
             tokens: Token ids, int32 `(batch, time)`, right-padded.
             lengths: Real length of each row, `(batch,)`, at least 1.
+            initial_state: The state to go on from; the one before any token when left out.
 
         Returns:
             The logits after each row's last token, float32 `(batch, vocabulary_size)`, and the
             state there.
         """
         mask = padding_mask(ops.shape(tokens)[1], lengths)
-        hidden, state = self.recurrent(self.embedding(tokens), mask=mask)  # (B, T, units)
+        hidden = self.embedding(tokens)  # (B, T, E)
+        hidden, state = self.recurrent(hidden, initial_state=initial_state, mask=mask)
         last = ops.reshape(ops.cast(lengths, "int32") - 1, (-1, 1, 1))
         last_hidden = ops.squeeze(ops.take_along_axis(hidden, last, axis=1), 1)  # (B, units)
         return self._logits(last_hidden), state
@@ -329,6 +335,110 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             k=k, p=p, repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram,
             seed=seed, stop=stop, num_samples=num_samples, beam_width=beam_width,
             length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
+        )  # fmt: skip
+
+    def stream(
+        self,
+        prompt: str | Sequence[int] | None = None,
+        max_new_tokens: int = 100,
+        *,
+        sampler: str | Callable | None = None,
+        temperature: float | None = None,
+        k: int | None = None,
+        p: float | None = None,
+        repetition_penalty: float | None = None,
+        no_repeat_ngram: int | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        **unknown: Any,
+    ) -> Iterator[str | int]:
+        """Generates text as `generate` does, and yields it as it is made.
+
+        The parts together are what `generate` returns with the same arguments and seed. A part has
+        whole characters (code points), and words with the space before them; what may be the
+        beginning of a stop text waits until that is clear. The iterator may be abandoned at any
+        point.
+
+        Args:
+            prompt: A text; it may be empty where the vocabulary has a start token. Without a
+                vocabulary: a list of ids.
+            max_new_tokens: The most tokens to generate.
+            sampler: As in `generate`, like all that follow.
+            temperature: See `generate`.
+            k: See `generate`.
+            p: See `generate`.
+            repetition_penalty: See `generate`.
+            no_repeat_ngram: See `generate`.
+            seed: See `generate`.
+            stop: See `generate`.
+            **unknown: None; the words of other packages are told what they are called here.
+
+        Returns:
+            An iterator of texts, none of them empty; of ids without a vocabulary.
+
+        Raises:
+            InputError: As `generate`, and if there is more than one prompt; at the call, not
+                when the first text is asked for.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, char_lstm
+            >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
+            >>> parts = list(model.stream("to ", 5, temperature=0.8, seed=1))
+            >>> "".join(parts) == model.generate("to ", 5, temperature=0.8, seed=1)
+            True
+        """
+        return stream(
+            self, prompt, max_new_tokens, sampler=sampler, temperature=temperature, k=k, p=p,
+            repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram, seed=seed,
+            stop=stop, **unknown,
+        )  # fmt: skip
+
+    def session(
+        self,
+        prompt: str | Sequence[int] = "",
+        *,
+        sampler: str | Callable | None = None,
+        temperature: float | None = None,
+        k: int | None = None,
+        p: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+    ) -> Session:
+        """Starts a text that the model and you write in turns, without an end, in constant memory.
+
+        `write(n)` lets the model write n tokens, `read(text)` lets it read yours, and `state` is
+        all that it keeps in between: a dictionary of NumPy arrays, for `np.savez`.
+
+        Args:
+            prompt: As in `stream`.
+            sampler: As in `generate`, like all that follow.
+            temperature: See `generate`.
+            k: See `generate`.
+            p: See `generate`.
+            repetition_penalty: See `generate`. It holds for all that the session ever wrote.
+            seed: See `generate`.
+
+        Returns:
+            A `rnnzoo.generation.session.Session`.
+
+        Raises:
+            InputError: If the prompt or an argument is not valid.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, char_lstm
+            >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
+            >>> session = model.session("to ", temperature=0.8, seed=1)
+            >>> session.write(2) + session.write(3) == model.generate(
+            ...     "to ", 5, temperature=0.8, seed=1
+            ... )
+            True
+            >>> session.read(" not ")
+            >>> len(session.write(4))
+            4
+        """
+        return Session(
+            self, prompt, sampler=sampler, temperature=temperature, k=k, p=p,
+            repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
 
     def score(self, texts: Texts, *, batch_size: int = 256) -> Scores:

@@ -1,5 +1,6 @@
 """Encoder-decoder: reads a source sequence, then writes a target sequence while looking back."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from rnnzoo.errors import (
 )
 from rnnzoo.evaluation.metrics import Perplexity
 from rnnzoo.generation.scoring import Scores, score_pairs
+from rnnzoo.generation.streaming import stream_translation
 from rnnzoo.generation.translate import translate
 from rnnzoo.layers.decoder import ATTENTION_POSITIONS, Decoder
 from rnnzoo.layers.encoder import Encoder
@@ -309,6 +311,35 @@ class Seq2Seq(ZooModel):
             beam_width=beam_width, length_penalty=length_penalty, n_best=n_best,
             batch_size=batch_size, **unknown,
         )  # fmt: skip
+
+    def stream(
+        self, text: str | Sequence[int], max_new_tokens: int | None = None
+    ) -> Iterator[str | int]:
+        """Translates by greedy search, and yields the translation as it is made.
+
+        The parts together are what `translate` returns without a beam: with one, the words are
+        known at the end alone.
+
+        Args:
+            text: A text; without vocabularies a list of ids.
+            max_new_tokens: As in `translate`.
+
+        Returns:
+            An iterator of texts, none of them empty; of ids without a vocabulary.
+
+        Raises:
+            InputError: As `translate`, and if there is more than one text; at the call.
+
+        Example:
+            >>> from rnnzoo import Vocabulary, gru_seq2seq
+            >>> special_tokens = ("<pad>", "<start>", "<end>")
+            >>> source = Vocabulary.from_text("one two", special_tokens=special_tokens)
+            >>> target = Vocabulary.from_text("12", special_tokens=special_tokens)
+            >>> model = gru_seq2seq(source, target, units=8)
+            >>> "".join(model.stream("one two")) == model.translate("one two")
+            True
+        """
+        return stream_translation(self, text, max_new_tokens)
 
     def score(self, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:
         """Computes the log-probability of translations, the end token included.
