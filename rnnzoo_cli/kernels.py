@@ -1,7 +1,5 @@
 """`rnnzoo kernels`: which kernels a model runs on this machine."""
 
-import dataclasses
-
 from rnnzoo_cli import options
 from rnnzoo_cli.running import errors_in_a_sentence, print_json
 
@@ -20,6 +18,9 @@ def kernels(model: options.Model, json: options.Json = False):
         report = rnnzoo.kernels(rnnzoo.load(model))
         if json:
             for layer in report:
-                print_json(dataclasses.asdict(layer))
+                uses = {"training": layer.training, "generation": layer.generation}
+                chosen = {use: {"name": k.name, "reason": k.reason} for use, k in uses.items()}
+                where = {"backend": layer.backend, "device": layer.device}
+                print_json({"layer": layer.layer, **chosen, **where})
         else:
             print(report)

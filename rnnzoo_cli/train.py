@@ -1,5 +1,7 @@
 """`rnnzoo train`, and training for the scripts that train."""
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,7 +107,8 @@ def _fitting(text_file, level):
     """A recipe that fits a text; says why."""
     from rnnzoo.recipes.fitting import fitting_recipe
 
-    chosen, reasons = fitting_recipe(text_file, level=level or "character")
+    with contextlib.redirect_stderr(io.StringIO()):  # the training says it again
+        chosen, reasons = fitting_recipe(text_file, level=level or "character")
     print(reasons, flush=True)
     return chosen
 

@@ -1,10 +1,6 @@
-"""The `rnnzoo` command, called as a user calls it: once in a process of its own, else in this."""
+"""The `rnnzoo` command on a zoo with one model."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,19 +35,8 @@ def call(*arguments):
     return CliRunner().invoke(rnnzoo_cli.app, [str(argument) for argument in arguments])
 
 
-def test_help_answers_at_once(tmp_path):
-    seconds = []
-    while len(seconds) < 3 and min(seconds, default=1) >= 1:  # others may use the machine
-        start = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "rnnzoo_cli", "--help"],
-            capture_output=True, text=True, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        seconds.append(time.monotonic() - start)
-    assert done.returncode == 0 and min(seconds) < 1  # neither Keras nor TensorFlow is imported
+def test_commands_have_help():
     for command in ("list", "kernels", "evaluate"):
-        assert command in done.stdout
         shown = call(command, "--help")
         assert shown.exit_code == 0 and f"rnnzoo {command}" in shown.stdout
 
@@ -66,6 +51,36 @@ def test_list(published):
         assert text in done.stdout, text
     assert call("list", "char_*").stdout == done.stdout
     assert "not here" not in done.stdout
+
+
+def test_json(published):
+    (listed,) = [json.loads(line) for line in call("list", "--json").stdout.splitlines()]
+    assert listed["name"] == "char_lstm_hamlet" and listed["is_here"] is True
+    (layer,) = map(json.loads, call("kernels", "char_lstm_hamlet", "--json").stdout.splitlines())
+    assert layer["layer"] == "recurrent/lstm_0" and layer["training"]["name"]
+    text = published / "text.txt"
+    found = json.loads(call("evaluate", "char_lstm_hamlet", "--text-file", text, "--json").stdout)
+    assert found["different"] == [] and found["split"] == "validation"
+    assert found["now"].keys() == found["card"].keys()
+    noted = json.loads(call("card", "char_lstm_hamlet", "--json").stdout)
+    assert noted["recipe"] == "char_lstm_tiny"
+
+
+def test_card(published, monkeypatch):
+    written = (published / "zoo" / "char_lstm_hamlet" / "card.md").read_text()
+    assert call("card", "char_lstm_hamlet").stdout == written
+    alone = published / "alone.keras"
+    alone.write_bytes(b"")
+    done = call("card", alone)
+    assert done.exit_code == 2 and "no card.md beside the model" in done.stderr
+
+
+def test_names_are_completed(published):
+    from rnnzoo_cli.options import complete_model
+    from rnnzoo_cli.train import complete_recipe
+
+    assert complete_model("char") == ["char_lstm_hamlet"] and complete_model("x") == []
+    assert complete_recipe("char") == ["char_lstm_tiny"]
 
 
 def test_names_are_whole_in_a_narrow_terminal(published, monkeypatch, capsys):
