@@ -116,10 +116,7 @@ def generate(
 
 def _stream(model, prompt, arguments):
     """Prints a text as it is made."""
-    if hasattr(model, "stream"):
-        parts = model.stream(prompt, **arguments)
-    else:
-        parts = [model.generate(prompt, **arguments)]
+    parts = model.stream(prompt, **arguments)  # says first what is wrong with the arguments
     print(prompt, end="", flush=True)
     for part in parts:
         print(part, end="", flush=True)

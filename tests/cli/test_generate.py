@@ -14,6 +14,34 @@ def test_a_text_is_what_the_model_generates(call, writer):
     assert done.stdout == f"to be{model.generate('to be', 9, temperature=0.5, seed=7)}\n"
 
 
+def test_a_text_is_printed_as_it_is_made(call, writer, monkeypatch):
+    _, path = writer
+    printed = []
+    monkeypatch.setattr("builtins.print", lambda *texts, **how: printed.append((texts, how)))
+    call("generate", path, "to be", *SHORT)
+    ((prompt,), _), *parts, (end, _) = printed
+    assert prompt == "to be" and end == () and len(parts) == 9
+    assert all(how == {"end": "", "flush": True} for _, how in parts)
+
+
+def test_writing_in_turns(call, writer):
+    model, path = writer
+    done = call("generate", path, *SHORT, "--interactive", stdin="to be\nXX\nthat is\n")
+    assert done.exit_code == 0, done.stderr
+    session = model.session("to be\n", seed=7)
+    first = session.write(9)
+    session.read("that is\n")
+    assert done.stdout == f"{first}\n{session.write(9)}\n"
+    assert done.stderr.count("\n") == 1 and "Not read: " in done.stderr and "'X'" in done.stderr
+
+
+def test_a_turn_ends_at_a_stop_text(call, writer):
+    model, path = writer
+    text = model.session("to be\n", seed=7).write(9)
+    done = call("generate", path, *SHORT, "--interactive", "--stop", text[4], stdin="to be\n")
+    assert done.stdout == text[: text.index(text[4]) + 1] + "\n", done.stderr
+
+
 def test_prompts_come_from_a_pipe(call, writer):
     model, path = writer
     done = call("generate", path, *SHORT, "--json", stdin="to be\nthat\r\n")
@@ -61,6 +89,7 @@ def test_the_best_of_a_beam(call, writer):
         (["WRITER", "to", "--beam-width", 2, "--temperature", 1], "of no use to beam search"),
         (["WRITER", "to", "--interactive"], "leave out the prompts"),
         (["WRITER", "--interactive", "--num-samples", 2], "leave out --num-samples"),
+        (["WRITER", "--interactive", "--no-repeat-ngram", 2], "leave out --no-repeat-ngram"),
         (["TRANSLATOR", "one"], "translates: `rnnzoo translate"),
         (["absent.keras", "one"], "no model at 'absent.keras'"),
     ],
