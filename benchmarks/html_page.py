@@ -76,8 +76,8 @@ def language_model(model, path):
         runs = [run_to_the_end(page, prompt, sampler="greedy", length=300) for _ in range(3)]
         logits = page.evaluate(LOGITS, [weights_of(path), ids])
     difference = np.abs(np.array(logits) - ops.convert_to_numpy(model(np.array([ids])))[0]).max()
-    text = "equal" if runs[0][0] == expected else f"equal for {common(runs[0][0], expected)}"
-    return statistics.median(rate for _, rate in runs), difference, f"300 tokens: {text}"
+    text = "300 tokens equal" if runs[0][0] == expected else f"{common(runs[0][0], expected)} characters equal"
+    return statistics.median(rate for _, rate in runs), difference, text
 
 
 def common(one, other):

@@ -39,7 +39,7 @@ def describe(model: keras.Model, arrays: Arrays) -> dict[str, Any]:
         >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
         >>> description = describe(model, Arrays("float16"))
         >>> description["task"], [layer["cell"] for layer in description["layers"]]
-        ('write', ['lstm'])
+        ('write', ['lstm', 'lstm'])
     """
     endpoints = model.export_endpoints() if hasattr(model, "export_endpoints") else {}
     if "generate" in endpoints:
