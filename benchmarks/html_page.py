@@ -76,7 +76,11 @@ def language_model(model, path):
         runs = [run_to_the_end(page, prompt, sampler="greedy", length=300) for _ in range(3)]
         logits = page.evaluate(LOGITS, [weights_of(path), ids])
     difference = np.abs(np.array(logits) - ops.convert_to_numpy(model(np.array([ids])))[0]).max()
-    text = "300 tokens equal" if runs[0][0] == expected else f"{common(runs[0][0], expected)} characters equal"
+    text = (
+        "300 tokens equal"
+        if runs[0][0] == expected
+        else f"{common(runs[0][0], expected)} characters equal"
+    )
     return statistics.median(rate for _, rate in runs), difference, text
 
 

@@ -226,6 +226,19 @@ def test_logits_and_attention_of_translators_are_those_of_keras(tmp_path, option
 
 
 @needs_node
+def test_lora_goes_into_the_matrices_of_a_page(tmp_path):
+    model = shaken(char_lstm(Vocabulary.from_text(SENTENCE), units=9))
+    random = np.random.default_rng(0)
+    for layer, name in ((model.head, "lora_kernel_b"), (model.embedding, "lora_embeddings_b")):
+        layer.enable_lora(2)
+        added = getattr(layer, name)
+        added.assign(random.normal(size=added.shape))
+    (got,) = in_node(exported(model, tmp_path), {"ask": "logits", "ids": [3, 1, 4]})
+    expected = ops.convert_to_numpy(model(np.array([[3, 1, 4]])))[0]
+    np.testing.assert_allclose(got, expected, atol=0.02)  # float16, which the sum is rounded to
+
+
+@needs_node
 def test_int8_logits_are_those_of_rounded_weights(tmp_path):
     model = shaken(char_lstm(Vocabulary.from_text(SENTENCE), units=9))
     path = exported(model, tmp_path, weights="int8")

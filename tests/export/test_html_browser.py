@@ -182,6 +182,21 @@ def test_a_person_can_stop_go_on_and_choose_another_way(exported):
         assert "never seen “é”" in page.inner_text("#status")
 
 
+def test_a_screen_reader_finds_a_name_for_every_control(exported):
+    _, path = exported("char_lstm_shakespeare_small", "ROMEO:")
+    with in_chromium(path) as page:
+        run_to_the_end(page, "ROMEO:", length=50)
+        page.hover("#text .token >> nth=4")
+        session = page.context.new_cdp_session(page)
+        names = {}
+        for node in session.send("Accessibility.getFullAXTree")["nodes"]:
+            role = node.get("role", {}).get("value")
+            if role in ("button", "textbox", "slider", "combobox", "checkbox"):
+                names.setdefault(role, []).append(node["name"]["value"])
+    assert set(names) == {"button", "textbox", "slider", "combobox", "checkbox"}
+    assert all(name for found in names.values() for name in found)
+
+
 def test_a_page_fits_a_phone(exported):
     _, path = exported("gru_seq2seq_spa_eng")
     with in_chromium(path, viewport={"width": 360, "height": 740}) as page:

@@ -71,8 +71,9 @@ class Vocabulary {
   /** The text of ids that come after others: it begins with a space where one belongs. */
   decode(ids, after = []) {
     const visible = (all) => all.filter((id) => !this.silent.has(id));
-    const before = visible(after), fresh = visible(ids);
+    const fresh = visible(ids);
     if (this.level === "character") return fresh.map((id) => this.tokens[id]).join("");
+    const before = visible(after);
     const whole = this.join([...before, ...fresh]);
     if (this.attachments.length) {
       const count = before.reduce((sum, id) => sum + withoutSpaces(this.tokens[id]).length, 0);
