@@ -1,4 +1,4 @@
-"""The scripts, called as a user calls them: twice in a process of their own, else in this one."""
+"""The scripts, called as a user calls them: a training in a process of its own, else in this one."""
 
 import errno
 import importlib
@@ -74,15 +74,6 @@ def test_a_training_from_the_command_line(tmp_path):
     assert "cuInit" not in done.stderr and "oneDNN custom" not in done.stderr  # TensorFlow
 
 
-def test_a_mistake_from_the_command_line(tmp_path):
-    done = in_a_process("train_char_lstm", "--text-file", "absent.txt", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.startswith("Error: There is no file or folder absent.txt")
-    assert done.stderr.count("\n") == 1  # one sentence, no traceback
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_help_teaches_at_once(name, tmp_path):
     seconds = []
@@ -99,6 +90,7 @@ def test_help_teaches_at_once(name, tmp_path):
     ("name", "arguments", "message"),
     [
         ("train_char_lstm", ["--recipe", "char_lstm_tinny"], "did you mean 'char_lstm_tiny'"),
+        ("train_char_lstm", ["--text-file", "absent.txt"], "There is no file or folder absent.txt"),
         ("train_char_lstm", ["--recipe", "spelled_numbers"], "No recipe of this script"),
         ("train_translator", ["--recipe", "spelled_numbers_tiny", "--epochs", 0], "`epochs`"),
         ("train_imdb_lm", ["--recipe", "imdb_lm_tiny", "--data-dir", "absent"], "absent"),
@@ -188,21 +180,16 @@ def test_generate_translates_with_a_beam(call, tmp_path, monkeypatch):
     assert done.stdout == "['one two'] {'max_new_tokens': None, 'beam_width': 3}\n", done.stderr
 
 
-def test_export(call, model, tmp_path):
-    done = call("export_saved_model", model, tmp_path / "exported")
-    assert done.exit_code == 0, done.stderr
-    assert (tmp_path / "exported" / "saved_model.pb").is_file()
-
-
-def test_export_with_a_beam(call, model, tmp_path, monkeypatch):
+def test_export(call, model, tmp_path, monkeypatch):
     from rnnzoo.models.base import ZooModel
 
     calls = []
-    monkeypatch.setattr(ZooModel, "export", lambda self, out, **given: calls.append(given))
+    monkeypatch.setattr(ZooModel, "export", lambda self, *out, **given: calls.append((*out, given)))
     for options in ([], ["--beam-width", 4], ["--beam-width", 2, "--length-penalty", 1.5]):
         done = call("export_saved_model", model, tmp_path / "out", *options)
         assert done.exit_code == 0, done.stderr
-    assert calls == [{}, {"beam_width": 4}, {"beam_width": 2, "length_penalty": 1.5}]
+    given = [{}, {"beam_width": 4}, {"beam_width": 2, "length_penalty": 1.5}]
+    assert calls == [(tmp_path / "out", one) for one in given]
 
 
 def test_a_line_out_for_each_line_in(call, tmp_path, monkeypatch):

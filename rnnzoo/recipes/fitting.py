@@ -82,17 +82,20 @@ def _recipe(length, level):
     """The recipe for a text of so many characters."""
     options = _first(OF_CHARACTERS if level == "character" else OF_WORDS, length)
     base = get("char_lstm_shakespeare" if level == "character" else "imdb_lm")
+    epochs = max(1, min(MOST_EPOCHS, round(READ[level] / max(1, length))))
+    rows = _first(ROWS, length)
+    tokens = length // TYPICAL_LENGTH.get(level, 1)
+    batches = epochs * tokens // (rows * base.sequence_length)
     vocabulary = {}
     if level != "character":
-        tokens = length // TYPICAL_LENGTH[level]
         size = min(SIZES[level], max(200, tokens // OCCURRENCES))
         vocabulary = {"level": level, "size": size}
-    epochs = max(1, min(MOST_EPOCHS, round(READ[level] / max(1, length))))
     return replace(
         base,
         vocabulary=vocabulary,
         builder_options=dict(options),
-        batch_size=_first(ROWS, length),
+        batch_size=rows,
+        warmup_steps=max(10, min(base.warmup_steps, batches // 20)),
         validation_batch_size=None if length < 500_000 else base.validation_batch_size,
         epochs=epochs,
         patience=PATIENCE if epochs > 2 * PATIENCE else None,
@@ -101,7 +104,7 @@ def _recipe(length, level):
         prompts=(),
         expected="",
         limits="",
-        **({} if level == "character" else {"ngram_orders": ()}),
+        ngram_orders=(),
     )
 
 
