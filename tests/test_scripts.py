@@ -1,4 +1,4 @@
-"""The scripts, called as a user calls them: a training in a process of its own, else in this one."""
+"""The scripts, called as a user calls them: one in a process of its own, the others in this one."""
 
 import errno
 import importlib
