@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import sys
+import types
 from collections.abc import Callable, Iterator
 
 import typer
@@ -106,6 +107,10 @@ def without_keras() -> Iterator[None]:
         return
     spec = importlib.util.find_spec("rnnzoo")
     sys.modules["rnnzoo"] = importlib.util.module_from_spec(spec)  # not executed
+    # Type hints name the classes of models.
+    models = types.ModuleType("rnnzoo.models")
+    models.LanguageModel = models.Seq2Seq = object
+    sys.modules["rnnzoo.models"] = models
     try:
         yield
     finally:

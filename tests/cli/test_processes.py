@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def start(*words, **options):
+def start(*words, run=("-m", "rnnzoo_cli"), **options):
     # As a user has it: the package is quiet by itself.
     clean = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.Popen(
-        [sys.executable, "-m", "rnnzoo_cli", *map(str, words)],
+        [sys.executable, *run, *map(str, words)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**clean, "PYTHONPATH": str(ROOT)}, **options,
     )  # fmt: skip
@@ -38,6 +38,22 @@ def test_help_takes_under_a_third_of_a_second(tmp_path):
                     "export", "kernels", "founding"):  # fmt: skip
         assert f"\n  {command} " in shown
     assert "Examples:\n    rnnzoo list\n" in shown
+
+
+def test_the_zoo_is_listed_and_completed_without_keras(tmp_path):
+    code = (
+        "import sys, rnnzoo_cli\n"
+        "from rnnzoo_cli.options import complete_model\n"
+        "from rnnzoo_cli.train import complete_recipe\n"
+        "assert complete_model('char_lstm_shakespeare') and complete_recipe('imdb') == []\n"
+        "for words in (['list'], ['list', '--json'], ['card', 'char_lstm_shakespeare_small']):\n"
+        "    rnnzoo_cli.app(words, standalone_mode=False)\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)\n"
+    )
+    with start("-c", code, run=(), cwd=tmp_path) as process:
+        shown, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "char_lstm_shakespeare_small" in shown
 
 
 def test_a_pipe_is_answered_line_by_line_and_may_be_closed_early(writer, tmp_path):
