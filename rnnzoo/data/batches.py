@@ -401,6 +401,19 @@ def _finish(batches, number, batch_size):
     return in_background(batches.apply(known))
 
 
+def skip_batches(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """Leaves out the first batches of an epoch, which a training has seen already.
+
+    Args:
+        batches: A data set, whose next iteration is the epoch to go on with.
+        count: How many batches.
+
+    Returns:
+        A data set for one iteration. It counts as one of `batches`, whose next is the next epoch.
+    """
+    return in_background(batches.skip(count))
+
+
 def in_background(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Makes batches in the background, two ahead of the model.
 

@@ -41,6 +41,8 @@ class SampleText(keras.callbacks.Callback):
         ```
     """
 
+    remembered = ("_epoch", "_batches", "_epoch_batches")  # what a resumed training goes on with
+
     def __init__(
         self,
         prompt: str | Sequence[str],
@@ -70,7 +72,7 @@ class SampleText(keras.callbacks.Callback):
         self.every_batches, self.every_epochs = every_batches, every_epochs
         self.path = None if path is None else _checked(Path(path))
         self.log_dir, self.seed = log_dir, seed
-        self._epoch = self._batches = 0
+        self._epoch = self._batches = self._epoch_batches = 0
         self._writer = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -93,13 +95,14 @@ class SampleText(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Notes the epoch."""
-        self._epoch = epoch
+        self._epoch, self._epoch_batches = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Samples within an epoch."""
         self._batches += 1
+        self._epoch_batches += 1
         if self.every_batches and self._batches % self.every_batches == 0:
-            self._sample(f"epoch {self._epoch + 1}, batch {batch + 1}")
+            self._sample(f"epoch {self._epoch + 1}, batch {self._epoch_batches}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Samples after an epoch."""

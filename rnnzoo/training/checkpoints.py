@@ -5,36 +5,44 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path, write_atomically
 from rnnzoo.hardware import machine
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.schedule import TrainingClock
+from rnnzoo.training.snapshot import newest_whole, previous_of, read_snapshot, write_snapshot
+from rnnzoo.training.state import read_state, write_state
 
-SAVE_EVERY = 5 * 60  # seconds between checkpoints in a long epoch; a validation may come on top
+SAVE_EVERY = 60  # seconds between checkpoints in a long epoch; a validation may come on top
+SHARE = 0.02  # of the time, at most, that saving within an epoch may take
 
 
 class Checkpoint:
     """The folder with a training's last and best state, and its progress.
 
-    `last.keras` is the model with its optimizer, `best.weights.h5` the weights with the lowest
-    validation loss, `progress.json` says how far it is, `log.csv` and `samples.txt` grow with it.
+    `last.keras` is the model with its optimizer and all that an exact resume needs, and
+    `previous.last.keras` the one before it; `best.weights.h5` are the weights with the lowest
+    validation loss, `progress.json` says how far it is, `log.csv` and `samples.txt` grow with it,
+    and `rates.f64` notes the progress at each batch of a training that is limited by minutes.
 
     Args:
         folder: The folder.
 
     Attributes:
         progress: The content of progress.json; empty for a training that has saved nothing.
+        state: What a resumed training is to go on with, arrays by name.
     """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        self.progress = {}
+        self.progress, self.state = {}, {}
         path = self.folder / "progress.json"
         if path.is_file():
             try:
@@ -64,6 +72,11 @@ class Checkpoint:
         """Path of the samples."""
         return self.folder / "samples.txt"
 
+    @property
+    def rates(self) -> Path:
+        """Path of the progress at each batch, which sets its learning rate."""
+        return self.folder / "rates.f64"
+
     def check(self, resume: bool, overwrite: bool = False) -> None:
         """Checks, before anything is read, that a training can begin or go on here.
 
@@ -74,7 +87,8 @@ class Checkpoint:
         Raises:
             InputError: If there is none to resume, or one that would be lost.
         """
-        if resume and (not self.progress or not self.last.is_file()):
+        saved = self.last.is_file() or previous_of(self.last).is_file()
+        if resume and not (self.progress and saved):
             raise InputError(
                 f"There is no training to resume in {self.folder}; leave out --resume to start one."
             )
@@ -107,6 +121,14 @@ class Checkpoint:
         self.check_identity(**identity)
         self._forget_what_was_lost()
 
+    def load(self) -> keras.Model:
+        """Loads the last model that is whole, and takes up its state and its progress."""
+        path = newest_whole(self.last)
+        self.state, progress = read_snapshot(path)
+        if progress is not None:
+            self.progress = {**progress, "finished": self.progress["finished"]}
+        return keras.saving.load_model(path)
+
     def check_identity(self, **identity: Any) -> None:
         """Refuses to go on with a training of something else; see `begin`."""
         for name, value in identity.items():
@@ -124,11 +146,17 @@ class Checkpoint:
                 )
 
     def _forget_what_was_lost(self):
-        """Takes the lines out of the log that tell of batches after the last save."""
+        """Takes out of the log and the samples what tells of batches after the last save."""
         lines = self.log_lines()
         saved = self.progress.get("log_lines", len(lines))  # older code noted none
         if saved < len(lines):
             write_atomically(self.log, "".join(lines[:saved]))
+        if self.samples.is_file() and "samples_bytes" in self.progress:
+            os.truncate(self.samples, min(self.samples_bytes(), self.progress["samples_bytes"]))
+
+    def samples_bytes(self) -> int:
+        """The size of the samples."""
+        return self.samples.stat().st_size if self.samples.is_file() else 0
 
     def log_lines(self) -> list[str]:
         """The lines of the log, its head too; none where there is no log yet."""
@@ -143,7 +171,7 @@ class Checkpoint:
 
         Args:
             steps_per_epoch: Batches of an epoch, to tell how many of one that was cut short are
-                trained again.
+                trained again; none of a training that is resumed exactly.
             **told: What else to note of it: the command, the commit of the code, the dtype.
         """
         before = self.progress.get("segments", [])
@@ -153,7 +181,9 @@ class Checkpoint:
             **told,
             "minutes": self.progress["minutes"],
             "machine": machine(),
-            "repeated": self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
+            "repeated": 0
+            if self.state
+            else self.progress["step"] - self.progress["epoch"] * steps_per_epoch,
         }
         self.progress["segments"] = [*before, new]
         self.progress["finished"] = False
@@ -171,26 +201,54 @@ class SaveCheckpoints(keras.callbacks.Callback):
     Where the optimizer averages the weights, the best ones are averages; the last model has its own
     weights, and the averages in its optimizer.
 
-    The last model is saved after every epoch, and every 5 minutes within one. A training resumed
-    from within an epoch repeats that epoch from its start (with the weights as they were saved).
+    The last model is saved after every epoch, and every minute within one, or less often where that
+    would take over 2 % of the time. With it goes all that a training needs to go on as if it had
+    never stopped: seeds, carried state, metrics, and what the other callbacks remember. Put it last
+    among the callbacks.
 
     Args:
         checkpoint: The `Checkpoint`.
         clock: The `TrainingClock`.
         monitor: Name of the validation metric, the lower the better.
+        remembering: Callbacks whose numbers are kept too, each with the names of these.
     """
 
-    def __init__(self, checkpoint: Checkpoint, clock: TrainingClock, monitor: str):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        clock: TrainingClock,
+        monitor: str,
+        *,
+        remembering: Mapping[keras.callbacks.Callback, Sequence[str]] | None = None,
+    ):
         super().__init__()
         self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
+        self.remembering = dict(remembering or {})
+        self._took, self._state = 0.0, None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Starts waiting for the next save."""
         self.saved_at = time.monotonic()
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Takes up what was saved, at the start of the first epoch after a resume."""
+        state, self.checkpoint.state = self.checkpoint.state, {}
+        if state:
+            remembered = json.loads(str(state.pop("callbacks")))
+            write_state(self.model, state)
+            for callback, numbers in zip(self.remembering, remembered, strict=True):
+                vars(callback).update(numbers)
+
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves within a long epoch."""
-        if time.monotonic() - self.saved_at > SAVE_EVERY:
+        if self.model.stop_training:  # a validation comes, which takes the metrics for itself
+            self._state = read_state(self.model)
+        # After the last batch of an epoch its validation is still to come: saved then, it would
+        # be left out.
+        elif (
+            self.clock.batches < self.clock.steps_per_epoch
+            and time.monotonic() - self.saved_at > (max(SAVE_EVERY, self._took / SHARE))
+        ):
             self._save_last()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -207,15 +265,34 @@ class SaveCheckpoints(keras.callbacks.Callback):
         return self.clock.step / self.clock.steps_per_epoch
 
     def _save_last(self):
-        with atomic_path(self.checkpoint.last) as path:
-            self.model.save(path)
-        self.checkpoint.note(
-            epoch=int(self._epochs()),
-            step=self.clock.step,
-            minutes=self.clock.minutes,
-            log_lines=len(self.checkpoint.log_lines()),
+        start, checkpoint = time.monotonic(), self.checkpoint
+        state, self._state = self._state or read_state(self.model), None
+        if self.clock.step % self.clock.steps_per_epoch == 0:  # the next epoch starts them anew
+            state = {name: value for name, value in state.items() if "metrics/" not in name}
+        remembered = [
+            {name: vars(callback)[name] for name in names}
+            for callback, names in self.remembering.items()
+        ]
+        checkpoint.progress |= {
+            "epoch": int(self._epochs()),
+            "step": self.clock.step,
+            "epochs": self.clock.total_steps // self.clock.steps_per_epoch,
+            "minutes": self.clock.minutes,
+            "log_lines": len(checkpoint.log_lines()),
+            "samples_bytes": checkpoint.samples_bytes(),
+            "stopped_by": "patience"
+            if self.model.stop_training and not self.clock.stopped_by
+            else self.clock.stopped_by,
+        }
+        write_snapshot(
+            checkpoint.last,
+            self.model,
+            state=state | {"callbacks": np.array(json.dumps(remembered, default=float))},
+            progress=checkpoint.progress,
         )
+        checkpoint.note()
         self.saved_at = time.monotonic()
+        self._took = self.saved_at - start
 
 
 class TrainingLog(keras.callbacks.Callback):
@@ -225,6 +302,8 @@ class TrainingLog(keras.callbacks.Callback):
         path: The CSV file; rows are added to one that exists.
         clock: The `TrainingClock`.
     """
+
+    remembered = ("epoch", "seen", "total")  # what a resumed training goes on with
 
     def __init__(self, path: str | os.PathLike, clock: TrainingClock):
         super().__init__()
@@ -237,11 +316,12 @@ class TrainingLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Adds a row with the mean loss since the last one."""
-        if (batch + 1) % self.every == 0:
+        batches = self.clock.batches
+        if batches % self.every == 0:
             # Keras gives the mean over the epoch so far; take out what was seen before.
-            total = logs["loss"] * (batch + 1)
-            self._write(loss=(total - self.total) / (batch + 1 - self.seen))
-            self.seen, self.total = batch + 1, total
+            total = logs["loss"] * batches
+            self._write(loss=(total - self.total) / (batches - self.seen))
+            self.seen, self.total = batches, total
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the row of the epoch."""

@@ -24,6 +24,7 @@ from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
+from rnnzoo.training.resumed import fit_from
 from rnnzoo.training.schedule import (
     LearningRate,
     TrainingClock,
@@ -221,7 +222,7 @@ def _starting_model(recipe, checkpoint, resume, from_model):
     """The model to go on with: the last of this training, a trained one, or none."""
     if resume:
         print(f"Resuming after {checkpoint.progress['minutes']:.1f} minutes.")
-        return keras.saving.load_model(checkpoint.last)
+        return checkpoint.load()
     if from_model is None:
         return None
     model = zoo.load(from_model)
@@ -257,10 +258,15 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         steps_per_epoch=len(task.train),
         max_minutes=recipe.max_minutes,
         minutes_before=progress["minutes"],
+        steps_before=progress["step"] if checkpoint.state else 0,
+        rates=checkpoint.rates,
     )
     if _is_over(recipe, progress):
         print("All of the training is done already; writing its results.")
-        clock.stopped_by = "budget" if progress["epoch"] < recipe.epochs else None
+        clock.stopped_by = None
+        if progress["epoch"] < recipe.epochs:
+            patience = progress.get("stopped_by") == "patience"
+            clock.stopped_by = "patience" if patience else "budget"
         if "best" not in progress or not checkpoint.best.is_file():
             _validate(model, task, checkpoint, clock=clock, monitor=monitor)
         _check_finite(checkpoint, recipe)
@@ -284,15 +290,18 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
             final_fraction=recipe.final_fraction,
         ),
         ValidateAverages(),
-        TrainingLog(checkpoint.log, clock),  # before the save, which notes its length
-        SaveCheckpoints(checkpoint, clock, monitor),
+        TrainingLog(checkpoint.log, clock),
         samples,
         progress_line,
     ]
+    remembering = {one: one.remembered for one in used if hasattr(one, "remembered")}
     if recipe.patience is not None:
-        used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
+        patience = keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience)
+        used.append(patience)
+        remembering[patience] = ("wait", "best", "best_epoch")
     if log_dir is not None:
         used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
+    used.append(SaveCheckpoints(checkpoint, clock, monitor, remembering=remembering))
     budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
     print(
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
@@ -306,12 +315,17 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
             "each epoch; measuring the result comes on top, and is timed."
         )
     warn_of_few_batches(clock)
+    done = max(0, clock.steps_before - progress["epoch"] * clock.steps_per_epoch)  # of this epoch
+    if checkpoint.state:
+        model.evaluate(task.validation.take(1), verbose=0)  # makes the metrics, which go on
     with stop_on_interrupt(clock), progress_line:
-        model.fit(
+        fit_from(
+            model,
             task.train,
-            validation_data=task.validation,
-            initial_epoch=progress["epoch"],
+            epoch=progress["epoch"],
+            batch=done,
             epochs=recipe.epochs,
+            validation_data=task.validation,
             callbacks=[*used, *extra],
             shuffle=False,  # the batches come in the order that is wanted
             verbose=0,  # `progress_line` knows how much time is left
@@ -330,6 +344,9 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
 def _is_over(recipe, progress):
     """Returns whether a training has had all of its epochs or minutes."""
     over = recipe.max_minutes and progress["minutes"] > 0.97 * recipe.max_minutes
+    over = over or (
+        progress.get("stopped_by") == "patience" and progress.get("epochs") == recipe.epochs
+    )
     return bool(over or progress["epoch"] >= recipe.epochs)
 
 

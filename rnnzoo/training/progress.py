@@ -35,11 +35,11 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the batches of the epoch anew."""
-        self._epoch, self._batches = epoch, 0
+        self._epoch, self._batches = epoch, self.clock.batches
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the batch, and warns early of a budget that allows few batches."""
-        self._batches = batch + 1
+        self._batches = self.clock.batches
         if not self._warned and self.clock.step >= 3:
             self._warned = True
             warn_of_few_batches(self.clock)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import math
+import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
@@ -61,10 +65,15 @@ class TrainingClock(keras.callbacks.Callback):
         validation_seconds: How long a validation takes, as long as none was made (then: as long as
             the last one took).
         minutes_before: Minutes that were spent before this `fit`.
+        steps_before: Batches that were trained before this `fit`.
+        rates: A file that the progress at the start of each batch is noted in, if minutes are
+            limited. What is noted there already is taken from there, so that a resumed training
+            has the learning rates that it had.
         now: The clock, in seconds.
 
     Attributes:
         step: Batches trained so far, since the first epoch.
+        batches: Those of the running epoch.
         minutes: Minutes spent so far.
         progress: The part of the training that is over, by steps or by minutes, from 0 to 1.
         stopped_by: Why the training was ended early: `"budget"` or `"interrupt"` by this clock;
@@ -82,6 +91,8 @@ class TrainingClock(keras.callbacks.Callback):
         max_minutes: float | None = None,
         validation_seconds: float = 0.0,
         minutes_before: float = 0.0,
+        steps_before: int = 0,
+        rates: str | os.PathLike | None = None,
         now: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -96,7 +107,15 @@ class TrainingClock(keras.callbacks.Callback):
         self.stopped_by = None
         self.validation_seconds = validation_seconds
         self.interrupted = threading.Event()
+        self.steps_before = steps_before
+        self.rates = _Rates(rates) if rates is not None and max_minutes is not None else None
         self._first, self._step_seconds = None, 0.0
+        self._at_batch, self._epoch_start = None, 0
+
+    @property
+    def batches(self) -> int:
+        """Batches trained so far in the running epoch."""
+        return self.step - self._epoch_start
 
     @property
     def seconds(self) -> float:
@@ -111,6 +130,8 @@ class TrainingClock(keras.callbacks.Callback):
     @property
     def progress(self) -> float:
         """The part of the training that is over, by steps or by minutes, whichever is more."""
+        if self._at_batch is not None:
+            return self._at_batch
         by_steps = self.step / self.total_steps
         if self.max_seconds is None:
             return min(1.0, by_steps)
@@ -131,13 +152,19 @@ class TrainingClock(keras.callbacks.Callback):
         self.start = self.now()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Counts the steps of the epochs before."""
-        self.step = epoch * self.steps_per_epoch
-        self._epoch_start, self._first = self.step, None
+        """Counts the steps of the epochs before, and those of this one before a resume."""
+        self._epoch_start, self._first = epoch * self.steps_per_epoch, None
+        self._fit_start = self.step = max(self._epoch_start, self.steps_before)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Notes how far the training is, or reads what was noted of this batch before."""
+        if self.rates is not None:
+            self._at_batch = None
+            self._at_batch = self.rates.at(self.step, self.progress)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the batch and stops when there is no more time."""
-        self.step = self._epoch_start + batch + 1
+        self.step = self._fit_start + batch + 1
         now = self.now()
         if self._first is None:
             self._first = (now, batch)  # after the first batch, whose time is mostly tracing
@@ -166,6 +193,31 @@ class TrainingClock(keras.callbacks.Callback):
         elif self.max_seconds and self.seconds + needed >= self.max_seconds:
             self.stopped_by = self.stopped_by or "budget"
             self.model.stop_training = True
+
+
+class _Rates:
+    """The progress at the start of each batch, a float64 each, in a file that grows."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        found = self.path.read_bytes() if self.path.is_file() else b""
+        self.noted = array.array("d", found[: len(found) // 8 * 8])
+        self.file = None
+
+    def at(self, step, progress):
+        """Returns what was noted of a step; notes the progress where it is a new one."""
+        if step < len(self.noted):
+            return self.noted[step]
+        if self.file is None:
+            self.file = open(self.path, "wb")  # what was torn off at its end is written anew
+            self.noted.tofile(self.file)
+        if self.noted:
+            progress = max(progress, self.noted[-1])  # a resume must not go back
+        while len(self.noted) <= step:  # of batches that older code trained, nothing is known
+            self.noted.append(progress)
+            self.file.write(struct.pack("=d", progress))
+        self.file.flush()
+        return progress
 
 
 class LearningRate(keras.callbacks.Callback):

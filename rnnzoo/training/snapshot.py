@@ -1,0 +1,146 @@
+"""A training as one file: the model with its optimizer, its state, its progress, a checksum.
+
+It is a `.keras` file with three things more: `state.npz`, `progress.json`, and the SHA-256 of all
+the rest as the comment of the zip, which stands at its end. So a file that was torn or
+altered is found before anything of it is used.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rnnzoo.errors import InputError
+from rnnzoo.files import atomic_path
+
+STATE, PROGRESS = "state.npz", "progress.json"
+_DIGEST = 64  # hexadecimal digits
+_LENGTH = struct.pack("<H", _DIGEST)  # the comment's length, which stands before it
+
+
+def write_snapshot(
+    path: Path, model: keras.Model, *, state: Mapping[str, np.ndarray], progress: Mapping[str, Any]
+) -> None:
+    """Writes a snapshot, whole or not at all; the one before it becomes `previous_of(path)`.
+
+    Args:
+        path: The file, which ends in `.keras`.
+        model: The model, with its optimizer.
+        state: Arrays by name.
+        progress: What else to note, for JSON.
+
+    Raises:
+        OSError: If the disk is full, for one. The last two snapshots are then as they were.
+    """
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as file:
+            arrays = io.BytesIO()
+            np.savez(arrays, **state)
+            file.writestr(STATE, arrays.getvalue())
+            file.writestr(PROGRESS, json.dumps(progress))
+        _sign(temporary)
+        if path.exists():
+            os.replace(path, previous_of(path))
+    _sync(path.parent)
+
+
+def previous_of(path: Path) -> Path:
+    """Returns where the snapshot before the last one is."""
+    return path.with_name(f"previous.{path.name}")
+
+
+def newest_whole(path: Path) -> Path | None:
+    """Finds the newest snapshot that is whole, and says so where that is not the last one.
+
+    Args:
+        path: The file of the last snapshot.
+
+    Returns:
+        `path`, `previous_of(path)`, or `None`.
+    """
+    found = [file for file in (path, previous_of(path)) if file.is_file()]
+    for file in found:
+        if is_whole(file):
+            if file != path:
+                why = "is damaged" if path.is_file() else "was not finished"
+                print(f"The last checkpoint, {path}, {why}: going on from the one before it.")
+            return file
+    if found:
+        raise InputError(
+            f"The checkpoints in {path.parent} are damaged ({', '.join(f.name for f in found)}); "
+            "train anew with another --out, or with --overwrite."
+        )
+    return None
+
+
+def is_whole(path: Path) -> bool:
+    """Returns whether a snapshot is as it was written. A `.keras` file of older code counts too."""
+    tail = len(_LENGTH) + _DIGEST
+    size = path.stat().st_size - tail
+    with open(path, "rb") as file:
+        file.seek(max(0, size))
+        found = file.read()
+        if size > 0 and found == _LENGTH + _digest(file, size):
+            return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return STATE not in archive.namelist() and archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def read_snapshot(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+    """Reads the state and the progress of a snapshot; of older code's file `{}` and `None`."""
+    with zipfile.ZipFile(path) as archive:
+        if STATE not in archive.namelist():
+            return {}, None
+        with np.load(io.BytesIO(archive.read(STATE)), allow_pickle=False) as arrays:
+            state = {name: arrays[name] for name in arrays.files}
+        return state, json.loads(archive.read(PROGRESS))
+
+
+def _sign(path):
+    """Writes the digest as the comment of a zip, and all of it to the disk."""
+    with open(path, "r+b") as file:
+        size = file.seek(-len(_LENGTH), os.SEEK_END)  # of the comment, which is empty yet
+        digest = _digest(file, size)
+        file.seek(size)
+        file.write(_LENGTH + digest)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(file, size):
+    """The SHA-256 of the first bytes of a file, in hexadecimal digits."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while size:
+        chunk = file.read(min(size, 1 << 20))
+        if not chunk:
+            break
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest().encode("ascii")
+
+
+def _sync(folder):
+    """Brings the names in a folder to the disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
