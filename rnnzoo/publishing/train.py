@@ -43,9 +43,11 @@ def train(
     `checkpoint/` for `resume`. Ctrl-C ends the training as the end of its minutes does: after a
     validation, with everything written.
 
-    A training is resumed with the model and optimizer of its last checkpoint, made after every
-    epoch and every 5 minutes; an epoch that was cut short is repeated from its start. Each epoch
-    has the order of the data and the random resets that it has in a training that is not cut off.
+    A training that was killed, at whatever moment, is resumed from its last checkpoint, made after
+    every epoch and every minute (or less often, so that it takes under 2 % of the time). On one
+    machine it ends with the weights, the log and the samples of one that was never cut off, bit
+    for bit; with `max_minutes`, the batches that it trains again have the learning rates that they
+    had. A checkpoint that is damaged is found, and the one before it used.
 
     Args:
         recipe: A `Recipe`, or the name of one.

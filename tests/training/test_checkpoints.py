@@ -1,5 +1,6 @@
 import csv
 import json
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +15,14 @@ class Model:
     """Writes its name where a model would write itself."""
 
     optimizer = SimpleNamespace(learning_rate=np.array(0.5), use_ema=False)
+    stop_training, metrics_variables = False, ()
+
+    def _flatten_layers(self):
+        return []
 
     def save(self, path):
-        path.write_text("model")
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("config.json", "model")
 
     def save_weights(self, path):
         path.write_text("weights")
@@ -64,13 +70,23 @@ def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
     save.on_train_begin()
+    clock.on_epoch_begin(1)
     clock.step = 13
     save.on_train_batch_end(2)
     assert not checkpoint.last.exists()
-    now[0] = 5 * 60 + 1  # with a validation behind it, 8 minutes at most
+    now[0] = 61
     save.on_train_batch_end(3)
     assert checkpoint.last.exists()
     assert checkpoint.progress["epoch"] == 1 and checkpoint.progress["step"] == 13
+    clock.step, now[0] = 14, 100
+    save.on_train_batch_end(4)  # not a minute yet
+    assert checkpoint.progress["step"] == 13
+    clock.step, now[0], save._took = 15, 200, 3.0  # a save of 3 s: every 150 s
+    save.on_train_batch_end(5)
+    assert checkpoint.progress["step"] == 13
+    now[0] = 212
+    save.on_train_batch_end(5)
+    assert checkpoint.progress["step"] == 15
 
 
 def test_a_save_that_fails_leaves_the_earlier_files(tmp_path):
@@ -85,12 +101,12 @@ def test_a_save_that_fails_leaves_the_earlier_files(tmp_path):
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
     save.set_model(Model())
     save.on_epoch_end(0, {"val_perplexity": 9.0})
-    before = {path.name: path.read_text() for path in checkpoint.folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in checkpoint.folder.iterdir()}
     save.set_model(Full())
     for value in (8.0, 10.0):  # the best weights fail, the last model fails
         with pytest.raises(OSError, match="No space left"):
             save.on_epoch_end(1, {"val_perplexity": value})
-        assert {path.name: path.read_text() for path in checkpoint.folder.iterdir()} == before
+        assert {path.name: path.read_bytes() for path in checkpoint.folder.iterdir()} == before
 
 
 def test_what_is_refused(tmp_path):
