@@ -35,19 +35,50 @@ def length_penalty(length: float | Tensor, alpha: float | Tensor) -> float | Ten
     return ((5.0 + length) / 6.0) ** alpha
 
 
-def check_search(beam_width: int, length_penalty: float, n_best: int | None = None) -> None:
+def coverage_penalty(coverage: Tensor, mask: Tensor) -> Tensor:
+    """Computes how much of the sources was left without attention, as log-probabilities.
+
+    Args:
+        coverage: The attention that each source token got in all, float32 `(..., source_length)`.
+        mask: Which tokens count, float32 `(..., source_length)`.
+
+    Returns:
+        The sum of `log(min(coverage, 1))`, float32 `(...)`: at most 0.
+
+    Example:
+        >>> coverage = ops.array([0.5, 2.0, 0.0])
+        >>> round(float(coverage_penalty(coverage, ops.array([1.0, 1.0, 0.0]))), 3)
+        -0.693
+
+    Reference:
+        Wu et al. 2016, "Google's Neural Machine Translation System" (arXiv:1609.08144), eq. 14.
+    """
+    return ops.sum(ops.log(ops.clip(coverage, 1e-9, 1.0)) * mask, axis=-1)
+
+
+def check_search(
+    beam_width: int,
+    length_penalty: float,
+    n_best: int | None = None,
+    coverage_penalty: float = 0.0,
+) -> None:
     """Checks the options of beam search.
 
     Raises:
-        InputError: If the width is not a whole number of at least 1, the penalty not a finite
+        InputError: If the width is not a whole number of at least 1, a penalty not a finite
             number of at least 0, or more texts are asked for than are followed.
     """
     check_positive(beam_width=beam_width, n_best=n_best)
-    if not is_number(length_penalty) or not 0 <= length_penalty < math.inf:
-        raise InputError(
-            "`length_penalty` must be a finite number of at least 0 (0 for none, 0.6 is usual), "
-            f"not {length_penalty!r}."
-        )
+    penalties = {
+        "length_penalty": (length_penalty, 0.6),
+        "coverage_penalty": (coverage_penalty, 0.2),
+    }
+    for name, (penalty, usual) in penalties.items():
+        if not is_number(penalty) or not 0 <= penalty < math.inf:
+            raise InputError(
+                f"`{name}` must be a finite number of at least 0 (0 for none, {usual} is usual), "
+                f"not {penalty!r}."
+            )
     if n_best is not None and n_best > beam_width:
         raise InputError(
             f"`n_best` ({n_best}) is more than `beam_width` ({beam_width}); follow at least as "
@@ -64,6 +95,7 @@ def beam_search(
     alpha: Tensor,
     width: int,
     n_best: int = 1,
+    beta: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Finds the texts with the highest log-probability over length penalty.
 
@@ -80,6 +112,8 @@ def beam_search(
         alpha: The exponent of `length_penalty`, at least 0, a float32 tensor.
         width: The number of hypotheses that are followed, a Python int.
         n_best: How many texts are wanted of each row, at most `width`, a Python int.
+        beta: What `coverage_penalty` is multiplied by before it is added to the score of a whole
+            text, at least 0, a float32 tensor; the model then has attention. None for none.
 
     Returns:
         Tokens, int32 `(batch, n_best, capacity)`, filled up with 0 after the end token; and their
@@ -88,10 +122,35 @@ def beam_search(
         follow. Suppressed ids are never written, and the other probabilities sum to one.
     """
     size, end_id = model.rules.size, model.rules.end_id
-    logits, state = model.start(inputs)
+    covers = beta is not None
+    logits, state, *weights = model.start(inputs, attention=True) if covers else model.start(inputs)
     batch_size, capacity = ops.shape(logits)[0], ops.shape(buffer)[0]
     rows = ops.arange(batch_size, dtype="int32")
     logits, state = take_rows((logits, state), ops.repeat(rows, width))  # (B * K, ...)
+    if covers:
+        attended = ops.repeat(weights[0], width, axis=0)  # (B * K, S), by all steps so far
+        state = {"model": state, "attended": attended}
+        counts = ops.expand_dims(ops.cast(model.source_mask(inputs), "float32"), 1)  # (B, 1, S)
+
+    def uncovered(state):
+        """What is added to the score of each hypothesis if it ends now (B, K)."""
+        attended = ops.reshape(state["attended"], (-1, width, ops.shape(counts)[-1]))  # (B, K, S)
+        return beta * coverage_penalty(attended, counts)
+
+    def read(token, old):
+        """Reads a token for each hypothesis: logits and state."""
+        if not covers:
+            return model.step(token, old)
+        logits, new, weights = model.step(token, old["model"], attention=True)
+        return logits, {"model": new, "attended": old["attended"] + weights}
+
+    def reordered(state, rows):
+        """The state of the parents."""
+        if not covers:
+            return model.reorder(state, rows)
+        attended = ops.take(state["attended"], rows, axis=0)
+        return {"model": model.reorder(state["model"], rows), "attended": attended}
+
     positions = ops.arange(capacity, dtype="int32")  # (N,)
     first_of_row = ops.expand_dims(rows * width, -1)  # (B, 1)
     limits = ops.cast(limits, "int32")
@@ -123,7 +182,7 @@ def beam_search(
         return ops.where(better, scores, best), texts
 
     def live_ones(live, written, best):
-        """The n best live hypotheses, each where one that has ended is missing (B, n)."""
+        """The n best of those that live, each where one that has ended is missing (B, n)."""
         missing = best <= NEVER / 2  # (B, n), the last ones
         if n_best == 1:
             return missing, live[:, :1], written[:, :1]
@@ -132,7 +191,7 @@ def beam_search(
         texts = ops.take_along_axis(written, ops.expand_dims(rank, -1), axis=1)  # (B, n, N)
         return missing, ops.take_along_axis(live, rank, axis=1), texts
 
-    def choose(position, live, written, best, chosen, done, waits, logits):
+    def choose(position, live, written, best, chosen, done, waits, logits, state):
         """Continues every hypothesis by a token; also returns the rows that live on."""
         waiting = ops.expand_dims(waits, -1)  # (B, 1)
         log_probabilities = ops.log_softmax(model.rules.suppress(logits), axis=-1)  # (B * K, V)
@@ -146,11 +205,16 @@ def beam_search(
         length = ops.cast(position + 1, "float32")
         penalty = length_penalty(length, alpha)
         continues = scores
+        # What a text would get beside its log-probability, if it were whole (B, 2K)
+        added = ops.zeros_like(scores)
+        if covers:
+            added = ops.take_along_axis(uncovered(state), parents, axis=1)
         if end_id is not None:
             ends = ops.equal(tokens, end_id)  # (B, 2K)
             # The best of those that end now, against the best that have ended before
             ending = ops.logical_and(ends[:, :width], scores[:, :width] > NEVER / 2)
-            ended = ops.where(ending, scores[:, :width] / penalty, NEVER)
+            ended = scores[:, :width] / penalty + added[:, :width]
+            ended = ops.where(ending, ended, NEVER)
             ended, places = ops.top_k(ended, n_best)
             its = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)  # (B, n, N)
             best, chosen = keep_best(waiting, ended, its, best=best, chosen=chosen)
@@ -163,10 +227,15 @@ def beam_search(
         token = ops.reshape(ops.take_along_axis(tokens, kept, axis=1), (-1,))
         written = ops.take_along_axis(texts, ops.expand_dims(kept, -1), axis=1)
         # At its limit a row takes its best live hypotheses where too few have ended.
-        missing, scores, texts = live_ones(live, written, best)
+        whole, texts = live / penalty, written
+        if covers:
+            whole += ops.take_along_axis(added, kept, axis=1)
+            whole, order = ops.top_k(whole, width)
+            texts = ops.take_along_axis(texts, ops.expand_dims(order, -1), axis=1)
+        missing, scores, texts = live_ones(whole, texts, best)
         at_limit = ops.expand_dims(ops.equal(position + 1, limits), -1)
         fills = ops.logical_and(ops.logical_and(waiting, at_limit), missing)
-        best = ops.where(fills, scores / penalty, best)
+        best = ops.where(fills, scores, best)
         chosen = ops.where(ops.expand_dims(fills, -1), texts, chosen)
         waits = may_win(position + 1, live, best, done=done)
         return (position + 1, live, written, best, chosen, done, waits, token), rows
@@ -176,18 +245,19 @@ def beam_search(
 
     def step_and_choose(position, live, written, best, chosen, done, waits, token, *carried):
         old = keras.tree.pack_sequence_as(state, list(carried))
-        logits, new = model.step(token, old)
+        logits, new = read(token, old)
         now, rows = choose(
             position, live, written, best=best, chosen=chosen, done=done, waits=waits,
-            logits=logits,
+            logits=logits, state=new,
         )  # fmt: skip
-        new = cast_like(model.reorder(new, rows), old)
+        new = cast_like(reordered(new, rows), old)
         return (*now, *keras.tree.flatten(new))
 
     start = ops.convert_to_tensor(0, "int32")
     waits = may_win(start, live, best, done=done)  # (B,), all of them at first
     first, _ = choose(
-        start, live, written, best=best, chosen=chosen, done=done, waits=waits, logits=logits
-    )
+        start, live, written, best=best, chosen=chosen, done=done, waits=waits, logits=logits,
+        state=state,
+    )  # fmt: skip
     result = ops.while_loop(more, step_and_choose, (*first, *keras.tree.flatten(state)))
     return result[4], result[3]

@@ -15,7 +15,7 @@ from rnnzoo.generation.inputs import (
     cut_at,
     draw_uniforms,
     encode_prompts,
-    read_seed,
+    read_seeds,
     read_stop,
 )
 from rnnzoo.generation.loop import decoding_loop, pad_rows
@@ -49,7 +49,7 @@ def generate(
     p: float | None = None,
     repetition_penalty: float | None = None,
     no_repeat_ngram: int | None = None,
-    seed: int | None = None,
+    seed: int | Sequence[int] | None = None,
     stop: str | Sequence[str] | None = None,
     num_samples: int | None = None,
     beam_width: int | None = None,
@@ -71,7 +71,6 @@ def generate(
         "num_samples": num_samples,
     }  # fmt: skip
     stop = read_stop(stop, model.vocabulary)
-    seed = read_seed(seed)
     searches = beam_width is not None or n_best is not None
     if searches:
         check_search(1 if beam_width is None else beam_width, length_penalty, n_best)
@@ -88,6 +87,7 @@ def generate(
             no_repeat_ngram=no_repeat_ngram,
         )
     rows, single = encode_prompts(model, prompts)
+    seed = read_seeds(seed, len(rows))
     texts = [prompts] if single else list(prompts)
     samples = 1 if num_samples is None else int(num_samples)
     rows, texts = ([each for each in side for _ in range(samples)] for side in (rows, texts))
@@ -99,7 +99,7 @@ def generate(
         buffer = np.zeros(capacity, "int32")
     else:
         run, numbers = compiled_loop(decodable, sampler)
-        uniforms = draw_uniforms(seed, capacity, len(rows))
+        uniforms = draw_uniforms(seed, capacity, len(rows), samples=samples)
     results = [None] * len(rows)
     for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
         inputs = pad_rows([rows[index] for index in batch], LENGTH_STEP)
@@ -144,21 +144,24 @@ def compiled_loop(decodable: Decodable, sampler: Any) -> tuple[Callable, list[np
     return decodable.compiled(("generate", sampler.key()), run), numbers
 
 
-def compiled_beam(decodable: Decodable, width: int, n_best: int) -> Callable:
+def compiled_beam(
+    decodable: Decodable, width: int, n_best: int, *, covers: bool = False
+) -> Callable:
     """Returns the compiled beam search.
 
     The function takes the arrays that the model starts from, then the limits, the buffer and the
-    exponent of the length penalty.
+    exponent of the length penalty; where it `covers`, also the factor of the coverage penalty.
     """
 
     def run(*arrays):
+        arrays, beta = (arrays[:-1], arrays[-1]) if covers else (arrays, None)
         *inputs, limits, buffer, alpha = arrays
         return beam_search(
             decodable, tuple(inputs), limits=limits, buffer=buffer, alpha=alpha, width=width,
-            n_best=n_best,
+            n_best=n_best, beta=beta,
         )  # fmt: skip
 
-    return decodable.compiled(("beam_search", width, n_best), run)
+    return decodable.compiled(("beam_search", width, n_best, covers), run)
 
 
 def hypotheses(

@@ -185,16 +185,40 @@ def read_seed(seed: int | None) -> int:
     return random.getrandbits(32) if seed is None else int(seed)
 
 
-def draw_uniforms(seed: int, capacity: int, rows: int) -> np.ndarray:
+def read_seeds(seed: int | Sequence[int] | None, prompts: int) -> int | list[int]:
+    """Reads a seed, or a list of seeds, one a prompt.
+
+    Raises:
+        InputError: If there are not as many as prompts, or one is not valid.
+
+    Example:
+        >>> read_seeds([7, 8], 2)
+        [7, 8]
+    """
+    if not isinstance(seed, list | tuple | np.ndarray):
+        return read_seed(seed)
+    if len(seed) != prompts or any(each is None for each in seed):
+        raise InputError(
+            f"`seed` must be a whole number, or a list of one for each of the {prompts} prompts, "
+            f"not {seed!r}."
+        )
+    return [read_seed(each) for each in seed]
+
+
+def draw_uniforms(
+    seed: int | Sequence[int], capacity: int, rows: int, samples: int = 1
+) -> np.ndarray:
     """Draws the chances of every draw of each row.
 
     A row's depend on the seed and its own index alone, not on how many rows there are; and a
     longer text begins like a shorter one.
 
     Args:
-        seed: A whole number of at least 0.
+        seed: A whole number of at least 0. Or one for each prompt: its rows then are drawn as if
+            no other prompts were there.
         capacity: The maximum number of tokens of a row.
         rows: The number of rows.
+        samples: How many rows each prompt has.
 
     Returns:
         Numbers in [0, 1), float32 `(capacity, rows)`.
@@ -206,7 +230,8 @@ def draw_uniforms(seed: int, capacity: int, rows: int) -> np.ndarray:
     """
     uniforms = np.empty((capacity, rows), "float32")
     for row in range(rows):
-        uniforms[:, row] = chances(seed, row).random(capacity, "float32")
+        own = (seed, row) if isinstance(seed, int) else (seed[row // samples], row % samples)
+        uniforms[:, row] = chances(*own).random(capacity, "float32")
     return uniforms
 
 

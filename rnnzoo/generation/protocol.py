@@ -87,6 +87,10 @@ class Decodable:
         """
         raise NotImplementedError
 
+    def source_mask(self, inputs: Any) -> Tensor:
+        """Returns which source tokens are no padding, boolean `(batch, source_length)`."""
+        raise NotImplementedError
+
     def reorder(self, state: Any, rows: Tensor) -> Any:
         """Takes rows of a state; each takes the place of a row that had the same inputs.
 
@@ -101,7 +105,9 @@ class Decodable:
 
     def compiled(self, key: Hashable, function: Callable) -> Callable:
         """Returns `function` of arrays compiled for this model; the key says which it is."""
-        return self.model._compiled(key, lambda: compile_function(self.model, function))
+        return self.model._compiled(
+            (key, self.rules), lambda: compile_function(self.model, function)
+        )
 
 
 def take_rows(state: Any, rows: Tensor) -> Any:

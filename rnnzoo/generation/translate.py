@@ -27,13 +27,15 @@ def translate(
     return_attention: bool = False,
     beam_width: int = 1,
     length_penalty: float = 0.6,
+    coverage_penalty: float = 0.0,
     n_best: int | None = None,
+    unknown: str | None = None,
     batch_size: int = 256,
-    **unknown: Any,
+    **others: Any,
 ) -> Written | list | tuple[Written, np.ndarray | list[np.ndarray]]:
     """Translates texts; `Seq2Seq.translate` describes it."""
-    if unknown:
-        refuse_unknown("translate", unknown, translate.__kwdefaults__)
+    if others:
+        refuse_unknown("translate", others, translate.__kwdefaults__)
     return_attention, beam_width, length_penalty = read_positional(
         translate, positional,
         {
@@ -41,22 +43,31 @@ def translate(
             "length_penalty": length_penalty,
         },
     )  # fmt: skip
-    if return_attention and model.decoder.attention is None:
-        raise InputError("The model was built without attention; leave out `return_attention`.")
-    check_search(beam_width, length_penalty, n_best)
+    check_search(beam_width, length_penalty, n_best, coverage_penalty=coverage_penalty)
+    attends = {"return_attention": return_attention, "coverage_penalty": coverage_penalty > 0}
+    for name, value in {**attends, "unknown": unknown is not None}.items():
+        if value and model.decoder.attention is None:
+            raise InputError(f"The model was built without attention; leave out `{name}`.")
+    if coverage_penalty and beam_width == 1 and n_best is None:
+        raise InputError(
+            f"`coverage_penalty` ({coverage_penalty!r}) is of no use to greedy search; give a "
+            "`beam_width` too."
+        )
+    copies = _reads_copy(model, unknown)
     check_positive(max_new_tokens=max_new_tokens, batch_size=batch_size)
     if return_attention and n_best is not None:
         raise InputError("`return_attention` goes with one translation; leave out `n_best`.")
     rows, single = encode_sources(model, texts)
-    decodable = model.decodable()
+    decodable = model.decodable(writes_unknown=True) if copies else model.decodable()
+    listed = [texts] if single else list(texts)
     end_id, vocabulary = decodable.rules.end_id, model.target_vocabulary
     results, attention = [None] * len(rows), [None] * len(rows)
 
-    def text_of(ids):
+    def text_of(ids, copied=()):
         written = until_end(ids, end_id)
         if vocabulary is None:
             return ids[: len(written) + 1]  # ids keep the end token
-        return vocabulary.decode(written)
+        return vocabulary.decode(written, unknown=copied)
 
     for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
         source, lengths = pad_rows([rows[index] for index in batch], LENGTH_STEP)
@@ -70,18 +81,35 @@ def translate(
             written = ops.convert_to_numpy(run(source, nothing_is_drawn, limits))[:, None]
             scores = np.zeros((len(batch), 1))
         else:
-            search = compiled_beam(decodable, int(beam_width), int(n_best or 1))
-            buffer, penalty = np.zeros(capacity, "int32"), np.asarray(length_penalty, "float32")
-            written, scores = map(ops.convert_to_numpy, search(source, limits, buffer, penalty))
+            covers = coverage_penalty > 0
+            search = compiled_beam(decodable, int(beam_width), int(n_best or 1), covers=covers)
+            penalties = [length_penalty, coverage_penalty][: 1 + covers]
+            penalties = [np.asarray(penalty, "float32") for penalty in penalties]
+            buffer = np.zeros(capacity, "int32")
+            written, scores = map(ops.convert_to_numpy, search(source, limits, buffer, *penalties))
         found = [[row[:limit] for row in its] for its, limit in zip(written, limits, strict=True)]
+        weights = None
+        if copies or return_attention:
+            count = written.shape[1]  # (B, n, N)
+            flat = written.reshape(-1, written.shape[2])
+            weights = _attention(decodable, np.repeat(source, count, axis=0), flat)
+            weights = weights.reshape(len(batch), count, *weights.shape[1:])  # (B, n, N, S)
         for place, index in enumerate(batch):
-            its = hypotheses(found[place], scores[place], text_of)
+            read = text_of
+            if copies:
+                words = model.source_vocabulary.split(listed[index])
+                pairs = zip(found[place], weights[place], strict=True)
+                copied = {ids.tobytes(): _copied(ids, its, words, model) for ids, its in pairs}
+
+                def read(ids, copied=copied):
+                    return text_of(ids, copied[ids.tobytes()])
+
+            its = hypotheses(found[place], scores[place], read)
             results[index] = its[0].text if n_best is None else its
         if return_attention:
-            weights = _attention(decodable, source, written[:, 0])
             for place, index in enumerate(batch):
                 steps = min(len(until_end(found[place][0], end_id)) + 1, len(found[place][0]))
-                attention[index] = weights[place, :steps, : lengths[place]].astype("float32")
+                attention[index] = weights[place, 0, :steps, : lengths[place]].astype("float32")
     if return_attention:
         return (results[0], attention[0]) if single else (results, attention)
     return results[0] if single else results
@@ -92,3 +120,28 @@ def _attention(decodable, source, tokens):
         return attention_weights(decodable, (source,), tokens=tokens)
 
     return ops.convert_to_numpy(decodable.compiled("attention", run)(source, tokens))
+
+
+def _reads_copy(model, unknown):
+    """Whether unknown words are copied from the source."""
+    if unknown is None:
+        return False
+    if unknown != "copy":
+        raise InputError(
+            f'`unknown` must be "copy", which takes the source word with the most attention, or '
+            f"None, not {unknown!r}."
+        )
+    source, target = model.source_vocabulary, model.target_vocabulary
+    by_words = source is not None and target is not None and source.level == target.level == "word"
+    if not by_words or target.unknown_id is None:
+        raise InputError(
+            '`unknown="copy"` is for translators by words whose target vocabulary has the unknown '
+            "token <unk>; this one has another. Leave it out."
+        )
+    return True
+
+
+def _copied(ids, weights, words, model):
+    """The source words with the most attention at the unknown tokens, in order."""
+    places = np.flatnonzero(ids == model.target_vocabulary.unknown_id)
+    return [words[weights[place, : len(words)].argmax()] for place in places]

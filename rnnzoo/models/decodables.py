@@ -53,12 +53,16 @@ class DecodableTranslator(Decodable):
     """An encoder-decoder; its inputs are sources, ids `(batch, source_length)`.
 
     The state is `{"decoder": ..., "memory": ...}`; the memory is the same at every step.
+
+    Args:
+        model: The model.
+        writes_unknown: Whether the unknown token may be written.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, writes_unknown: bool = False):
         vocabulary = model.target_vocabulary
         never = {0, model.start_id}  # padding and start, also without a vocabulary
-        if vocabulary is not None and vocabulary.unknown_id is not None:
+        if vocabulary is not None and vocabulary.unknown_id is not None and not writes_unknown:
             never.add(vocabulary.unknown_id)
         size = model.target_vocabulary_size
         rules = TokenRules(size, model.start_id, model.end_id, suppressed_ids=tuple(sorted(never)))
@@ -80,6 +84,10 @@ class DecodableTranslator(Decodable):
     def pack(self, rows: Sequence[np.ndarray], multiple: int = 1) -> tuple[np.ndarray]:
         """Packs sources: the ids `(batch, source_length)`."""
         return pad_rows(rows, multiple)[:1]
+
+    def source_mask(self, inputs: tuple[Tensor]) -> Tensor:
+        """Returns which source tokens are no padding."""
+        return ops.not_equal(inputs[0], 0)
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
         """Takes rows of the decoder's state; hypotheses of one source share their memory."""

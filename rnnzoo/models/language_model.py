@@ -270,7 +270,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         p: float | None = None,
         repetition_penalty: float | None = None,
         no_repeat_ngram: int | None = None,
-        seed: int | None = None,
+        seed: int | Sequence[int] | None = None,
         stop: str | Sequence[str] | None = None,
         num_samples: int | None = None,
         beam_width: int | None = None,
@@ -301,7 +301,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             no_repeat_ngram: The length of the n-grams that are generated once at most.
             seed: A whole number that makes the draws repeatable; `keras.utils.set_random_seed`
                 does so too. What is drawn for a prompt depends on the seed and on its place in
-                the list, and not on the other prompts.
+                the list, and not on the other prompts. A list of seeds, one a prompt, draws for
+                each what it would get alone.
             stop: A text or texts before whose first appearance the result ends.
             num_samples: How many texts to draw for each prompt; the results are then lists.
             beam_width: Follows so many hypotheses with beam search, which draws nothing.

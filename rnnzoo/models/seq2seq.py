@@ -236,9 +236,9 @@ class Seq2Seq(ZooModel):
         logits, state, weights = self.decoder.step(tokens, state, memory)
         return ops.cast(logits, "float32"), state, weights
 
-    def decodable(self) -> DecodableTranslator:
+    def decodable(self, writes_unknown: bool = False) -> DecodableTranslator:
         """Returns what `rnnzoo.generation` needs of this model."""
-        return DecodableTranslator(self)
+        return DecodableTranslator(self, writes_unknown)
 
     def export_endpoints(self) -> dict[str, dict[str, Any]]:
         """Returns `translate` and `score` too, of a model with vocabularies; see `ZooModel`."""
@@ -260,13 +260,15 @@ class Seq2Seq(ZooModel):
         return_attention: bool = False,
         beam_width: int = 1,
         length_penalty: float = 0.6,
+        coverage_penalty: float = 0.0,
         n_best: int | None = None,
+        unknown: str | None = None,
         batch_size: int = 256,
-        **unknown: Any,
+        **others: Any,
     ) -> Written | list | tuple[Written, np.ndarray | list[np.ndarray]]:
         """Translates, feeding back what was generated: by greedy search, or by beam search.
 
-        The padding, start and unknown tokens are never generated.
+        The padding, start and unknown tokens are never generated, but for `unknown="copy"`.
 
         Args:
             texts: A text or a list of texts. Without vocabularies: ids or a list of lists of ids.
@@ -280,11 +282,17 @@ class Seq2Seq(ZooModel):
             length_penalty: What keeps a beam from short translations: the exponent in
                 `log p / ((5 + length) / 6) ** length_penalty` (Wu et al., arXiv:1609.08144); 0
                 for none. Greedy search has no use for it.
+            coverage_penalty: What keeps a beam from leaving out parts of the source: the factor
+                of `sum(log(min(attention that a source token got in all, 1)))`, which is added to
+                the score of a whole translation (the same paper); 0 for none, 0.2 is usual.
             n_best: Returns for each text a list of so many `(text, score)`, the best first; the
-                score is the log-probability over its penalty.
+                score is the log-probability over its penalty, and that of the coverage.
+            unknown: `"copy"` lets a translator by words write words that it does not know: each
+                is the source word that gets the most attention there (Luong et al. 2015,
+                arXiv:1410.8206, without their dictionary).
             batch_size: The most texts that are computed at once; texts of like length go together,
                 and the results do not depend on it.
-            **unknown: None; the words of other packages are told what they are called here.
+            **others: None; the words of other packages are told what they are called here.
 
         Returns:
             A text or a list of texts; with `return_attention` also the attention weights, one
@@ -308,8 +316,9 @@ class Seq2Seq(ZooModel):
         """
         return translate(
             self, texts, max_new_tokens, *positional, return_attention=return_attention,
-            beam_width=beam_width, length_penalty=length_penalty, n_best=n_best,
-            batch_size=batch_size, **unknown,
+            beam_width=beam_width, length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty, n_best=n_best, unknown=unknown,
+            batch_size=batch_size, **others,
         )  # fmt: skip
 
     def stream(

@@ -426,6 +426,7 @@ class Vocabulary:
         ids: Sequence[int] | np.ndarray,
         *,
         after: Sequence[int] | np.ndarray | None = None,
+        unknown: Sequence[str] = (),
     ) -> str:
         """Turns ids into a readable text.
 
@@ -442,6 +443,7 @@ class Vocabulary:
         Args:
             ids: One row of ids: a list, an array or a tensor.
             after: The ids before them, such as those of a prompt, which are not decoded again.
+            unknown: What stands in the place of unknown tokens, in order; `<unk>` when left out.
 
         Returns:
             The text.
@@ -457,6 +459,9 @@ class Vocabulary:
             (', no.', ' no.')
         """
         tokens = self._visible_tokens(ids)
+        if unknown:
+            words = iter(unknown)
+            tokens = [next(words, token) if token == "<unk>" else token for token in tokens]
         before = [] if after is None else self._visible_tokens(after, "after")
         if self.level == "character":
             return "".join(tokens)

@@ -10,6 +10,7 @@ from keras import ops
 
 import rnnzoo
 from rnnzoo.errors import InputError
+from rnnzoo.generation.attention import attention_weights
 from rnnzoo.generation.beam import length_penalty
 from rnnzoo.generation.generate import compiled_beam
 from tests import runners
@@ -82,6 +83,38 @@ def test_a_beam_that_cuts_nothing_off_is_exhaustive_search(position):
                 np.testing.assert_allclose(score, expected, atol=1e-4)
                 lengths.add(len(best))
     assert len(lengths) > 1
+
+
+def covered(model, source, beta):
+    """What the coverage penalty adds to each translation of a source (Wu et al. 2016, eq. 14)."""
+    tokens = np.array([[*tokens, *[0] * (MOST - len(tokens))] for tokens in ENDED], "int32")
+    sources = np.repeat(source[None], len(ENDED), axis=0)
+    weights = ops.convert_to_numpy(attention_weights(model.decodable(), (sources,), tokens=tokens))
+    steps = np.arange(MOST)[None, :, None] < np.array([len(each) for each in ENDED])[:, None, None]
+    attended = (weights * steps).sum(1)[:, source > 0]  # (translations, S)
+    return beta * np.log(np.minimum(attended, 1)).sum(-1)
+
+
+@pytest.mark.parametrize("beta", [0.2, 2.0])
+def test_coverage_is_that_of_exhaustive_search(beta):
+    model, others = shaken(3), 0
+    width, alpha = 2 * len(ENDED), 0.6
+    search = compiled_beam(model.decodable(), width, 2, covers=True)
+    limits = np.full(len(SOURCES), MOST, "int32")
+    buffer = np.zeros(15, "int32")
+    found = search(SOURCES, limits, buffer, np.float32(alpha), np.float32(beta))
+    tokens, scores = map(ops.convert_to_numpy, found)
+    penalties = np.array([length_penalty(len(each), alpha) for each in ENDED])
+    for row, source in enumerate(SOURCES):
+        plain = log_probabilities(model, source) / penalties
+        expected = plain + covered(model, source, beta)
+        order = np.argsort(-expected)
+        others += order[0] != plain.argmax()
+        for place in range(2):
+            best = ENDED[order[place]]
+            np.testing.assert_allclose(scores[row, place], expected[order[place]], atol=1e-4)
+            assert tuple(tokens[row, place, : len(best)]) == best
+    assert others or beta < 1  # the penalty changes what wins
 
 
 def test_a_beam_of_one_is_greedy_search():

@@ -167,3 +167,14 @@ def test_a_session_ends_with_the_end_token(models):
     assert not session.ended
     with pytest.raises(InputError, match="nothing to read"):
         session.read("")
+
+
+def test_a_list_of_seeds_draws_for_each_prompt_what_it_gets_alone(models):
+    model, prompts = models["characters"], ["to", "or not", "be"]
+    texts = model.generate(prompts, 20, seed=[7, 8, 7])
+    assert texts == [model.generate(p, 20, seed=s) for p, s in zip(prompts, (7, 8, 7), strict=True)]
+    samples = model.generate(prompts, 20, seed=[7, 8, 7], num_samples=2)
+    alone = [model.generate(p, 20, seed=s, num_samples=2) for p, s in zip(prompts, (7, 8, 7))]  # noqa: B905
+    assert samples == alone and samples[0][0] != samples[0][1]
+    with pytest.raises(InputError, match="one for each of the 3 prompts"):
+        model.generate(prompts, seed=[1, 2])
