@@ -61,17 +61,26 @@ def check_search(
     length_penalty: float,
     n_best: int | None = None,
     coverage_penalty: float = 0.0,
+    beam_groups: int = 1,
+    diversity_penalty: float = 0.5,
 ) -> None:
     """Checks the options of beam search.
 
     Raises:
-        InputError: If the width is not a whole number of at least 1, a penalty not a finite
-            number of at least 0, or more texts are asked for than are followed.
+        InputError: If the width is not a whole number of at least 1 that the groups divide, a
+            penalty not a finite number of at least 0, or more texts are asked for than are
+            followed.
     """
-    check_positive(beam_width=beam_width, n_best=n_best)
+    check_positive(beam_width=beam_width, n_best=n_best, beam_groups=beam_groups)
+    if beam_width % beam_groups:
+        raise InputError(
+            f"`beam_groups` ({beam_groups}) must divide `beam_width` ({beam_width}): each group "
+            "follows as many hypotheses."
+        )
     penalties = {
         "length_penalty": (length_penalty, 0.6),
         "coverage_penalty": (coverage_penalty, 0.2),
+        "diversity_penalty": (diversity_penalty, 0.5),
     }
     for name, (penalty, usual) in penalties.items():
         if not is_number(penalty) or not 0 <= penalty < math.inf:
@@ -96,6 +105,8 @@ def beam_search(
     width: int,
     n_best: int = 1,
     beta: Tensor | None = None,
+    groups: int = 1,
+    diversity: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Finds the texts with the highest log-probability over length penalty.
 
@@ -114,6 +125,11 @@ def beam_search(
         n_best: How many texts are wanted of each row, at most `width`, a Python int.
         beta: What `coverage_penalty` is multiplied by before it is added to the score of a whole
             text, at least 0, a float32 tensor; the model then has attention. None for none.
+        groups: Into how many beams `width` is divided, a Python int. They choose one after the
+            other: a token loses `diversity` for each time that a beam before chose it at this
+            step (Vijayakumar et al. 2018, arXiv:1610.02424, with the Hamming distance). It counts
+            for the choice alone, not for the scores. Texts that beams share are returned once.
+        diversity: See `groups`; a float32 tensor, at least 0.
 
     Returns:
         Tokens, int32 `(batch, n_best, capacity)`, filled up with 0 after the end token; and their
@@ -124,13 +140,17 @@ def beam_search(
     size, end_id = model.rules.size, model.rules.end_id
     covers = beta is not None
     logits, state, *weights = model.start(inputs, attention=True) if covers else model.start(inputs)
-    batch_size, capacity = ops.shape(logits)[0], ops.shape(buffer)[0]
+    wanted, width = n_best, width // groups  # from here on each beam is a row of its own
+    n_best = min(n_best, width)
+    sources, capacity = ops.shape(logits)[0], ops.shape(buffer)[0]
+    batch_size = sources * groups
     rows = ops.arange(batch_size, dtype="int32")
-    logits, state = take_rows((logits, state), ops.repeat(rows, width))  # (B * K, ...)
+    logits, state = take_rows((logits, state), ops.repeat(rows, width) // groups)  # (B * K, ...)
     if covers:
-        attended = ops.repeat(weights[0], width, axis=0)  # (B * K, S), by all steps so far
+        attended = ops.repeat(weights[0], groups * width, axis=0)  # (B * K, S), by all steps
         state = {"model": state, "attended": attended}
-        counts = ops.expand_dims(ops.cast(model.source_mask(inputs), "float32"), 1)  # (B, 1, S)
+        counts = ops.cast(model.source_mask(inputs), "float32")
+        counts = ops.expand_dims(ops.repeat(counts, groups, axis=0), 1)  # (B, 1, S)
 
     def uncovered(state):
         """What is added to the score of each hypothesis if it ends now (B, K)."""
@@ -153,7 +173,7 @@ def beam_search(
 
     positions = ops.arange(capacity, dtype="int32")  # (N,)
     first_of_row = ops.expand_dims(rows * width, -1)  # (B, 1)
-    limits = ops.cast(limits, "int32")
+    limits = ops.repeat(ops.cast(limits, "int32"), groups)
     largest_penalty = length_penalty(ops.cast(limits, "float32"), alpha)  # (B,)
     # All hypotheses of a row are the same at first: only one of them may go on.
     only_first = np.full((1, width), NEVER, "float32")
@@ -191,20 +211,46 @@ def beam_search(
         texts = ops.take_along_axis(written, ops.expand_dims(rank, -1), axis=1)  # (B, n, N)
         return missing, ops.take_along_axis(live, rank, axis=1), texts
 
+    def likeliest(scores):
+        """The 2K likeliest continuations of each beam, of scores (B, K * V).
+
+        Returns their scores, their indices, and their ranks, by which they are chosen.
+        """
+        if groups == 1:
+            scores, found = ops.top_k(scores, 2 * width)
+            return scores, ops.cast(found, "int32"), scores
+        scores = ops.reshape(scores, (-1, groups, width, size))
+        taken = ops.zeros_like(scores[:, 0, 0])  # (sources, V), how often by the beams before
+        parts = []
+        for group in range(groups):
+            its = scores[:, group]  # (sources, K, V)
+            ranked = ops.reshape(its - diversity * ops.expand_dims(taken, 1), (-1, width * size))
+            ranks, found = ops.top_k(ranked, 2 * width)  # (sources, 2K)
+            found = ops.cast(found, "int32")
+            plain = ops.take_along_axis(ops.reshape(its, (-1, width * size)), found, axis=1)
+            parts.append((plain, found, ranks))
+            tokens = found % size
+            goes_on = ranks if end_id is None else ops.where(tokens == end_id, 2 * NEVER, ranks)
+            chosen = ops.take_along_axis(tokens, ops.top_k(goes_on, width)[1], axis=1)
+            taken += ops.sum(ops.one_hot(chosen, size, dtype=taken.dtype), axis=1)
+        return [
+            ops.reshape(ops.stack(part, axis=1), (-1, 2 * width))
+            for part in zip(*parts, strict=True)
+        ]
+
     def choose(position, live, written, best, chosen, done, waits, logits, state):
         """Continues every hypothesis by a token; also returns the rows that live on."""
         waiting = ops.expand_dims(waits, -1)  # (B, 1)
         log_probabilities = ops.log_softmax(model.rules.suppress(logits), axis=-1)  # (B * K, V)
         scores = ops.expand_dims(live, -1) + ops.reshape(log_probabilities, (-1, width, size))
-        scores, found = ops.top_k(ops.reshape(scores, (-1, width * size)), 2 * width)  # (B, 2K)
-        found = ops.cast(found, "int32")
+        scores, found, ranks = likeliest(ops.reshape(scores, (-1, width * size)))  # (B, 2K)
         parents, tokens = found // size, found % size  # (B, 2K)
         here = ops.equal(positions, position)  # (N,)
         texts = ops.take_along_axis(written, ops.expand_dims(parents, -1), axis=1)  # (B, 2K, N)
         texts = ops.where(here, ops.expand_dims(tokens, -1), texts)
         length = ops.cast(position + 1, "float32")
         penalty = length_penalty(length, alpha)
-        continues = scores
+        continues = ranks
         # What a text would get beside its log-probability, if it were whole (B, 2K)
         added = ops.zeros_like(scores)
         if covers:
@@ -219,16 +265,18 @@ def beam_search(
             its = ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1)  # (B, n, N)
             best, chosen = keep_best(waiting, ended, its, best=best, chosen=chosen)
             done = done + ops.sum(ops.cast(ending, "int32"), axis=-1)
-            continues = ops.where(ends, 2 * NEVER, scores)
+            continues = ops.where(ends, 2 * NEVER, ranks)
         # The likeliest of the others live on, each with its parent's state; at least `width` of
         # the 2 * width do not end, since a parent ends but once.
         live, kept = ops.top_k(continues, width)  # (B, K)
+        if groups > 1:
+            live = ops.take_along_axis(scores, kept, axis=1)
         rows = ops.reshape(first_of_row + ops.take_along_axis(parents, kept, axis=1), (-1,))
         token = ops.reshape(ops.take_along_axis(tokens, kept, axis=1), (-1,))
         written = ops.take_along_axis(texts, ops.expand_dims(kept, -1), axis=1)
         # At its limit a row takes its best live hypotheses where too few have ended.
         whole, texts = live / penalty, written
-        if covers:
+        if covers or groups > 1:  # they may come in another order
             whole += ops.take_along_axis(added, kept, axis=1)
             whole, order = ops.top_k(whole, width)
             texts = ops.take_along_axis(texts, ops.expand_dims(order, -1), axis=1)
@@ -260,4 +308,17 @@ def beam_search(
         state=state,
     )  # fmt: skip
     result = ops.while_loop(more, step_and_choose, (*first, *keras.tree.flatten(state)))
-    return result[4], result[3]
+    if groups == 1:
+        return result[4], result[3]
+    texts = ops.reshape(result[4], (-1, groups * n_best, capacity))
+    return _best_of_all(texts, ops.reshape(result[3], (-1, groups * n_best)), wanted)
+
+
+def _best_of_all(texts, scores, n_best):
+    """The best of the texts (B, M, N) of all beams, each once."""
+    count = scores.shape[-1]
+    same = ops.all(ops.equal(ops.expand_dims(texts, 1), ops.expand_dims(texts, 2)), axis=-1)
+    before = ops.convert_to_tensor(np.tril(np.ones((count, count), "bool"), -1))
+    again = ops.any(ops.logical_and(same, before), axis=-1)  # (B, M)
+    scores, places = ops.top_k(ops.where(again, NEVER, scores), n_best)
+    return ops.take_along_axis(texts, ops.expand_dims(places, -1), axis=1), scores

@@ -55,6 +55,8 @@ def generate(
     beam_width: int | None = None,
     length_penalty: float = 0.6,
     n_best: int | None = None,
+    beam_groups: int = 1,
+    diversity_penalty: float = 0.5,
     batch_size: int = 256,
     **unknown: Any,
 ) -> Written | list:
@@ -73,7 +75,10 @@ def generate(
     stop = read_stop(stop, model.vocabulary)
     searches = beam_width is not None or n_best is not None
     if searches:
-        check_search(1 if beam_width is None else beam_width, length_penalty, n_best)
+        check_search(
+            1 if beam_width is None else beam_width, length_penalty, n_best,
+            beam_groups=beam_groups, diversity_penalty=diversity_penalty,
+        )  # fmt: skip
         for name, value in drawing.items():
             if value is not None:
                 raise InputError(
@@ -94,8 +99,10 @@ def generate(
     capacity = -(-int(max_new_tokens) // LENGTH_STEP) * LENGTH_STEP
     decodable, limit = model.decodable(), np.int32(max_new_tokens)
     if searches:
-        search = compiled_beam(decodable, int(beam_width or 1), int(n_best or 1))
-        penalty = np.asarray(length_penalty, "float32")
+        groups = int(beam_groups)
+        search = compiled_beam(decodable, int(beam_width or 1), int(n_best or 1), groups=groups)
+        penalties = [length_penalty, *[diversity_penalty] * (groups > 1)]
+        penalties = [np.asarray(penalty, "float32") for penalty in penalties]
         buffer = np.zeros(capacity, "int32")
     else:
         run, numbers = compiled_loop(decodable, sampler)
@@ -105,7 +112,7 @@ def generate(
         inputs = pad_rows([rows[index] for index in batch], LENGTH_STEP)
         limits = np.full(len(batch), limit)
         if searches:
-            written, scores = map(ops.convert_to_numpy, search(*inputs, limits, buffer, penalty))
+            written, scores = map(ops.convert_to_numpy, search(*inputs, limits, buffer, *penalties))
         else:
             written = ops.convert_to_numpy(run(*inputs, uniforms[:, batch], limits, *numbers))
         for place, index in enumerate(batch):
@@ -145,23 +152,25 @@ def compiled_loop(decodable: Decodable, sampler: Any) -> tuple[Callable, list[np
 
 
 def compiled_beam(
-    decodable: Decodable, width: int, n_best: int, *, covers: bool = False
+    decodable: Decodable, width: int, n_best: int, *, covers: bool = False, groups: int = 1
 ) -> Callable:
     """Returns the compiled beam search.
 
     The function takes the arrays that the model starts from, then the limits, the buffer and the
-    exponent of the length penalty; where it `covers`, also the factor of the coverage penalty.
+    exponent of the length penalty; where it `covers`, also the factor of the coverage penalty; and
+    where there are groups, what sets them apart.
     """
+    names = ["alpha", *["beta"] * covers, *["diversity"] * (groups > 1)]
 
     def run(*arrays):
-        arrays, beta = (arrays[:-1], arrays[-1]) if covers else (arrays, None)
-        *inputs, limits, buffer, alpha = arrays
+        at = len(arrays) - len(names)
+        *inputs, limits, buffer = arrays[:at]
         return beam_search(
-            decodable, tuple(inputs), limits=limits, buffer=buffer, alpha=alpha, width=width,
-            n_best=n_best, beta=beta,
+            decodable, tuple(inputs), limits=limits, buffer=buffer, width=width, n_best=n_best,
+            groups=groups, **dict(zip(names, arrays[at:], strict=True)),
         )  # fmt: skip
 
-    return decodable.compiled(("beam_search", width, n_best, covers), run)
+    return decodable.compiled(("beam_search", width, n_best, covers, groups), run)
 
 
 def hypotheses(

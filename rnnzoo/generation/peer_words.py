@@ -21,6 +21,7 @@ OPTIONS_OF_PEERS = {
     "num_beams": "`beam_width`",
     "beam_size": "`beam_width`",
     "beams": "`beam_width`",
+    "num_beam_groups": "`beam_groups`",
     "do_sample": '`sampler="temperature"` to draw, `sampler="greedy"` not to',
     "num_return_sequences": "`num_samples` for several draws, `n_best` for the best of a beam",
     "num_samples": "`n_best` for the best of a beam",

@@ -29,6 +29,8 @@ def translate(
     length_penalty: float = 0.6,
     coverage_penalty: float = 0.0,
     n_best: int | None = None,
+    beam_groups: int = 1,
+    diversity_penalty: float = 0.5,
     unknown: str | None = None,
     batch_size: int = 256,
     **others: Any,
@@ -43,7 +45,10 @@ def translate(
             "length_penalty": length_penalty,
         },
     )  # fmt: skip
-    check_search(beam_width, length_penalty, n_best, coverage_penalty=coverage_penalty)
+    check_search(
+        beam_width, length_penalty, n_best, coverage_penalty=coverage_penalty,
+        beam_groups=beam_groups, diversity_penalty=diversity_penalty,
+    )  # fmt: skip
     attends = {"return_attention": return_attention, "coverage_penalty": coverage_penalty > 0}
     for name, value in {**attends, "unknown": unknown is not None}.items():
         if value and model.decoder.attention is None:
@@ -81,9 +86,12 @@ def translate(
             written = ops.convert_to_numpy(run(source, nothing_is_drawn, limits))[:, None]
             scores = np.zeros((len(batch), 1))
         else:
-            covers = coverage_penalty > 0
-            search = compiled_beam(decodable, int(beam_width), int(n_best or 1), covers=covers)
-            penalties = [length_penalty, coverage_penalty][: 1 + covers]
+            covers, groups = coverage_penalty > 0, int(beam_groups)
+            search = compiled_beam(
+                decodable, int(beam_width), int(n_best or 1), covers=covers, groups=groups
+            )
+            penalties = [length_penalty, *[coverage_penalty] * covers]
+            penalties += [diversity_penalty] * (groups > 1)
             penalties = [np.asarray(penalty, "float32") for penalty in penalties]
             buffer = np.zeros(capacity, "int32")
             written, scores = map(ops.convert_to_numpy, search(source, limits, buffer, *penalties))

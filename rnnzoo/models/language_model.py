@@ -276,6 +276,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         beam_width: int | None = None,
         length_penalty: float = 0.6,
         n_best: int | None = None,
+        beam_groups: int = 1,
+        diversity_penalty: float = 0.5,
         batch_size: int = 256,
         **unknown: Any,
     ) -> Written | list:
@@ -309,6 +311,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             length_penalty: As in `Seq2Seq.translate`, for beam search.
             n_best: Returns for each prompt a list of so many `(text, score)`, the best first; for
                 beam search.
+            beam_groups: As in `Seq2Seq.translate`, for beam search.
+            diversity_penalty: As in `Seq2Seq.translate`, for beam search.
             batch_size: The most rows that are computed at once; prompts of like length go
                 together, and the results do not depend on it.
             **unknown: None; the words of other packages are told what they are called here.
@@ -335,7 +339,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             self, prompts, max_new_tokens, *positional, sampler=sampler, temperature=temperature,
             k=k, p=p, repetition_penalty=repetition_penalty, no_repeat_ngram=no_repeat_ngram,
             seed=seed, stop=stop, num_samples=num_samples, beam_width=beam_width,
-            length_penalty=length_penalty, n_best=n_best, batch_size=batch_size, **unknown,
+            length_penalty=length_penalty, n_best=n_best, beam_groups=beam_groups,
+            diversity_penalty=diversity_penalty, batch_size=batch_size, **unknown,
         )  # fmt: skip
 
     def stream(

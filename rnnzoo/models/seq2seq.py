@@ -262,6 +262,8 @@ class Seq2Seq(ZooModel):
         length_penalty: float = 0.6,
         coverage_penalty: float = 0.0,
         n_best: int | None = None,
+        beam_groups: int = 1,
+        diversity_penalty: float = 0.5,
         unknown: str | None = None,
         batch_size: int = 256,
         **others: Any,
@@ -287,6 +289,10 @@ class Seq2Seq(ZooModel):
                 the score of a whole translation (the same paper); 0 for none, 0.2 is usual.
             n_best: Returns for each text a list of so many `(text, score)`, the best first; the
                 score is the log-probability over its penalty, and that of the coverage.
+            beam_groups: Into how many groups of one size the beam is divided: each avoids what the
+                groups before it write at the same step, so that the texts of `n_best` differ more
+                (Vijayakumar et al. 2018, arXiv:1610.02424).
+            diversity_penalty: How many nats a token loses for each time that it was so written.
             unknown: `"copy"` lets a translator by words write words that it does not know: each
                 is the source word that gets the most attention there (Luong et al. 2015,
                 arXiv:1410.8206, without their dictionary).
@@ -317,7 +323,8 @@ class Seq2Seq(ZooModel):
         return translate(
             self, texts, max_new_tokens, *positional, return_attention=return_attention,
             beam_width=beam_width, length_penalty=length_penalty,
-            coverage_penalty=coverage_penalty, n_best=n_best, unknown=unknown,
+            coverage_penalty=coverage_penalty, n_best=n_best, beam_groups=beam_groups,
+            diversity_penalty=diversity_penalty, unknown=unknown,
             batch_size=batch_size, **others,
         )  # fmt: skip
 

@@ -117,6 +117,52 @@ def test_coverage_is_that_of_exhaustive_search(beta):
     assert others or beta < 1  # the penalty changes what wins
 
 
+def greedy_groups(model, prompt, most, groups, diversity):
+    """Greedy searches that avoid, step by step, the tokens of those before: texts and scores."""
+    texts, totals = [[] for _ in range(groups)], np.zeros(groups)
+    for _ in range(most):
+        taken = np.zeros(model.vocabulary_size)
+        for group, text in enumerate(texts):
+            ids = np.array([[*prompt, *text]], "int32")
+            logits = ops.convert_to_numpy(model(ids)).astype("float64")[0, -1]
+            logs = logits - np.log(np.exp(logits).sum())
+            text.append(int((logs - diversity * taken).argmax()))
+            totals[group] += logs[text[-1]]
+            taken[text[-1]] += 1
+    return {tuple(text): total for text, total in zip(texts, totals, strict=True)}
+
+
+def test_groups_of_one_are_greedy_searches_that_avoid_each_other():
+    model, counts = rnnzoo.char_lstm(9, units=5, num_layers=1), []
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(0, 1.5, weight.shape) for weight in model.weights])
+    for diversity in (0.0, 0.7, 5.0):
+        for prompt in ([1, 2], [5]):
+            expected = greedy_groups(model, prompt, 6, 3, diversity=diversity)
+            found = model.generate(
+                prompt, 6, beam_width=3, n_best=3, beam_groups=3, diversity_penalty=diversity,
+                length_penalty=0.0,
+            )  # fmt: skip
+            scores = {tuple(ids.tolist()): score for ids, score in found}
+            assert scores == pytest.approx(expected, abs=1e-4)
+            counts.append(len(found))
+    assert counts[:2] == [1, 1] and counts[-2:] == [3, 3]
+
+
+def test_groups_find_the_best_of_an_exhaustive_search():
+    """The first group is a beam of its own, whatever the others do."""
+    model = shaken(2)
+    width = 2 * 2**MOST
+    search = compiled_beam(model.decodable(), width, 1, groups=2)
+    limits, buffer = np.full(len(SOURCES), MOST, "int32"), np.zeros(15, "int32")
+    found = search(SOURCES, limits, buffer, np.float32(0.6), np.float32(3.0))
+    tokens, scores = map(ops.convert_to_numpy, found)
+    for row, source in enumerate(SOURCES):
+        best, expected = exhaustive(log_probabilities(model, source[source > 0]), 0.6)
+        assert tokens[row, 0].tolist()[: len(best)] == list(best)
+        np.testing.assert_allclose(scores[row, 0], expected, atol=1e-4)
+
+
 def test_a_beam_of_one_is_greedy_search():
     ended = set()
     for seed in range(6):
@@ -234,6 +280,8 @@ def test_one_trace_serves_all_lengths_and_penalties(monkeypatch):
         ({"length_penalty": -0.1}, "`length_penalty` must be a finite number of at least 0"),
         ({"length_penalty": float("nan")}, "not nan"),
         ({"length_penalty": "GNMT"}, "not 'GNMT'"),
+        ({"beam_groups": 3}, "`beam_groups` .3. must divide"),
+        ({"beam_groups": 2, "diversity_penalty": -1}, "`diversity_penalty` must be"),
     ],
 )
 def test_bad_input(arguments, message):
