@@ -107,7 +107,9 @@ def translate(
             if copies:
                 words = model.source_vocabulary.split(listed[index])
                 pairs = zip(found[place], weights[place], strict=True)
-                copied = {ids.tobytes(): _copied(ids, its, words, model) for ids, its in pairs}
+                copied = {
+                    ids.tobytes(): _copied(ids, its, words, model=model) for ids, its in pairs
+                }
 
                 def read(ids, copied=copied):
                     return text_of(ids, copied[ids.tobytes()])
