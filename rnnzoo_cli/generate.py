@@ -54,6 +54,13 @@ def generate(
     n_best: Annotated[
         int | None, typer.Option(help="Print so many texts of the beam, with their scores.")
     ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Exponent of the length penalty of the beam [0.6].")
+    ] = None,
+    beam_groups: Annotated[
+        int | None,
+        typer.Option(help="Groups of the beam that avoid each other, for other --n-best [1]."),
+    ] = None,
     interactive: Annotated[
         bool,
         typer.Option(
@@ -86,7 +93,10 @@ def generate(
         }  # fmt: skip
         drawing = {name: value for name, value in drawing.items() if value is not None}
         stops = [text.replace("\\n", "\n") for text in stop or []] or None
-        several = {"num_samples": num_samples, "beam_width": beam_width, "n_best": n_best}
+        several = {
+            "num_samples": num_samples, "beam_width": beam_width, "n_best": n_best,
+            "length_penalty": length_penalty, "beam_groups": beam_groups,
+        }  # fmt: skip
         several = {name: value for name, value in several.items() if value is not None}
         if interactive:
             _check_interactive(prompts, {**several, "json": json or None})

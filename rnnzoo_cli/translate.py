@@ -25,6 +25,18 @@ def translate(
     n_best: Annotated[
         int | None, typer.Option(help="Print so many translations a text, with their scores.")
     ] = None,
+    coverage_penalty: Annotated[
+        float | None,
+        typer.Option(help="Keeps beams from leaving out parts of the source; 0.2 is usual [0]."),
+    ] = None,
+    beam_groups: Annotated[
+        int | None,
+        typer.Option(help="Groups of the beam that avoid each other, for other --n-best [1]."),
+    ] = None,
+    unknown: Annotated[
+        str | None,
+        typer.Option(help='"copy" takes words that a translator by words lacks from the source.'),
+    ] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(help="Most tokens [twice those of the text, and ten].")
     ] = None,
@@ -59,8 +71,12 @@ def translate(
         if not hasattr(loaded, "translate"):
             raise InputError(f"{model} does not translate, it writes: `rnnzoo generate {model}`.")
         width = max(1, n_best or 1) if beam_width is None else beam_width
-        search = {"beam_width": width, "length_penalty": length_penalty, "n_best": n_best}
-        search["max_new_tokens"] = max_new_tokens
+        given = {
+            "beam_width": width, "length_penalty": length_penalty, "n_best": n_best,
+            "coverage_penalty": coverage_penalty, "beam_groups": beam_groups, "unknown": unknown,
+            "max_new_tokens": max_new_tokens,
+        }  # fmt: skip
+        search = {name: value for name, value in given.items() if value is not None}
         for block in texts_or_stdin(texts):
             sources = [text for text in block if text.strip()]
             if attention is not None:

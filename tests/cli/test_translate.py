@@ -27,6 +27,23 @@ def test_the_best_translations_with_their_scores(call, translator):
     }
 
 
+def test_every_option_reaches_the_search(call, translator, monkeypatch):
+    model, path = translator
+    calls = []
+    monkeypatch.setattr(
+        type(model), "translate", lambda self, texts, **given: calls.append(given) or ["eins"]
+    )
+    given = {
+        "beam_width": 4, "length_penalty": 1.0, "coverage_penalty": 0.2, "beam_groups": 2,
+        "unknown": "copy", "max_new_tokens": 7,
+    }  # fmt: skip
+    words = [
+        word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    done = call("translate", path, "one", *words)
+    assert done.stdout == "eins\n" and calls == [given], done.stderr
+
+
 def test_a_picture_of_the_attention(call, translator, tmp_path, monkeypatch):
     model, path = translator
     drawn = []
