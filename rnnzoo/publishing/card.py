@@ -219,6 +219,8 @@ def _segments(segments):
             " An epoch that was cut short was repeated from its start: the weights were trained "
             f"again on {least}{repeated:,} batches in all."
         )
+    elif all(one.get("exact") for one in segments[1:]):
+        line += " Each later one went on exactly where the one before it had been saved."
     elif noted:
         line += " Each later one began with an epoch."
     return [line]

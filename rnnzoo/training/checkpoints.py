@@ -181,6 +181,7 @@ class Checkpoint:
             **told,
             "minutes": self.progress["minutes"],
             "machine": machine(),
+            "exact": bool(self.state),
             "repeated": 0
             if self.state
             else self.progress["step"] - self.progress["epoch"] * steps_per_epoch,

@@ -37,6 +37,9 @@ def test_a_resumed_training_says_where_it_ran():
         "9.0 minutes on EPYC, 16 cores, gpu:0, in mixed_bfloat16. Each later one began with an "
         "epoch."
     ]
+    exact = segment(41.21) | {"exact": True}
+    (line,) = card._segments([segment(0.0), exact, exact])
+    assert line.endswith("Each later one went on exactly where the one before it had been saved.")
 
 
 def test_a_training_that_was_resumed_by_another_command():
