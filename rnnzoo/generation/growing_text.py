@@ -44,6 +44,7 @@ class GrowingText:
         self.stopped = False
         # Under this old rule a mark changes the spaces before it: nothing is sure before the end.
         self._looks_ahead = vocabulary.level == "word" and vocabulary.punctuation == "split_1"
+        self._silent = (vocabulary.pad_id, vocabulary.start_id, vocabulary.end_id)
         self._context: list[int] = []
         self._next_cut = 2 * CONTEXT  # the length at which the context is cut
         self._waiting: list[int] = []
@@ -82,6 +83,8 @@ class GrowingText:
         self._waiting, self._pending, self.stopped = [], "", False
 
     def _text_of(self, ids):
+        if self.vocabulary.level == "character":  # what `decode` does, for a server's many calls
+            return "".join([self.vocabulary.tokens[i] for i in ids if i not in self._silent])
         text = self.vocabulary.decode(list(ids), after=self._context)
         self._look_back_on(ids)
         if self._after_space and text:
