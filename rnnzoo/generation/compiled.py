@@ -47,19 +47,21 @@ def _compile_tensorflow(function):
 
     traced = {}
 
-    def spec(array):
+    def kind(array):
         # One trace for each set of ranks and dtypes; every dimension is left free, but for the
         # features of a state, which comes from a compiled function.
-        shape = [None] * array.ndim
-        if isinstance(array, tf.Tensor) and array.ndim > 1 and array.dtype.is_floating:
-            shape[-1] = array.shape[-1]
-        return tf.TensorSpec(shape, array.dtype)
+        state = isinstance(array, tf.Tensor) and array.ndim > 1 and array.dtype.is_floating
+        return array.ndim, array.dtype, array.shape[-1] if state else None
+
+    def spec(rank, dtype, features):
+        return tf.TensorSpec([*[None] * (rank - 1), *[features] * (rank > 0)], dtype)
 
     def run(*arrays):
-        specs = tuple(map(spec, arrays))
-        if specs not in traced:
-            traced[specs] = tf.function(function, input_signature=specs, autograph=False)
-        return traced[specs](*arrays)
+        kinds = tuple(map(kind, arrays))
+        if kinds not in traced:
+            specs = tuple(spec(*each) for each in kinds)
+            traced[kinds] = tf.function(function, input_signature=specs, autograph=False)
+        return traced[kinds](*arrays)
 
     return run
 
