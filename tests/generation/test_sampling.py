@@ -86,7 +86,7 @@ def test_functions_of_ones_own_are_kept_within_bounds(traces):
     assert len(traces) == 3
     for width in range(2, 60):
         model.decodable().compiled(("beam_search", width), lambda x: x)
-    assert len(model._functions) == 4
+    assert len(model._functions) <= 32
 
 
 CHOSEN = 1
@@ -126,7 +126,7 @@ def test_many_functions_keep_no_more_than_some(traces, monkeypatch):
         model.generate(
             "to", 1, sampler=lambda logits, uniform, own=[sampler]: own[0](logits, uniform)
         )
-    assert len(model._functions) <= 32
+    assert len(model._functions) == 4
 
 
 @pytest.mark.parametrize("temperature", [0, 0.0, np.float32(0)])
