@@ -11,9 +11,9 @@ HEAVY = ("tensorflow", "matplotlib", "rich", "typer", "tensorflow_datasets", "pa
 MEASURE = """
 import time
 import keras
-before = time.perf_counter()
+before = time.process_time()
 import rnnzoo
-seconds = time.perf_counter() - before
+seconds = time.process_time() - before
 print(*keras.saving.get_custom_objects(), seconds)
 """
 
