@@ -41,7 +41,8 @@ class SampleText(keras.callbacks.Callback):
         ```
     """
 
-    remembered = ("_epoch", "_batches", "_epoch_batches")  # what a resumed training goes on with
+    # What a resumed training goes on with, and what it does so within an epoch.
+    remembered, remembered_within = ("_batches",), ("_epoch_batches",)
 
     def __init__(
         self,

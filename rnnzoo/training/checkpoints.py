@@ -211,7 +211,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         checkpoint: The `Checkpoint`.
         clock: The `TrainingClock`.
         monitor: Name of the validation metric, the lower the better.
-        remembering: Callbacks whose numbers are kept too, each with the names of these.
+        remembering: Callbacks whose numbers are kept too, each with the names of these, and the
+            names of those that begin anew with an epoch.
     """
 
     def __init__(
@@ -220,7 +221,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         clock: TrainingClock,
         monitor: str,
         *,
-        remembering: Mapping[keras.callbacks.Callback, Sequence[str]] | None = None,
+        remembering: Mapping[keras.callbacks.Callback, tuple[Sequence[str], Sequence[str]]]
+        | None = None,
     ):
         super().__init__()
         self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
@@ -254,13 +256,17 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves the last model, and the weights if they are the best yet."""
+        self.keep_best(logs)
+        self._save_last()
+
+    def keep_best(self, logs: dict[str, float]) -> None:
+        """Saves the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
             with averaged_weights(self.model), atomic_path(self.checkpoint.best) as path:
                 self.model.save_weights(path)
             where = {"best": float(value), "best_step": self.clock.step}
             self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))
-        self._save_last()
 
     def _epochs(self):
         return self.clock.step / self.clock.steps_per_epoch
@@ -268,11 +274,12 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def _save_last(self):
         start, checkpoint = time.monotonic(), self.checkpoint
         state, self._state = self._state or read_state(self.model), None
-        if self.clock.step % self.clock.steps_per_epoch == 0:  # the next epoch starts them anew
+        within = self.clock.step % self.clock.steps_per_epoch != 0
+        if not within:  # the next epoch starts them anew
             state = {name: value for name, value in state.items() if "metrics/" not in name}
         remembered = [
-            {name: vars(callback)[name] for name in names}
-            for callback, names in self.remembering.items()
+            {name: vars(callback)[name] for name in (*always, *(in_epoch if within else ()))}
+            for callback, (always, in_epoch) in self.remembering.items()
         ]
         checkpoint.progress |= {
             "epoch": int(self._epochs()),
@@ -304,7 +311,7 @@ class TrainingLog(keras.callbacks.Callback):
         clock: The `TrainingClock`.
     """
 
-    remembered = ("epoch", "seen", "total")  # what a resumed training goes on with
+    remembered, remembered_within = (), ("seen", "total")  # as `SampleText`
 
     def __init__(self, path: str | os.PathLike, clock: TrainingClock):
         super().__init__()
@@ -339,7 +346,7 @@ class TrainingLog(keras.callbacks.Callback):
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
         }
         row |= {name: round(float(value), 5) for name, value in values.items() if name in columns}
-        new = not self.path.exists()
+        new = not self.path.exists() or self.path.stat().st_size == 0
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             if new:

@@ -294,11 +294,13 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         samples,
         progress_line,
     ]
-    remembering = {one: one.remembered for one in used if hasattr(one, "remembered")}
+    remembering = {
+        one: (one.remembered, one.remembered_within) for one in used if hasattr(one, "remembered")
+    }
     if recipe.patience is not None:
         patience = keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience)
         used.append(patience)
-        remembering[patience] = ("wait", "best", "best_epoch")
+        remembering[patience] = ("wait", "best", "best_epoch"), ()
     if log_dir is not None:
         used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     used.append(SaveCheckpoints(checkpoint, clock, monitor, remembering=remembering))
@@ -356,12 +358,13 @@ def _validate(model, task, checkpoint, clock, monitor):
     found = model.evaluate(
         task.validation, verbose=0, return_dict=True, callbacks=[ValidateAverages()]
     )
-    for callback in (
-        TrainingLog(checkpoint.log, clock), SaveCheckpoints(checkpoint, clock, monitor),
-    ):  # fmt: skip
+    logs = {f"val_{name}": value for name, value in found.items()}
+    log, save = TrainingLog(checkpoint.log, clock), SaveCheckpoints(checkpoint, clock, monitor)
+    for callback in (log, save):
         callback.set_model(model)
-        callback.on_epoch_begin(epoch)
-        callback.on_epoch_end(epoch, {f"val_{name}": value for name, value in found.items()})
+    log.on_epoch_begin(epoch)
+    log.on_epoch_end(epoch, logs)
+    save.keep_best(logs)  # the last model is saved already
 
 
 def _check_finite(checkpoint, recipe):

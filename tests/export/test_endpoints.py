@@ -62,7 +62,7 @@ def test_generation_stops_at_the_end_token(word_model, folder):
     assert decoded(loaded.generate(["to", "be"], 9, 0.0)) == greedy
 
 
-def own_draws(seed, steps, rows):
+def own_draws(seed, steps, rows, samples=1):
     """What an export draws: each row by its own index, whatever the number of rows."""
     rows = [tf.random.stateless_uniform([steps], [seed, row], alg="philox") for row in range(rows)]
     return np.stack(rows, axis=1)

@@ -14,6 +14,7 @@ from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
 from rnnzoo.publishing.train import train
+from rnnzoo.training.snapshot import read_snapshot
 
 TINY = [name for name in recipes.names() if name.endswith("_tiny")]
 FILES = ("model.keras", "card.md", "metrics.json", "curve.png", "log.csv", "samples.txt")
@@ -184,11 +185,15 @@ def test_the_best_checkpoint_is_the_one_with_the_lowest_validation_loss(trained)
         assert record["training"]["best_step"] == int(best["step"])
 
 
-def test_resume_goes_on_counting(fast, tmp_path):
+def test_resume_goes_on_counting(fast, tmp_path, monkeypatch):
     out = tmp_path / "out"
     fast(out=out, epochs=1)
-    progress = out / "checkpoint" / "progress.json"
-    progress.write_text(json.dumps(json.loads(progress.read_text()) | {"minutes": 30.0}))
+
+    def after_half_an_hour(path):
+        state, progress = read_snapshot(path)
+        return state, progress | {"minutes": 30.0}
+
+    monkeypatch.setattr("rnnzoo.training.checkpoints.read_snapshot", after_half_an_hour)
     fast(out=out, epochs=3, resume=True)
     record, rows = metrics(out), log(out)
     assert record["training"]["epochs"] == 3
@@ -225,8 +230,10 @@ def test_a_second_interrupt_aborts_and_a_resume_goes_on(fast, tmp_path):
     assert [row["epoch"] for row in log(out) if row["val_loss"]] == ["1", "2", "3"]
 
 
-def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, monkeypatch):
+@pytest.mark.parametrize("steps", [1, 3])  # before the first row of the log, and after it
+def test_a_resume_without_time_for_more_validates_what_there_is(steps, fast, tmp_path, monkeypatch):
     monkeypatch.setattr("rnnzoo.training.checkpoints.SAVE_EVERY", -1)  # after every batch
+    monkeypatch.setattr("rnnzoo.training.checkpoints.SHARE", 1e9 if steps == 3 else 0.001)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         fast(out=out, callbacks=[AtBatch(3, interrupt_twice)])
@@ -234,7 +241,7 @@ def test_a_resume_without_time_for_more_validates_what_there_is(fast, tmp_path, 
     fast(out=out, max_minutes=1e-6, resume=True)
     record = metrics(out)["training"]
     assert record["stopped_by"] == "budget"
-    assert record["steps"] == record["best_step"] == 3
+    assert record["steps"] == record["best_step"] == steps
     (row,) = (row for row in log(out) if row["val_loss"])
     bits = metrics(out)["figures"]["bits_per_character"]
     assert float(row["val_bits_per_character"]) == pytest.approx(bits, abs=1e-4)
