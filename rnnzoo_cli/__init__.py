@@ -15,6 +15,7 @@ from rnnzoo_cli.kernels import kernels
 from rnnzoo_cli.list import list_models
 from rnnzoo_cli.running import SETTINGS, help_of
 from rnnzoo_cli.score import score
+from rnnzoo_cli.serve import serve
 from rnnzoo_cli.train import train
 from rnnzoo_cli.translate import translate
 
@@ -39,7 +40,7 @@ app = typer.Typer(
 COMMANDS = {
     "list": list_models, "card": card, "train": train, "generate": generate,
     "translate": translate, "score": score, "evaluate": evaluate, "export": export,
-    "kernels": kernels, "founding": founding,
+    "serve": serve, "kernels": kernels, "founding": founding,
 }  # fmt: skip
 for name, command in COMMANDS.items():
     shown = help_of(command.__doc__)

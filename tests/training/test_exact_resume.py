@@ -97,7 +97,9 @@ def result(out):
     return [value.tobytes() for value in values], log, checkpoint.samples.read_text(), progress
 
 
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(
+    "kind", ["streams", pytest.param("windows", marks=pytest.mark.slow), "pairs"]
+)
 def test_a_killed_training_ends_as_one_that_was_not(kind, run):
     whole = run(kind, "whole")
     steps = json.loads((whole / "checkpoint" / "progress.json").read_text())["step"]

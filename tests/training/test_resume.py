@@ -94,7 +94,10 @@ def same(batches, others):
     )
 
 
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(
+    "kind",
+    ["streams", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("windows", "pairs"))],
+)
 def test_a_resumed_epoch_reads_what_it_would_have_read(kind, batches_of):
     whole = batches_of(kind, "whole", epochs=3)
     steps = len(whole) // 3

@@ -1,0 +1,175 @@
+"""One thread a model, which writes the texts of all requests together."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rnnzoo.generation.growing_text import GrowingText
+from rnnzoo.generation.rows import Choice, Request, Row, Rows
+
+STEPS = 4  # tokens of each row in one compiled call: more are faster, and let others wait longer
+
+
+class QueueFull(Exception):
+    """There is no place for another request."""
+
+
+@dataclasses.dataclass(eq=False)
+class Job:
+    """A text that a client waits for.
+
+    Args:
+        request: What is to be continued, and how it is drawn.
+        text: What turns tokens into text.
+        limit: The most tokens.
+        seconds: How long it may take from now on.
+        send: Is called from the engine's thread with each part of the text, and at the end with
+            `None` and the reason: `"length"`, `"stop"`, `"end"`, `"time"` or `"error"`.
+    """
+
+    request: Request
+    text: GrowingText
+    limit: int
+    seconds: float
+    send: Callable[[str | None, str | None], None]
+    cancelled: bool = False
+    row: Row | None = None
+    tokens: int = 0
+
+    def __post_init__(self):
+        self.deadline = time.monotonic() + self.seconds
+
+    def take(self, choices: list[Choice], end_id: int | None) -> bool:
+        """Sends the text of new tokens; returns whether the text is over."""
+        parts, reason = [], None
+        for choice in choices:
+            self.tokens += 1
+            if choice.token == end_id:
+                reason = "end"
+            else:
+                parts.append(self.text.add(choice.token))
+                if self.text.stopped:
+                    reason = "stop"
+                elif self.tokens >= self.limit:
+                    reason = "length"
+            if reason:
+                break
+        if reason is None and time.monotonic() > self.deadline:
+            reason = "time"
+        if reason:
+            parts.append(self.text.end())
+        if part := "".join(parts):
+            self.send(part, None)
+        if reason:
+            self.send(None, reason)
+        return reason is not None
+
+
+class Engine(threading.Thread):
+    """Writes texts with one language model; requests join and leave between two steps.
+
+    Args:
+        model: The `LanguageModel`.
+        capacity: How many texts are written at once.
+        queue: How many more may wait.
+        max_new_tokens: The most tokens of a text.
+    """
+
+    def __init__(self, model: Any, *, capacity: int, queue: int, max_new_tokens: int):
+        super().__init__(name=f"rnnzoo-{model.name}", daemon=True)
+        self.rows = Rows(model.decodable(), capacity=capacity, max_new_tokens=max_new_tokens)
+        self.queue, self.end_id = queue, self.rows.model.rules.end_id
+        self.lock = threading.Lock()  # of the model: scoring waits for a step, and a step for it
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._running: list[Job] = []
+        self._stopping = False
+
+    def submit(self, job: Job) -> None:
+        """Lets a job wait for its turn.
+
+        Raises:
+            QueueFull: If too many wait already, or the engine stops.
+        """
+        with self._changed:
+            free = self.rows.capacity - len(self._running)
+            if self._stopping or len(self._waiting) >= self.queue + free:
+                raise QueueFull
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def cancel(self, job: Job) -> None:
+        """Lets a job go: nobody waits for it any more."""
+        with self._changed:
+            job.cancelled = True
+            self._changed.notify()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Takes no more jobs, ends those that run, and waits for the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self.join(seconds)
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many texts are written, and how many wait."""
+        return len(self._running), len(self._waiting)
+
+    def run(self) -> None:
+        """Joins, steps and frees rows until it is stopped."""
+        while True:
+            with self._changed:
+                while not (self._waiting or self._running or self._stopping):
+                    self._changed.wait()
+                if self._stopping:
+                    for job in (*self._running, *self._waiting):
+                        job.send(None, "error")
+                    self._waiting.clear()
+                    return
+                new = self._admitted()
+            try:
+                self._advance(new)
+            except Exception:  # one that nobody foresaw ends the texts at hand, not the server
+                self._fail(new)
+
+    def _admitted(self):
+        """Takes as many waiting jobs as there are places."""
+        new = []
+        while self._waiting and len(self._running) + len(new) < self.rows.capacity:
+            job = self._waiting.popleft()
+            if not job.cancelled:
+                new.append(job)
+        return new
+
+    def _advance(self, new):
+        for job in [job for job in self._running if job.cancelled]:
+            self._leave(job)
+        with self.lock:
+            if self._running:
+                self.rows.step(STEPS)
+            for job in [job for job in self._running if job.take(job.row.choices, self.end_id)]:
+                self._leave(job)
+            if new:
+                joined = self.rows.join(*[job.request for job in new])
+        for job, row in zip(new, joined if new else (), strict=True):
+            job.row = row
+            self._running.append(job)
+            if job.take(row.choices, self.end_id):
+                self._leave(job)
+
+    def _leave(self, job):
+        self._running.remove(job)
+        self.rows.free(job.row)
+
+    def _fail(self, new):
+        for job in (*self._running, *new):
+            job.send(None, "error")
+        for job in self._running:
+            self.rows.free(job.row)
+        self._running.clear()

@@ -1,0 +1,231 @@
+"""The server: what clients get, and what they may not do."""
+
+import json
+import math
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests import runners
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+TestClient = pytest.importorskip("fastapi.testclient").TestClient
+
+SAMPLINGS = [
+    {},
+    {"sampler": "greedy"},
+    {"temperature": 0.5, "stop": ["o"]},
+    {"sampler": "top_p", "p": 0.6},
+    {"sampler": "top_k", "k": 3, "repetition_penalty": 1.3},
+]
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {
+        "letters": runners.LANGUAGE_MODELS["char_lstm"](),
+        "words": runners.LANGUAGE_MODELS["word_lm"](),
+        "numbers": runners.seq2seq(attention="bahdanau")(),
+    }
+
+
+@pytest.fixture(scope="module")
+def client(models):
+    from rnnzoo.serve.app import create_app
+
+    with TestClient(create_app(models, capacity=4, queue=64)) as client:
+        yield client
+
+
+def generate(client, model, prompt, **options):
+    answer = client.post("/v1/generate", json={"model": model, "prompt": prompt, **options})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_many_clients_get_the_texts_that_they_would_get_alone(client, models):
+    chance = random.Random(0)
+    asked = [
+        ("letters", chance.choice(["to ", "be or", "n"]), chance.randint(1, 40), seed)
+        for seed in range(20)
+    ]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(
+            pool.map(
+                lambda one: generate(
+                    client, one[0], one[1], max_new_tokens=one[2], seed=one[3],
+                    **SAMPLINGS[one[3] % len(SAMPLINGS)],
+                ),
+                asked,
+            )
+        )  # fmt: skip
+    for (name, prompt, length, seed), answer in zip(asked, answers, strict=True):
+        options = SAMPLINGS[seed % len(SAMPLINGS)]
+        assert answer["text"] == models[name].generate(prompt, length, seed=seed, **options)
+        assert answer["seed"] == seed and answer["model"] == name
+        assert answer["finish_reason"] == "length" or "stop" in options
+    assert client.app.state.engines["letters"].load == (0, 0)
+
+
+def test_words_and_a_drawn_seed(client, models):
+    answer = generate(client, "words", "no, it", max_new_tokens=9)
+    again = models["words"].generate("no, it", 9, seed=answer["seed"])
+    assert answer["text"] == again
+
+
+def test_events_are_the_text(client, models):
+    body = {"model": "letters", "prompt": "to ", "max_new_tokens": 30, "seed": 3, "stream": True}
+    with client.stream("POST", "/v1/generate", json=body) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line]
+    assert events[-1] == {"finish_reason": "length"}
+    assert len(events) > 3
+    text = "".join(event["text"] for event in events[:-1])
+    assert text == models["letters"].generate("to ", 30, seed=3)
+
+
+def test_translation_score_and_models(client, models):
+    body = {"text": "one two", "attention": True}
+    answer = client.post("/v1/translate", json=body).json()
+    text, weights = models["numbers"].translate("one two", return_attention=True)
+    assert answer["text"] == text and len(answer["attention"]) == len(weights)
+    answer = client.post("/v1/score", json={"model": "letters", "text": "to be"}).json()
+    expected = models["letters"].score("to be")
+    nats, tokens = float(expected["nats"]), int(expected["tokens"])
+    assert answer["tokens"] == tokens
+    assert answer["nats"] == pytest.approx(nats, rel=1e-4)
+    assert answer["perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
+    listed = client.get("/v1/models").json()["models"]
+    assert [(one["name"], one["task"]) for one in listed] == [
+        ("letters", "generate"), ("words", "generate"), ("numbers", "translate"),
+    ]  # fmt: skip
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "sentence"),
+    [
+        ("generate", {"model": "leters", "prompt": "to"}, 404, "did you mean 'letters'"),
+        ("generate", {"model": "../../etc/passwd", "prompt": "to"}, 404, "No model is called"),
+        ("generate", {"prompt": "to"}, 422, "Give `model`, one of: letters, words"),
+        ("generate", {"model": "numbers", "prompt": "one"}, 422, "numbers cannot do this"),
+        ("generate", {"model": "letters"}, 422, "`prompt`: field required"),
+        ("generate", {"model": "letters", "prompt": 3}, 422, "`prompt`: input should be a valid"),
+        ("generate", {"model": "letters", "prompt": ""}, 422, "prompt is empty"),
+        ("generate", {"model": "letters", "prompt": "to", "tmperature": 1}, 422, "is no field"),
+        ("generate", {"model": "letters", "prompt": "to", "temperature": -1}, 422, "temperature"),
+        ("generate", {"model": "letters", "prompt": "to", "max_new_tokens": 10**9}, 422, "max_new"),
+        ("generate", {"model": "letters", "prompt": "to", "sampler": "best"}, 422, "best"),
+        ("generate", {"model": "letters", "prompt": "t" * 30_000}, 422, "at most 20000"),
+        ("generate", {"model": "letters", "prompt": "t" * 300_000}, 413, "longer than 200,000"),
+        ("generate", {"model": "letters", "prompt": "to", "stop": [""]}, 422, "stop"),
+        ("generate", [1], 422, "The body"),
+        ("translate", {"model": "letters", "text": "one"}, 422, "letters cannot do this"),
+        ("translate", {"text": " "}, 422, "empty"),
+        ("score", {"model": "letters", "text": "t"}, 422, "short"),
+    ],
+)
+def test_what_is_refused(client, path, body, status, sentence):
+    answer = client.post(f"/v1/{path}", json=body)
+    assert answer.status_code == status, answer.text
+    told = answer.json()["error"]
+    assert sentence in told and "\n" not in told.strip() and "Traceback" not in told
+
+
+def test_random_bodies_get_an_answer_of_their_own_fault(client):
+    chance = random.Random(0)
+    for _ in range(300):
+        body = bytes(chance.choices(b'{}[]":,\\ue0123456789promtlesx \x00\xff', k=30))
+        answer = client.post("/v1/generate", content=body)
+        assert 400 <= answer.status_code < 500 and "error" in answer.json(), body
+
+
+def test_a_full_queue(models):
+    from rnnzoo.serve.app import create_app
+
+    with TestClient(create_app({"letters": models["letters"]}, capacity=1, queue=1)) as client:
+        engine = client.app.state.engines["letters"]
+        with engine.lock:  # nothing moves
+            statuses = []
+
+            def ask():
+                body = {"prompt": "to ", "max_new_tokens": 3}
+                statuses.append(client.post("/v1/generate", json=body).status_code)
+
+            threads = [threading.Thread(target=ask) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+                time.sleep(0.1)
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {200, 429} and statuses.count(429) >= 3
+
+
+def test_a_client_that_goes_away_frees_its_row(models):
+    """Over a real connection, which is closed in the middle of a long text."""
+    uvicorn = pytest.importorskip("uvicorn")
+    from rnnzoo.serve.app import create_app
+
+    app = create_app({"letters": models["letters"]}, capacity=1)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    body = {"prompt": "to ", "max_new_tokens": 4096, "stream": True}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/generate", json.dumps(body).encode(),
+        {"content-type": "application/json"},
+    )  # fmt: skip
+    answer = urllib.request.urlopen(request)
+    assert answer.readline().startswith(b"data: ")
+    answer.close()
+    engine = app.state.engines["letters"]
+    for _ in range(100):
+        if engine.load == (0, 0):
+            break
+        time.sleep(0.1)
+    assert engine.load == (0, 0) and not len(engine.rows)
+    server.should_exit = True
+    thread.join(20)
+    assert not engine.is_alive()
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path):
+    runners.LANGUAGE_MODELS["char_lstm"]().save(tmp_path / "letters.keras")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rnnzoo_cli", "serve", tmp_path / "letters.keras", "--port",
+         str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any(f"Serving letters at http://127.0.0.1:{port}" in line for line in lines)
+        for _ in range(100):
+            try:
+                found = urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models").read()
+                break
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        assert json.loads(found)["models"][0]["name"] == "letters"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 130)
