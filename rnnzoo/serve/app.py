@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnnzoo.errors import InputError, unknown_name
@@ -42,12 +45,12 @@ class GenerateBody(_Body):
     max_new_tokens: int = Field(100, ge=1, le=MAX_NEW_TOKENS)
     sampler: str | None = None
     temperature: float | None = None
-    k: int | None = None
+    k: int | None = Field(None, ge=1, le=2**31 - 1)
     p: float | None = None
     repetition_penalty: float | None = None
-    no_repeat_ngram: int | None = None
+    no_repeat_ngram: int | None = Field(None, ge=0, le=MAX_NEW_TOKENS)
     seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: str | list[str] | None = Field(None, max_length=16)
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
     stream: bool = False
 
 
@@ -94,10 +97,31 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
     app = FastAPI(title="rnnzoo", version=__version__, lifespan=running)
     app.add_middleware(_LimitedBody)
     app.state.engines = engines
+    locks = {name: threading.Lock() for name in models}
+    locks |= {name: engine.lock for name, engine in engines.items()}
+    others = asyncio.Semaphore(queue)  # translations and scores that wait
+
+    async def computed(name: str, function: Callable) -> Any:
+        """Computes something with a model, which does one thing at a time."""
+
+        def alone():
+            with locks[name]:
+                return function()
+
+        if others.locked():
+            raise QueueFull
+        async with others:
+            return await run_in_threadpool(alone)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _refused(422, _sentence(error.errors()[0]))
+        return _refused(422, _sentence(error.errors()[-1]))
+
+    @app.exception_handler(HTTPException)
+    async def failed(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:
+            return _refused(422, "The body is not JSON that can be read.")
+        return _refused(error.status_code, f"{error.detail}; /docs lists what there is.")
 
     @app.exception_handler(InputError)
     async def mistaken(request: Request, error: InputError) -> JSONResponse:
@@ -130,8 +154,7 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
         name = _name_of(body.model, engines, models)
         parts, job, seed = _submitted(models[name], engines[name], body)
         if body.stream:
-            events = _events(parts, engines[name], job=job)
-            return StreamingResponse(events, media_type="text/event-stream")
+            return _Events(_events(parts), engines[name], job=job)
         text, reason = await _whole(parts, engines[name], job=job, request=request)
         if reason == "error":
             return _refused(503, "The server stopped before the text was complete.")
@@ -145,10 +168,15 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
         """Translates a text."""
         able = [name for name, model in models.items() if hasattr(model, "translate")]
         name = _name_of(body.model, able, models)
-        found = await run_in_threadpool(
-            models[name].translate, body.text, beam_width=body.beam_width,
-            return_attention=body.attention,
-        )  # fmt: skip
+        found = await computed(
+            name,
+            partial(
+                models[name].translate,
+                body.text,
+                beam_width=body.beam_width,
+                return_attention=body.attention,
+            ),
+        )
         if not body.attention:
             return {"model": name, "text": found}
         text, weights = found
@@ -160,12 +188,15 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
         from rnnzoo.generation.scoring import token_nats
 
         name = _name_of(body.model, models, models)
-
-        def measured():
-            with engines[name].lock if name in engines else contextlib.nullcontext():
-                return token_nats(models[name], body.text, source=body.source)
-
-        _, ids, nats = await run_in_threadpool(measured)
+        if hasattr(models[name], "translate") != (body.source is not None):
+            raise InputError(
+                f"{name} generates, so leave out `source`."
+                if body.source is not None
+                else f"{name} translates: give `source`, the text that `text` is a translation of."
+            )
+        _, ids, nats = await computed(
+            name, partial(token_nats, models[name], body.text, source=body.source)
+        )
         total = float(nats.sum())
         return {
             "model": name, "nats": total, "tokens": len(ids),
@@ -214,7 +245,7 @@ def _refused(status, sentence):
 
 def _sentence(error):
     """What was wrong with a body, in one sentence."""
-    where = ".".join(str(part) for part in error["loc"] if part != "body") or "The body"
+    where = next((str(part) for part in error["loc"] if part != "body"), "The body")
     if error["type"] == "json_invalid":
         return f"The body is not JSON ({error.get('ctx', {}).get('error', 'invalid')})."
     if error["type"] == "extra_forbidden":
@@ -275,17 +306,27 @@ def _submitted(model, engine, body):
     return parts, job, seed
 
 
-async def _events(parts: asyncio.Queue, engine: Engine, *, job: Job) -> AsyncIterator[str]:
-    """The parts as server-sent events; where the client goes away, its row is freed."""
+class _Events(StreamingResponse):
+    """Server-sent events, whose job is let go also where the client left before the first."""
+
+    def __init__(self, events: AsyncIterator[str], engine: Engine, *, job: Job):
+        super().__init__(events, media_type="text/event-stream")
+        self.engine, self.job = engine, job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.engine.cancel(self.job)
+
+
+async def _events(parts: asyncio.Queue) -> AsyncIterator[str]:
+    """The parts as server-sent events."""
     reason = None
-    try:
-        while reason is None:
-            part, reason = await parts.get()
-            content = {"text": part} if reason is None else {"finish_reason": reason}
-            yield f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
-    finally:
-        if reason is None:
-            engine.cancel(job)
+    while reason is None:
+        part, reason = await parts.get()
+        content = {"text": part} if reason is None else {"finish_reason": reason}
+        yield f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
 
 
 async def _whole(parts, engine, *, job, request):

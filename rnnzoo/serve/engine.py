@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from typing import Any
 from rnnzoo.generation.growing_text import GrowingText
 from rnnzoo.generation.rows import Choice, Request, Row, Rows
 
+log = logging.getLogger(__name__)
 STEPS = 4  # tokens of each row in one compiled call: more are faster, and let others wait longer
 
 
@@ -134,9 +136,16 @@ class Engine(threading.Thread):
                     return
                 new = self._admitted()
             try:
-                self._advance(new)
+                self._step()
             except Exception:  # one that nobody foresaw ends the texts at hand, not the server
-                self._fail(new)
+                log.exception("The model %s failed in a step.", self.name)
+                self._fail(self._running)
+            for job in new:  # each alone: none ends the texts of others
+                try:
+                    self._begin(job)
+                except Exception:
+                    log.exception("The model %s failed to begin a text.", self.name)
+                    self._fail([job])
 
     def _admitted(self):
         """Takes as many waiting jobs as there are places."""
@@ -147,29 +156,30 @@ class Engine(threading.Thread):
                 new.append(job)
         return new
 
-    def _advance(self, new):
+    def _step(self):
+        """Writes further tokens of all texts at hand."""
         for job in [job for job in self._running if job.cancelled]:
             self._leave(job)
-        with self.lock:
-            if self._running:
+        if self._running:
+            with self.lock:
                 self.rows.step(STEPS)
-            for job in [job for job in self._running if job.take(job.row.choices, self.end_id)]:
-                self._leave(job)
-            if new:
-                joined = self.rows.join(*[job.request for job in new])
-        for job, row in zip(new, joined if new else (), strict=True):
-            job.row = row
-            self._running.append(job)
-            if job.take(row.choices, self.end_id):
-                self._leave(job)
+        for job in [job for job in self._running if job.take(job.row.choices, self.end_id)]:
+            self._leave(job)
+
+    def _begin(self, job):
+        """Reads a prompt, and writes its first token."""
+        with self.lock:
+            (job.row,) = self.rows.join(job.request)
+        self._running.append(job)
+        if job.take(job.row.choices, self.end_id):
+            self._leave(job)
 
     def _leave(self, job):
         self._running.remove(job)
         self.rows.free(job.row)
 
-    def _fail(self, new):
-        for job in (*self._running, *new):
+    def _fail(self, jobs):
+        for job in list(jobs):
             job.send(None, "error")
-        for job in self._running:
-            self.rows.free(job.row)
-        self._running.clear()
+            if job in self._running:
+                self._leave(job)

@@ -130,7 +130,13 @@ def test_translation_score_and_models(client, models):
         ("generate", {"model": "letters", "prompt": "t" * 30_000}, 422, "at most 20000"),
         ("generate", {"model": "letters", "prompt": "t" * 300_000}, 413, "longer than 200,000"),
         ("generate", {"model": "letters", "prompt": "to", "stop": [""]}, 422, "stop"),
+        ("generate", {"model": "letters", "prompt": "to", "k": 10**400}, 422, "k"),
+        ("generate", {"model": "letters", "prompt": "to", "no_repeat_ngram": 10**9}, 422, "no_re"),
+        ("generate", {"model": "letters", "prompt": "to", "stop": ["a"] * 17}, 422, "16"),
         ("generate", [1], 422, "The body"),
+        ("score", {"model": "numbers", "text": "1"}, 422, "give `source`"),
+        ("score", {"model": "letters", "text": "to", "source": "be"}, 422, "leave out `source`"),
+        ("nothing", {}, 404, "Not Found"),
         ("translate", {"model": "letters", "text": "one"}, 422, "letters cannot do this"),
         ("translate", {"text": " "}, 422, "empty"),
         ("score", {"model": "letters", "text": "t"}, 422, "short"),
@@ -141,6 +147,32 @@ def test_what_is_refused(client, path, body, status, sentence):
     assert answer.status_code == status, answer.text
     told = answer.json()["error"]
     assert sentence in told and "\n" not in told.strip() and "Traceback" not in told
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"[" * 100_000, b'{"k": ' + b"1" * 5000 + b"}"])
+def test_bodies_that_cannot_be_read(client, body):
+    answer = client.post("/v1/generate", content=body)
+    assert answer.status_code == 422 and "error" in answer.json()
+
+
+def test_a_request_that_fails_ends_no_other(models, monkeypatch):
+    from rnnzoo.serve.app import create_app
+
+    model = {"letters": models["letters"]}
+    with TestClient(create_app(model, capacity=4)) as client, ThreadPoolExecutor(2) as pool:
+        rows = client.app.state.engines["letters"].rows
+        join = rows.join
+
+        def broken(request):
+            if request.seed == 13:
+                raise RuntimeError("an accident")
+            return join(request)
+
+        monkeypatch.setattr(rows, "join", broken)
+        good = pool.submit(generate, client, "letters", "to ", max_new_tokens=400, seed=1)
+        bad = client.post("/v1/generate", json={"prompt": "to ", "seed": 13})
+        assert bad.status_code == 503 and "error" in bad.json()
+        assert good.result()["text"] == models["letters"].generate("to ", 400, seed=1)
 
 
 def test_random_bodies_get_an_answer_of_their_own_fault(client):
