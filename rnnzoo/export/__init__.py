@@ -15,6 +15,15 @@ from rnnzoo.errors import InputError
 from rnnzoo.generation.beam import check_search
 from rnnzoo.layers.recurrent import FastLoop
 
+OTHER_FORMATS = {
+    ".onnx",
+    ".tflite",
+    ".h5",
+    ".keras",
+    ".pt",
+    ".pb",
+}  # that no folder should be named
+
 
 def export(
     model: keras.Model,
@@ -66,6 +75,11 @@ def export(
         raise InputError(
             f"`export` takes a Keras model, not {type(model).__name__}; `rnnzoo.load` reads one "
             "from its folder."
+        )
+    if format == "tf_saved_model" and Path(filepath).suffix.lower() in OTHER_FORMATS:
+        raise InputError(
+            f"{str(filepath)!r} is named like a file of another format, but a SavedModel is a "
+            "folder; give a name without that ending, or one that ends in .html for a page."
         )
     endpoints = model.export_endpoints() if hasattr(model, "export_endpoints") else {"serve": {}}
     names = list(endpoints)

@@ -130,6 +130,9 @@ def test_any_keras_model_is_exported_as_keras_does_it(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             export_model(wrong, tmp_path / folder, verbose=False)
+    for name in ("romeo.onnx", "romeo.TFLITE"):
+        with pytest.raises(InputError, match="named like a file of another format"):
+            export_model(model, tmp_path / name, verbose=False)
     with pytest.raises(InputError, match=r"`beam_width` \(3\) goes with"):
         export_model(model, tmp_path / "beam", beam_width=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["any", "mine"]
