@@ -22,6 +22,7 @@ from rnnzoo.generation.growing_text import GrowingText
 from rnnzoo.generation.inputs import encode_prompts, read_seed, read_stop
 from rnnzoo.generation.rows import Request as RowRequest
 from rnnzoo.generation.samplers import get_sampler, with_penalties
+from rnnzoo.generation.scoring import token_nats
 from rnnzoo.serve.engine import Engine, Job, QueueFull
 from rnnzoo.version import __version__
 
@@ -185,8 +186,6 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
     @app.post("/v1/score")
     async def score(body: ScoreBody) -> dict[str, Any]:
         """Tells how probable a text is."""
-        from rnnzoo.generation.scoring import token_nats
-
         name = _name_of(body.model, models, models)
         if hasattr(models[name], "translate") != (body.source is not None):
             raise InputError(

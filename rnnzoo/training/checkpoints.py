@@ -164,7 +164,7 @@ class Checkpoint:
             return []
         return self.log.read_text(encoding="utf-8").splitlines(keepends=True)
 
-    def begin_slice(self, steps_per_epoch: int, **told: Any) -> None:
+    def begin_segment(self, steps_per_epoch: int, **told: Any) -> None:
         """Notes where and from when on the training runs now: `progress["segments"]` has them all.
 
         It is written with the next save. A segment that is cut off before has left nothing.

@@ -163,7 +163,8 @@ def fit_recipe(
         checkpoint.note(from_model=from_model and str(from_model), began=recipe.as_json())
     clock = _fit(
         model, task, recipe, checkpoint=checkpoint,
-        one_slice={"overrides": dict(overrides), "commit": code}, log_dir=log_dir, extra=callbacks,
+        one_segment={"overrides": dict(overrides), "commit": code}, log_dir=log_dir,
+        extra=callbacks,
     )  # fmt: skip
     first = checkpoint.progress.get("segments", [{}])[0]
     # A training that older code began noted the command that was typed instead.
@@ -249,7 +250,7 @@ def _compiled(model, recipe):
     return model
 
 
-def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
+def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     """Trains the model; returns the clock."""
     progress = checkpoint.progress
     monitor = f"val_{model.default_metric().name}"
@@ -309,7 +310,7 @@ def _fit(model, task, recipe, checkpoint, *, one_slice, log_dir, extra):
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
         f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
     )
-    checkpoint.begin_slice(clock.steps_per_epoch, dtype=model.dtype_policy.name, **one_slice)
+    checkpoint.begin_segment(clock.steps_per_epoch, dtype=model.dtype_policy.name, **one_segment)
     if recipe.max_minutes:
         clock.validation_seconds = measure_validation(model, task.validation)
         print(
