@@ -11,6 +11,7 @@ from rnnzoo.terminal import quiet_start
 with quiet_start():
     import keras  # noqa: F401 (imports its backend, whose log of its start is long)
 
+from rnnzoo.inspection import inspect
 from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "char_lstm",
     "gru_seq2seq",
+    "inspect",
     "kernels",
     "list_models",
     "load",

@@ -62,6 +62,7 @@ def _measure(model, text):
     """The figures of a text, and its words with theirs."""
     from rnnzoo.errors import InputError
     from rnnzoo.generation.scoring import token_nats
+    from rnnzoo.inspection.tokens import pieces
 
     translates, source = hasattr(model, "translate"), None
     if translates:
@@ -75,8 +76,8 @@ def _measure(model, text):
     if vocabulary is None:
         raise InputError("The model holds no vocabulary; give a model trained on text.")
     given, ids, nats = token_nats(model, text, source=source)
-    first, *pieces = _pieces(vocabulary, [*given, *ids])
-    characters = sum(map(len, pieces))
+    first, *texts = pieces(vocabulary, [*given, *ids])
+    characters = sum(map(len, texts))
     total = float(nats.sum())
     figures = {
         "nats": total,
@@ -84,15 +85,7 @@ def _measure(model, text):
         "bits_per_character": total / math.log(2) / max(1, characters),
         "perplexity": math.exp(min(total / len(ids), 700.0)),
     }
-    return figures, words_of(first, pieces, nats)
-
-
-def _pieces(vocabulary, ids):
-    """The text that each token adds to those before it."""
-    # A few tokens before are enough to know whether a space belongs between.
-    return [
-        vocabulary.decode([token], after=ids[max(0, at - 8) : at]) for at, token in enumerate(ids)
-    ]
+    return figures, words_of(first, texts, nats)
 
 
 def words_of(given, pieces, nats):

@@ -63,12 +63,27 @@ def _examples_of_texts(model, texts):
 def score_pairs(model: Any, sources: Texts, targets: Texts, *, batch_size: int = 256) -> Scores:
     """Scores translations; `Seq2Seq.score` describes it."""
     check_positive(batch_size=batch_size)
-    examples, single = _examples_of_pairs(model, sources, targets)
+    examples, single = examples_of_pairs(model, sources, targets)
     return _scores(model, examples, single, batch_size=batch_size)
 
 
-def _examples_of_pairs(model, sources, targets):
-    """Source, what is read, what is to be predicted, for each pair; whether it was one."""
+def examples_of_pairs(
+    model: Any, sources: Texts, targets: Texts
+) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], bool]:
+    """Turns sources and their translations into ids.
+
+    Args:
+        model: The encoder-decoder.
+        sources: A text or a list of texts, or ids where it has no vocabulary.
+        targets: As many translations.
+
+    Returns:
+        For each pair the source, what the decoder reads and what it is to predict, int32; and
+        whether there was a single pair.
+
+    Raises:
+        InputError: If they are not as many, or one cannot be read.
+    """
     read, single = encode_sources(model, sources)
     vocabulary = model.target_vocabulary
     if vocabulary is None:
@@ -113,7 +128,7 @@ def token_nats(
     if source is None:
         ((*read, labels),), _ = _examples_of_texts(model, text)
     else:
-        ((*read, labels),), _ = _examples_of_pairs(model, source, text)
+        ((*read, labels),), _ = examples_of_pairs(model, source, text)
     decodable = model.decodable()
 
     def run(*arrays):

@@ -1,6 +1,7 @@
 """The gated recurrent unit: layer, cell and equations."""
 
 import keras
+from keras import ops
 
 from rnnzoo.layers.cells.fast_loop import CudnnLoop
 from rnnzoo.layers.cells.registry import register_cell
@@ -53,3 +54,18 @@ class GRU(CudnnLoop, keras.layers.GRU):
 
     cell_class = keras.layers.GRUCell
     equations = GRUEquations
+    state_names = ("h",)
+
+    @staticmethod
+    def gates(cell: keras.layers.Layer, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the gates z, r and the candidate of one step; see `register_cell`.
+
+        The reset gate acts after the recurrent product, as `reset_after=True` says, which all
+        builders take.
+        """
+        biases = ops.split(cell.bias, 2) if cell.use_bias else (0.0, 0.0)  # (1, 3 * units) each
+        ahead = ops.matmul(inputs, cell.kernel) + biases[0]
+        back = ops.matmul(states[0], cell.recurrent_kernel) + biases[1]
+        (z, r, n), (hz, hr, hn) = ops.split(ahead, 3, axis=-1), ops.split(back, 3, axis=-1)
+        z, r = cell.recurrent_activation(z + hz), cell.recurrent_activation(r + hr)
+        return {"z": z, "r": r, "candidate": cell.activation(n + r * hn)}

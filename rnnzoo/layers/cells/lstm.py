@@ -1,6 +1,7 @@
 """The long short-term memory: layer, cell and equations."""
 
 import keras
+from keras import ops
 
 from rnnzoo.layers.cells.fast_loop import CudnnLoop
 from rnnzoo.layers.cells.registry import register_cell
@@ -74,3 +75,13 @@ class LSTM(CudnnLoop, keras.layers.LSTM):
 
     cell_class = keras.layers.LSTMCell
     equations = LSTMEquations
+    state_names = ("h", "c")
+
+    @staticmethod
+    def gates(cell: keras.layers.Layer, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the gates i, f, o and the candidate g of one step; see `register_cell`."""
+        sums = ops.matmul(inputs, cell.kernel) + ops.matmul(states[0], cell.recurrent_kernel)
+        sums = sums + cell.bias if cell.use_bias else sums  # (B, 4 * units)
+        i, f, g, o = ops.split(sums, 4, axis=-1)
+        sigmoid = cell.recurrent_activation
+        return {"i": sigmoid(i), "f": sigmoid(f), "o": sigmoid(o), "g": cell.activation(g)}

@@ -21,6 +21,11 @@ def register_cell(name: str) -> Callable[[type], type]:
     `keras.layers.RNN` of its own is registered where it has faster kernels, as the LSTM is; it
     names its cell's class in `cell_class`.
 
+    For `rnnzoo.inspect` a class may also have `state_names`, a name for each tensor of the state,
+    and a method `gates(inputs, states)`: of one step's inputs `(batch, features)` and of the state
+    before it, a dictionary of `(batch, units)` tensors by the names of the gates. A layer has it as
+    a static method, `gates(cell, inputs, states)`.
+
     Args:
         name: What the builders take as `cell`.
 
@@ -66,6 +71,18 @@ def find_cell(name: str) -> type:
     if name not in _CELLS:
         raise unknown_name("cell", name, _CELLS)
     return _CELLS[name]
+
+
+def class_of(cell: keras.layers.Layer) -> tuple[str, type] | None:
+    """Returns the name and the class that were registered for a cell; None if there are none.
+
+    Example:
+        >>> from rnnzoo.layers import GRU
+        >>> class_of(GRU(4).cell)[0]
+        'gru'
+    """
+    cells = {getattr(cls, "cell_class", cls): (name, cls) for name, cls in _CELLS.items()}
+    return next((cells[cls] for cls in type(cell).__mro__ if cls in cells), None)
 
 
 def bare_cell(cell: str, units: int, **kwargs: Any) -> keras.layers.Layer:

@@ -44,3 +44,4 @@ class SimpleRNN(FastLoop, keras.layers.SimpleRNN):
 
     cell_class = keras.layers.SimpleRNNCell
     equations = SimpleRNNEquations
+    state_names = ("h",)

@@ -79,7 +79,7 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
     # `jit_compile` of a model that nobody compiled would be worked out now, and kept.
     jit_compile = bool(getattr(model, "compiled", False) and model.jit_compile)
     report = KernelReport()
-    for layer, path, parent, masked in _cells_and_layers(model):
+    for layer, path, parent, masked in cells_and_layers(model):
         if not isinstance(layer, keras.layers.RNN):
             loop_kernel = getattr(parent, "loop_kernel", None)
             training = loop_kernel() if loop_kernel else IN_LOOP
@@ -103,13 +103,16 @@ IN_LOOP = Kernel(
 )
 
 
-def _cells_and_layers(layer, path=(), parent=None, masked=False):
-    """Yields the recurrent layers and bare cells of a layer: each with path, parent and mask."""
+def cells_and_layers(layer, path=(), parent=None, masked=False):
+    """Yields the recurrent layers and bare cells of a layer: each with path, parent and mask.
+
+    The path has the names of the layers that hold it, and its own.
+    """
     if hasattr(layer, "state_size"):
         yield layer, path or (layer.name,), parent, masked
         return
     masked = masked or getattr(layer, "gives_mask", False)
     for child in layer._layers or []:
-        yield from _cells_and_layers(child, (*path, child.name), layer, masked=masked)
+        yield from cells_and_layers(child, (*path, child.name), layer, masked=masked)
         makes_mask = isinstance(child, keras.layers.Masking) or getattr(child, "mask_zero", False)
         masked = masked or makes_mask  # it goes on to the layers that come after
