@@ -1,4 +1,4 @@
-"""What helps and what does not: the same training with one thing changed, for docs/lessons.md.
+"""What helps and what does not: one thing changed in a training, for docs/lessons_learnt.md.
 
     python benchmarks/lessons.py shakespeare                  # all variants, then the table
     python benchmarks/lessons.py shakespeare --only "weight-drop 0.2"

@@ -1,6 +1,6 @@
-"""Puts the results of the founding systems' runs into docs/founding_systems.md.
+"""Puts the results of the founding systems' runs into docs/founding_*.md.
 
-The page is prose with blocks between comments. What stands in a block is written by this script,
+The pages are prose with blocks between comments. What stands in a block is written by this script,
 from the folders that the runs left; everything else is written by hand and stays as it is:
 
     <!-- begin run NAME; pictures: curve.png; samples: first, last; figures: loss, digits -->
@@ -338,11 +338,9 @@ def main(
     runs: Annotated[Path, typer.Option(help="Folder that has a folder for each run.")] = Path(
         "trained"
     ),
-    page: Annotated[Path, typer.Option(help="The page to rewrite.")] = (
-        ROOT / "docs" / "founding_systems.md"
-    ),
+    docs: Annotated[Path, typer.Option(help="Folder of the pages to rewrite.")] = ROOT / "docs",
 ):
-    """Put the results of the founding systems' runs into docs/founding_systems.md.
+    """Put the results of the founding systems' runs into docs/founding_*.md.
 
     Only what stands between '<!-- begin ... -->' and '<!-- end -->' is rewritten; pictures are
     copied to docs/founding/. A run that is missing is said to be missing.
@@ -356,12 +354,14 @@ def main(
         from rnnzoo.errors import InputError
         from rnnzoo.files import write_atomically
 
-        if not page.is_file():
-            raise InputError(f"There is no page {page}; give another --page.")
+        pages = sorted(docs.glob("founding_*.md"))
+        if not pages:
+            raise InputError(f"There are no pages founding_*.md in {docs}; give another --docs.")
         results = ROOT / "benchmarks" / "RESULTS.md"
-        text, absent = rewrite(page.read_text(encoding="utf-8"), page, runs, results=results)
-        write_atomically(page, text)
-        print(f"Written: {page}." + (f" Missing runs: {', '.join(absent)}." if absent else ""))
+        for page in pages:
+            text, absent = rewrite(page.read_text(encoding="utf-8"), page, runs, results=results)
+            write_atomically(page, text)
+            print(f"Written: {page}." + (f" Missing runs: {', '.join(absent)}." if absent else ""))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rnnzoo.models.changed_layers import ChangedLayers
 from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.models.compile_arguments import loss_of_logits, metrics_of_logits
 from rnnzoo.models.compiled_functions import CompiledFunctions
+from rnnzoo.models.resumed import ResumedFit
 from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
@@ -26,7 +27,7 @@ FILE_FORMAT = 3  # goes up when older code can no longer read the configuration 
 PLAIN_FORMAT = 2  # of a model whose layers are as they were built, which older code reads
 
 
-class ZooModel(ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
+class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.Model):
     """A Keras model that saves its vocabularies and compiles with good defaults.
 
     Subclasses give `default_metric`, the metric that `compile` adds, and `output_size`, the number

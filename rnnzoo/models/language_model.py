@@ -23,7 +23,7 @@ from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
 # Of embeddings that also score tokens. Within Keras's 0.05 learning is slow at first; within 0.4 it
-# is fast, but ends worse (docs/lessons.md has the figures).
+# is fast, but ends worse (docs/lessons_learnt.md has the figures).
 START_OF_TIED = 0.1
 
 

@@ -26,7 +26,7 @@ from rnnzoo.typing import Shape, Tensor, Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
 # Keras starts embeddings within 0.05: the recurrent layers get little at first, and learn slowly
-# (docs/lessons.md has the figures).
+# (docs/lessons_learnt.md has the figures).
 START_OF_SHARED = 0.4
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from rnnzoo.hardware import machine
 from rnnzoo.training.averaging import averaged_weights
 from rnnzoo.training.schedule import TrainingClock
 from rnnzoo.training.snapshot import newest_whole, previous_of, read_snapshot, write_snapshot
-from rnnzoo.training.state import read_state, write_state
+from rnnzoo.training.state import read_counts, read_state, write_counts, write_state
 
 SAVE_EVERY = 60  # seconds between checkpoints in a long epoch; a validation may come on top
 SHARE = 0.02  # of the time, at most, that saving within an epoch may take
@@ -211,8 +211,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         checkpoint: The `Checkpoint`.
         clock: The `TrainingClock`.
         monitor: Name of the validation metric, the lower the better.
-        remembering: Callbacks whose numbers are kept too, each with the names of these, and the
-            names of those that begin anew with an epoch.
+        beside: The other callbacks, what they count is kept too.
     """
 
     def __init__(
@@ -221,12 +220,11 @@ class SaveCheckpoints(keras.callbacks.Callback):
         clock: TrainingClock,
         monitor: str,
         *,
-        remembering: Mapping[keras.callbacks.Callback, tuple[Sequence[str], Sequence[str]]]
-        | None = None,
+        beside: Sequence[keras.callbacks.Callback] = (),
     ):
         super().__init__()
         self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
-        self.remembering = dict(remembering or {})
+        self.beside = list(beside)
         self._took, self._state = 0.0, None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -237,10 +235,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Takes up what was saved, at the start of the first epoch after a resume."""
         state, self.checkpoint.state = self.checkpoint.state, {}
         if state:
-            remembered = json.loads(str(state.pop("callbacks")))
+            counts = json.loads(str(state.pop("callbacks")))
             write_state(self.model, state)
-            for callback, numbers in zip(self.remembering, remembered, strict=True):
-                vars(callback).update(numbers)
+            write_counts(self.beside, counts)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves within a long epoch."""
@@ -277,10 +274,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         within = self.clock.step % self.clock.steps_per_epoch != 0
         if not within:  # the next epoch starts them anew
             state = {name: value for name, value in state.items() if "metrics/" not in name}
-        remembered = [
-            {name: vars(callback)[name] for name in (*always, *(in_epoch if within else ()))}
-            for callback, (always, in_epoch) in self.remembering.items()
-        ]
+        counts = read_counts(self.beside, within=within)
         checkpoint.progress |= {
             "epoch": int(self._epochs()),
             "step": self.clock.step,
@@ -295,7 +289,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         write_snapshot(
             checkpoint.last,
             self.model,
-            state=state | {"callbacks": np.array(json.dumps(remembered, default=float))},
+            state=state | {"callbacks": np.array(json.dumps(counts, default=float))},
             progress=checkpoint.progress,
         )
         checkpoint.note()

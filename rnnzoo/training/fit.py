@@ -15,6 +15,7 @@ from rnnzoo.files import RESULTS, check_output, check_replaces_nothing
 from rnnzoo.hardware import commit, resolve_dtype
 from rnnzoo.models import SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
+from rnnzoo.models.resumed import fit_from
 from rnnzoo.optimizers import adam
 from rnnzoo.tasks import TASKS, LanguageModelTask, Recipe, TranslationTask
 from rnnzoo.tasks.growing import grown
@@ -24,7 +25,6 @@ from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
-from rnnzoo.training.resumed import fit_from
 from rnnzoo.training.schedule import (
     LearningRate,
     TrainingClock,
@@ -295,16 +295,11 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         samples,
         progress_line,
     ]
-    remembering = {
-        one: (one.remembered, one.remembered_within) for one in used if hasattr(one, "remembered")
-    }
     if recipe.patience is not None:
-        patience = keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience)
-        used.append(patience)
-        remembering[patience] = ("wait", "best", "best_epoch"), ()
+        used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
     if log_dir is not None:
         used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    used.append(SaveCheckpoints(checkpoint, clock, monitor, remembering=remembering))
+    used.append(SaveCheckpoints(checkpoint, clock, monitor, beside=used[:]))
     budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
     print(
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "

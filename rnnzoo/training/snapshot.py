@@ -38,8 +38,19 @@ def write_snapshot(
         progress: What else to note, for JSON.
 
     Raises:
-        OSError: If the disk is full, for one. The last two snapshots are then as they were.
+        InputError: If it cannot be written, as on a full disk. The last two snapshots are then as
+            they were.
     """
+    try:
+        _write(path, model, state=state, progress=progress)
+    except OSError as error:
+        raise InputError(
+            f"The checkpoint {path} cannot be written ({error.strerror or error}), and the one "
+            "before it is as it was; free some space on its disk and go on from there."
+        ) from error
+
+
+def _write(path, model, state, progress):
     with atomic_path(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as file:

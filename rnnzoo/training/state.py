@@ -1,11 +1,19 @@
 """What a training holds beside weights and optimizer, so that it can go on exactly where it was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from rnnzoo.errors import InputError
+
+# What Keras's callbacks count over epochs, and begin to count anew with every `fit`.
+COUNTED = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best",),
+}
 
 
 def seed_states(model: keras.Model) -> list[keras.Variable]:
@@ -73,6 +81,61 @@ def write_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
             )
         for variable, name in zip(variables, names, strict=True):
             variable.assign(state[name])
+
+
+def read_counts(
+    callbacks: Sequence[keras.callbacks.Callback], *, within: bool
+) -> list[dict[str, Any]]:
+    """Reads what callbacks count, such as the epochs that an early stop has waited.
+
+    A callback of rnnzoo names these attributes in `remembered`, and in `remembered_within` those
+    that begin anew with every epoch; of Keras's the ones in `COUNTED` are known.
+
+    Args:
+        callbacks: The callbacks.
+        within: Whether an epoch is under way.
+
+    Returns:
+        The numbers of each callback that counts, for `write_counts`.
+    """
+    return [
+        {
+            name: vars(one)[name]
+            for name in (*always, *(in_epoch if within else ()))
+            if name in vars(one)
+        }
+        for one in callbacks
+        for always, in_epoch in _counted_by(one)
+    ]
+
+
+def write_counts(
+    callbacks: Sequence[keras.callbacks.Callback], counts: Sequence[Mapping[str, Any]]
+) -> None:
+    """Puts back what `read_counts` read.
+
+    Args:
+        callbacks: The callbacks, in the order of then.
+        counts: The numbers.
+
+    Raises:
+        InputError: If the callbacks are others.
+    """
+    counting = [one for one in callbacks if _counted_by(one)]
+    if len(counting) != len(counts):
+        raise InputError(
+            f"The training was saved with {len(counts)} callbacks that count something, and now "
+            f"there are {len(counting)}; give the same callbacks, in the same order."
+        )
+    for callback, numbers in zip(counting, counts, strict=True):
+        vars(callback).update(numbers)
+
+
+def _counted_by(callback):
+    """What a callback counts: one pair of names for all epochs and for one; none if nothing."""
+    if hasattr(callback, "remembered"):
+        return [(callback.remembered, callback.remembered_within)]
+    return [(names, ()) for kind, names in COUNTED.items() if isinstance(callback, kind)]
 
 
 def _groups(model):

@@ -1,6 +1,7 @@
 """The page of the founding systems shows what the runs left, and says what is missing."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -172,19 +173,33 @@ def test_a_block_without_an_end(script, tmp_path):
 
 
 def test_the_command_line(script, runs, tmp_path):
-    page = tmp_path / "page.md"
+    page = tmp_path / "founding_s9.md"
     page.write_text(
         "<!-- begin run s3_lstm -->\n<!-- end -->\n<!-- begin run s3_gru; by: x -->\n<!-- end -->\n"
     )
     app = typer.Typer()
     app.command()(script.main)
-    done = CliRunner().invoke(app, ["--runs", str(runs), "--page", str(page)])
+    done = CliRunner().invoke(app, ["--runs", str(runs), "--docs", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "Missing runs: s3_gru." in done.output and "hidden_units=7" in page.read_text()
 
 
-def test_every_system_is_on_the_page(script):
-    page = (ROOT / "docs" / "founding_systems.md").read_text(encoding="utf-8")
+PAGES = {
+    page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("founding_*.md")
+}
+
+
+def test_the_small_tables_are_of_the_large_one():
+    rows = {line for line in PAGES["founding_systems"].splitlines() if line.startswith("| S")}
+    assert len(rows) > 30
+    for number in range(5):
+        own = {line for line in rows if line.startswith(f"| S{number}")}
+        small = {re.sub(rf"^\| S{number}(, |: )", "| ", line) for line in own}
+        assert small and small <= set(PAGES[f"founding_s{number}"].splitlines())
+
+
+def test_every_system_is_on_a_page(script):
+    page = "\n".join(PAGES.values())
     named = {name for _, settings, _, _ in script.BLOCK.findall(page) for name in words(settings)}
     assert set(founding.names()) <= named
 

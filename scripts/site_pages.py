@@ -1,0 +1,76 @@
+"""The pages of the site that are made of other files: mkdocs calls these functions (mkdocs.yml).
+
+Pages of the zoo are the models' cards. ARCHITECTURE.md, CHANGELOG.md and benchmarks/RESULTS.md
+are pages too, so that nothing is written twice.
+"""
+
+import re
+from pathlib import Path
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parents[1]
+CARDS = sorted((ROOT / "saved_models").glob("*/card.md"))
+PAGES = {
+    "design.md": ROOT / "ARCHITECTURE.md",
+    "changes.md": ROOT / "CHANGELOG.md",
+    "results.md": ROOT / "benchmarks" / "RESULTS.md",
+}
+# Where a link that is right in the repository leads on the site.
+LINKS = {
+    "../benchmarks/RESULTS.md": "results.md",
+    "../saved_models": "zoo/index.md",
+    "../ARCHITECTURE.md": "design.md",
+    "ARCHITECTURE.md": "design.md",
+    "CHANGELOG.md": "changes.md",
+}
+
+
+def on_config(config):
+    """Puts the pages of the zoo into the menu."""
+    zoo = [{"All models": "zoo/index.md"}]
+    zoo += [{card.parent.name: f"zoo/{card.parent.name}.md"} for card in CARDS]
+    for entry in config.nav:
+        if "The zoo" in entry:
+            entry["The zoo"] = zoo
+    return config
+
+
+def on_files(files, config):
+    """Adds the pages that are made of other files."""
+    for name, path in PAGES.items():
+        files.append(File.generated(config, name, content=path.read_text(encoding="utf-8")))
+    for picture in (ROOT / "benchmarks").glob("*.png"):  # of RESULTS.md
+        files.append(File.generated(config, picture.name, abs_src_path=str(picture)))
+    files.append(File.generated(config, "zoo/index.md", content=_zoo()))
+    for card in CARDS:
+        name = card.parent.name
+        text = card.read_text(encoding="utf-8").replace("](curve.png)", f"]({name}_curve.png)")
+        files.append(File.generated(config, f"zoo/{name}.md", content=text))
+        curve = card.with_name("curve.png")
+        if curve.is_file():
+            files.append(File.generated(config, f"zoo/{name}_curve.png", abs_src_path=str(curve)))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Leads links to files of the repository to their pages."""
+    up = "../" * page.file.src_uri.count("/")
+
+    def lead(match):
+        target, _, part = match[1].partition("#")
+        if target in LINKS:
+            return f"]({up}{LINKS[target]}{'#' + part if part else ''})"
+        return match[0].replace("](docs/", f"]({up}")
+
+    return re.sub(r"\]\(([^)\s]+)\)", lead, markdown)
+
+
+def _zoo():
+    lines = ["# The zoo", "", "`rnnzoo.load(NAME)` loads one.", ""]
+    lines += ["| model | what it is | figure |", "|---|---|---|"]
+    for card in CARDS:
+        name = card.parent.name
+        _, what, figure, *_ = re.split(r"\n\s*\n", card.read_text(encoding="utf-8"))
+        lines.append(f"| [{name}]({name}.md) | {what} | {figure.strip('*')} |")
+    return "\n".join(lines) + "\n"
