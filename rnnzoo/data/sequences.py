@@ -97,7 +97,7 @@ def _array(ids) -> np.ndarray:
         return ids  # a memmap stays one
     try:
         return np.asarray(ids)
-    except ValueError:  # lists of different lengths: let `_check_kind` say it
+    except ValueError:  # lists of different lengths: `_check_kind` raises the error
         return np.asarray(ids, dtype=object)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnnzoo.data.corpus import say
+from rnnzoo.data.corpus import echo
 from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path
 
@@ -38,7 +38,7 @@ def resolve(
     The order is: `data_dir`; the folder `RNNZOO_DATA_DIR` names; the caches on disk
     (`TFDS_DATA_DIR` or ~/tensorflow_datasets, then datasets/ in `KERAS_HOME` or ~/.keras); an
     installed data package; a download. The package comes before the network because who
-    installed it asked for it, and it needs no waiting.
+    installed it wants it, and it needs no waiting.
 
     Args:
         name: The name of the corpus.
@@ -56,7 +56,7 @@ def resolve(
     given = data_dir is not None
     for folder, label in [(_folder(data_dir, "data_dir"), "--data-dir")] if given else _places():
         if found := find(folder):
-            say(f"Found {name}: {found.where}")
+            echo(f"Found {name}: {found.where}")
             where = found.where.replace(f"{folder}{os.sep}", "")
             return found._replace(where=f"{where}, found through {label}")
     if given:
@@ -94,7 +94,7 @@ def fetch(url: str, path: Path, *, sha256: str, unpack: Callable[[bytes], bytes]
         InputError: If the content is not the expected one.
         OSError: If the network or the disk fails.
     """
-    say(f"Downloading {url} to {path}")
+    echo(f"Downloading {url} to {path}")
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
         content = unpack(response.read())
     if (got := hashlib.sha256(content).hexdigest()) != sha256:

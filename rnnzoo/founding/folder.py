@@ -53,7 +53,7 @@ class RunFolder:
         self.rows = []
         self._start, self._shown = time.monotonic(), -math.inf
 
-    def say(self, text):
+    def echo(self, text):
         """Prints."""
         print(text, flush=True)
 
@@ -74,7 +74,7 @@ class RunFolder:
         now = time.monotonic()
         if now - self._shown >= SHOW_SECONDS:
             self._shown = now
-            self.say(block)
+            self.echo(block)
 
     @contextlib.contextmanager
     def picture(self, filename, panels=1):
@@ -132,9 +132,9 @@ class RunFolder:
         }
         content = json.dumps(summary, indent=2, ensure_ascii=False)
         write_atomically(self.path / "summary.json", f"{content}\n")
-        self.say(_how_far(training))
-        self.say("\n".join(f"{name}: {value}" for name, value in summary["figures"].items()))
-        self.say(f"Written to {self.path}.")
+        self.echo(_how_far(training))
+        self.echo("\n".join(f"{name}: {value}" for name, value in summary["figures"].items()))
+        self.echo(f"Written to {self.path}.")
         return self.path
 
 
@@ -173,7 +173,7 @@ class Report(keras.callbacks.Callback):
         self.folder.log(step=step, epochs=epochs, minutes=round(self.clock.minutes, 4), loss=loss)
         title = f"step {step:,}, epoch {epochs:.2f}: average loss {loss:.4f}"
         if self.write is None:
-            self.folder.say(title)
+            self.folder.echo(title)
         else:
             self.folder.sample(title, self.write())
 

@@ -185,9 +185,9 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=DOCUMENT):
     clock = TrainingClock(constants.num_epochs, steps_per_epoch=steps, max_minutes=max_minutes)
     report = Report(folder, clock, constants.print_freq, write=write)
     carriage_return = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: folder.say(f"Carriage Return, after {epoch + 1} walks")
+        on_epoch_end=lambda epoch, logs: folder.echo(f"Carriage Return, after {epoch + 1} walks")
     )
-    folder.say(
+    folder.echo(
         f"{folder.name}: {model.count_params():,} parameters, {steps:,} steps a walk, "
         f"{constants.num_epochs} walks."
     )

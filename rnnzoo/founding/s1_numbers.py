@@ -355,7 +355,7 @@ def _train(model, constants, folder, max_minutes):
     )
     count, digits = constants.validation_samples, (constants.max_digits, constants.min_digits)
     held_out = get_batch(np.random.default_rng([folder.seed, 1]), count, *digits)
-    folder.say(
+    folder.echo(
         f"{folder.name}: {model.count_params():,} parameters, {constants.samples:,} samples of "
         f"{constants.min_digits} to {constants.max_digits} digits, seed {folder.seed}."
     )

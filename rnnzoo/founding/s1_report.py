@@ -80,7 +80,7 @@ class Validation(keras.callbacks.Callback):
             **found,
         }
         self.folder.log(**row)
-        self.folder.say(
+        self.folder.echo(
             f"{row['samples']:>8,} samples  {row['minutes']:>5.1f} min  cost {row['cost']:.3f}  "
             f"validation accuracy {row['accuracy']:.2%}, digits {row['digits']:.2%}, "
             f"whole strings {row['strings']:.2%}"

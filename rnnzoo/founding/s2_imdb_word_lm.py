@@ -182,7 +182,7 @@ def _run(name, constants, out, data_dir, max_minutes, seed):
     held_out = HeldOut(
         folder, clock, constants.held_out_every, reviews=watched, batch_size=constants.batch_size
     )
-    folder.say(
+    folder.echo(
         f"{name}: {model.count_params():,} parameters, {len(train.tokens):,} reviews, {steps:,} "
         f"steps an epoch; word index: {reviews.word_index}."
     )
@@ -298,7 +298,7 @@ class HeldOut(keras.callbacks.Callback):
         row = {name: found[name] for name in ("loss_per_word", "loss_per_target")}
         row = {"step": self.clock.step, "minutes": round(self.clock.minutes, 3), **row}
         self.rows.append(row)
-        self.folder.say(
+        self.folder.echo(
             f"step {row['step']:,}: held-out loss per word {row['loss_per_word']:.4f}, per target "
             f"{row['loss_per_target']:.4f}"
         )

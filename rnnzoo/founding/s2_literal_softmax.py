@@ -82,7 +82,7 @@ def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constan
         found["bytes_of_all_logits"] = document.batch_size * document.sequence_length * size * 4
         figures[name] = found
         folder.log(**found)
-        folder.say(
+        folder.echo(
             f"{size:,} words: {found['parameters']:,} parameters, {found['seconds_per_step']:.2f} "
             f"s a step, {_gib(found['peak_memory_bytes'])} GiB at most, "
             f"{found['rows_never_a_target']:.1%} of the softmax's rows never a target"

@@ -66,7 +66,7 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
             constants.sample_start, constants.sample_length, seed=clock.step
         ),
     )
-    folder.say(
+    folder.echo(
         f"{folder.name}: {model.count_params():,} parameters, {clock.total_steps:,} steps to come."
     )
     with stop_on_interrupt(clock):

@@ -214,7 +214,7 @@ def _run(name, constants, out, data_dir, max_minutes, seed, layer, **options):
 
     clock = TrainingClock(constants.epochs, steps_per_epoch=len(inputs), max_minutes=max_minutes)
     report = Report(folder, clock, constants.sample_every, write=write)
-    folder.say(
+    folder.echo(
         f"{name}: {model.count_params():,} parameters, {clock.total_steps:,} updates to come."
     )
     with stop_on_interrupt(clock):
@@ -298,7 +298,7 @@ def run_exploding_gradients(*, out, data_dir=None, max_minutes=None, seed=0, con
         figures[f"steps_{key}"] = len(norms)
         figures[f"largest_norm_{key}"] = max(norms)
         figures[f"last_loss_{key}"] = float(np.mean(losses[-100:]))
-        folder.say(
+        folder.echo(
             f"{name}: largest norm {max(norms):.3g}, last loss {np.mean(losses[-100:]):.4g} nats "
             f"per chunk in {len(norms):,} steps."
         )

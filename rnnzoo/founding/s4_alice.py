@@ -149,7 +149,7 @@ def run_alice_lstm(*, out, data_dir=None, max_minutes=None, seed=0, constants=DO
     checkpoint = keras.callbacks.ModelCheckpoint(
         best, monitor="loss", mode="min", save_best_only=True, save_weights_only=True, verbose=1
     )
-    folder.say(
+    folder.echo(
         f"{folder.name}: {model.count_params():,} parameters, {len(windows):,} steps an epoch, "
         f"{constants.epochs} epochs."
     )
@@ -254,7 +254,7 @@ class MeasureLosses(keras.callbacks.Callback):
             epoch=epoch + 1, step=self.clock.step, minutes=round(minutes, 3), loss=logs["loss"],
             **losses,
         )  # fmt: skip
-        self.folder.say(
+        self.folder.echo(
             f"epoch {epoch + 1}, {minutes:.1f} minutes: training loss "
             f"{losses['training_loss']:.4f}, validation loss {losses['validation_loss']:.4f}"
         )
@@ -292,7 +292,7 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
     clock = TrainingClock(constants.epochs, steps_per_epoch=len(train), max_minutes=max_minutes)
     streams = {"training": train, "validation": validation}
     measure = MeasureLosses(folder, clock, streams, stop_at=constants.training_loss)
-    folder.say(
+    folder.echo(
         f"{folder.name}: {model.count_params():,} parameters in {dtype}, {len(train):,} steps an "
         f"epoch, at most {constants.epochs} epochs."
     )
@@ -369,7 +369,7 @@ def compare_temperatures(folder, temperatures, seed_text, write, book=None):
             notes.append(f"its longest copy of the book has {len(copy)} characters")
         name = "argmax" if temperature == 0 else f"temperature {temperature}"
         folder.sample(f"{name}: {'; '.join(notes)}", f"[{seed_text}]{text}")
-        folder.say(f"{name}: {'; '.join(notes)}")
+        folder.echo(f"{name}: {'; '.join(notes)}")
         found[name] = figures
     with folder.picture("repetition.png") as axes:
         bars = {name: figures["repeated_10grams"] for name, figures in found.items()}

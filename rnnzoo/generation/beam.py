@@ -68,7 +68,7 @@ def check_search(
 
     Raises:
         InputError: If the width is not a whole number of at least 1 that the groups divide, a
-            penalty not a finite number of at least 0, or more texts are asked for than are
+            penalty not a finite number of at least 0, or more texts are requested than are
             followed.
     """
     check_positive(beam_width=beam_width, n_best=n_best, beam_groups=beam_groups)

@@ -66,7 +66,7 @@ class Decodable:
 
         Args:
             inputs: A structure of tensors, whatever the model reads.
-            attention: Whether the attention weights are asked for.
+            attention: Whether the attention weights are requested.
 
         Returns:
             The logits of the first token, float32 `(batch, size)`, and the state; with `attention`

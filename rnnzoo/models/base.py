@@ -69,7 +69,7 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
                 tokens at a time, as long as the metrics are those of `rnnzoo.evaluation` too.
             metrics: As for Keras, of logits. Padding does not count.
             weighted_metrics: As for Keras; perplexity (words) or bits per character when left out.
-            **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless asked for: XLA has no
+            **kwargs: As for Keras. `jit_compile` is off on TensorFlow unless requested: XLA has no
                 cuDNN kernel, and with it Keras's own models were slower on a CPU than this one is
                 without, in every configuration measured (`benchmarks/RESULTS.md`).
 

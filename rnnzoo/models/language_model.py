@@ -384,7 +384,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
 
         Raises:
             InputError: As `generate`, and if there is more than one prompt; at the call, not
-                when the first text is asked for.
+                when the first text is requested.
 
         Example:
             >>> from rnnzoo import Vocabulary, char_lstm

@@ -306,7 +306,7 @@ class Seq2Seq(ZooModel):
 
         Raises:
             InputError: If a text is empty or has unseen symbols, an argument is not valid, or the
-                attention is asked of a model without it.
+                attention is requested from a model without it.
 
         Example:
             >>> from rnnzoo import Vocabulary, gru_seq2seq

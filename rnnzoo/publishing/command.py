@@ -16,7 +16,7 @@ def command(
     """Writes the command line, or the call in Python where the recipe has no name.
 
     Args:
-        overrides: How the run was asked for; see `rnnzoo.publishing.train.overrides`.
+        overrides: How the run was requested; see `rnnzoo.publishing.train.overrides`.
         recipe: The arguments of the recipe.
         resume: Whether it goes on with a training.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo import zoo
-from rnnzoo.data.corpus import Corpus, Splits, say, split_sha256
+from rnnzoo.data.corpus import Corpus, Splits, echo, split_sha256
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, Seq2Seq
 from rnnzoo.publishing.report import is_share
@@ -79,7 +79,7 @@ def evaluate(
     model = zoo.load(name_or_path)
     split = "test" if "test" in record else "validation"
     task = make_task(record, model, split, data_dir=data_dir, text_file=text_file)
-    say(f"Measuring {name_or_path} on its {split} data; this may take minutes.")
+    echo(f"Measuring {name_or_path} on its {split} data; this may take minutes.")
     return Evaluation(task.evaluate(model), figures_of(record, split), split, data=task.split)
 
 

@@ -118,7 +118,7 @@ def train(
 
 
 def overrides(chosen: Recipe, options: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """How a run was asked for, as data: what its card makes a command of.
+    """How a run was requested, as data: what its card makes a command of.
 
     Args:
         chosen: The recipe.

@@ -110,7 +110,7 @@ class Recipe:
         cls._of_task[task] = cls
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
-        """Makes the recipe of the task, where only `Recipe` is asked for."""
+        """Makes the recipe of the task, where only `Recipe` is requested."""
         if cls is Recipe:
             cls = recipe_class(options.get("task"))
         return super().__new__(cls)

@@ -28,7 +28,7 @@ class Checkpoints(keras.callbacks.Callback):
     those of rnnzoo, `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint`.
 
     The last two checkpoints are kept, each with its own checksum. A damaged one is found; then the
-    one before it is used, and that is said.
+    one before it is used, with a message.
 
     The data must come in the same order when the lines are run again: those of `rnnzoo.data` do,
     and so does a `tf.data.Dataset` that is shuffled with a seed.

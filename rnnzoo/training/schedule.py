@@ -181,7 +181,7 @@ class TrainingClock(keras.callbacks.Callback):
         self.validation_seconds = self.now() - self._test_start
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Stops after an epoch when asked to, or when there is no time for another batch."""
+        """Stops after an epoch when stopped by hand, or when there is no time for another batch."""
         self._stop_if_due()
 
     def _stop_if_due(self):

@@ -47,7 +47,7 @@ def load(
 
     All copies of a review stay on one side of train/validation, and the split depends on the
     texts alone, so every source of the same 25,000 reviews gives the same 22,500 and 2,500 in
-    the same (shuffled) order. `test` and `unsupervised` are read only when asked for.
+    the same (shuffled) order. `test` and `unsupervised` are read only when requested.
 
     With `unlabelled` the 50,000 unlabelled reviews join the training reviews, as language models
     want it; the validation split stays as it is. What occurs in validation or test, letter for

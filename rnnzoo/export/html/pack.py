@@ -69,7 +69,7 @@ class Arrays:
             stored = np.round(array / scales[:, None]).astype("int8")
             entry |= {"at": self._append(stored), "scales_at": self._append(scales)}
         else:
-            with np.errstate(over="ignore"):  # it is said below
+            with np.errstate(over="ignore"):  # an error follows below
                 stored = array.astype(dtype)
             entry["at"] = self._append(stored)
         if not np.isfinite(array if dtype == "int8" else stored).all():

@@ -49,7 +49,7 @@ class Kernel:
 
 
 def gpu_visible() -> bool:
-    """Whether the backend has a GPU at hand, asked the way Keras asks before it uses cuDNN."""
+    """Whether the backend has a GPU at hand, checked the way Keras checks before it uses cuDNN."""
     if keras.backend.backend() == "tensorflow":
         # By its full name: the package has a function `rnn` too.
         return importlib.import_module("keras.src.backend.tensorflow.rnn")._is_gpu_available()

@@ -52,7 +52,7 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
     """Tells which kernel each recurrent layer of a model will run next, and why.
 
     A training step is what `fit` runs for a batch, a generation step what `generate` and
-    `translate` run for a token. What is asked is asked now: the backend, its devices, the layers'
+    `translate` run for a token. It is checked at the call: the backend, its devices, the layers'
     settings, and on torch how the model is compiled.
 
     Args:
