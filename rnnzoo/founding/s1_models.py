@@ -97,7 +97,7 @@ def attention_decoder(
         encoder_units: Size of the encoder's state.
         decoder_units: Size of the decoder's state.
         alignment_units: Size of the space in which state and input are compared.
-        bidirectional: As for `encoder_decoder`; merges the outputs of both directions at each position.
+        bidirectional: As for `encoder_decoder`; merges both directions at each position.
         trainable_embedding: As for `encoder_decoder`.
 
     Returns:
