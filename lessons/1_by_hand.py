@@ -150,7 +150,7 @@ for name, place in [("U", (3, ids[0])), ("W", (1, 2)), ("V", (4, 5)), ("b", (7,)
 # ("explode"), so no number may be larger than 5: *clipping*.
 
 # %%
-rate, steps = 0.05, 300 if FAST else 3000
+rate, steps = 0.01, 300 if FAST else 1500
 state, start, losses = np.zeros(units), 0, []
 for step in range(steps):
     if start + 26 > len(ids):
@@ -235,8 +235,8 @@ assert np.allclose(clip_norm({"a": np.array([0.3, 0.4])}, 5)["a"], [0.3, 0.4])
 # %% [markdown]
 # ## For the teacher
 #
-# - On two cores: 3,000 steps take about half a minute; all of the lesson, with the start of Keras, two minutes.
-# - What goes wrong: a rate above 0.1 makes the loss explode; students forget `d_next`, and the check of `W` then fails
+# - On two cores: 1,500 steps take a few seconds; all of the lesson, with the start of Keras, two minutes.
+# - What goes wrong: a rate above 0.05 makes the loss explode; students forget `d_next`, and the check of `W` then fails
 #   while that of `V` passes. That is a good moment: the check finds where the fault is.
 # - The founding document of this lesson is [S3](https://karpathy.github.io/2015/05/21/rnn-effectiveness/)'s network
 #   from its equations; `rnnzoo founding s3_vanilla_rnn` runs it on all of tiny Shakespeare.
