@@ -98,7 +98,8 @@ def result(out):
 
 
 @pytest.mark.parametrize(
-    "kind", ["streams", pytest.param("windows", marks=pytest.mark.slow), "pairs"]
+    "kind",
+    ["streams"] + [pytest.param(kind, marks=pytest.mark.slow) for kind in ("windows", "pairs")],
 )
 def test_a_killed_training_ends_as_one_that_was_not(kind, run):
     whole = run(kind, "whole")
