@@ -28,6 +28,7 @@ setup(
     package_data={
         "rnnzoo": ["py.typed"],
         "rnnzoo.export.html": ["*.html", "*.css", "*.js"],  # what a page is made of
+        "rnnzoo.inspection.page": ["*.html", "*.css", "*.js"],
         f"rnnzoo.{ZOO}": published_files(),
     },
 )

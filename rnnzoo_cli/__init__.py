@@ -11,6 +11,7 @@ from rnnzoo_cli.evaluate import evaluate
 from rnnzoo_cli.export import export
 from rnnzoo_cli.founding import founding
 from rnnzoo_cli.generate import generate
+from rnnzoo_cli.inspect import inspect
 from rnnzoo_cli.kernels import kernels
 from rnnzoo_cli.list import list_models
 from rnnzoo_cli.running import SETTINGS, help_of
@@ -40,7 +41,7 @@ app = typer.Typer(
 COMMANDS = {
     "list": list_models, "card": card, "train": train, "generate": generate,
     "translate": translate, "score": score, "evaluate": evaluate, "export": export,
-    "serve": serve, "kernels": kernels, "founding": founding,
+    "serve": serve, "inspect": inspect, "kernels": kernels, "founding": founding,
 }  # fmt: skip
 for name, command in COMMANDS.items():
     shown = help_of(command.__doc__)

@@ -1,5 +1,6 @@
 """What happens inside a recurrent network while it reads a text."""
 
+from rnnzoo.inspection.page import save_page
 from rnnzoo.inspection.properties import PROPERTIES
 from rnnzoo.inspection.reading import inspect
 from rnnzoo.inspection.record import Inspection, LayerRecord
@@ -14,5 +15,6 @@ __all__ = [
     "activation",
     "find_units",
     "inspect",
+    "save_page",
     "sensitivity",
 ]

@@ -22,10 +22,15 @@ RUN = {  # and what it prints
     'rnnzoo score char_lstm_shakespeare_small "To be, or not to be: that is the aardvark."': (
         "[aardvark.: "
     ),
+    'rnnzoo inspect char_lstm_shakespeare_small "To be, or not to be"': "instead",
     "rnnzoo kernels char_lstm_shakespeare_small": "recurrent/lstm_1",
     "rnnzoo founding --list": "s3_vanilla_rnn",
 }
-SLOW = [line for line in EXAMPLES if line.startswith(("rnnzoo translate", "rnnzoo export"))]
+SLOW = [
+    line
+    for line in EXAMPLES
+    if line.startswith(("rnnzoo translate", "rnnzoo export", "rnnzoo inspect"))
+]
 
 
 def of_help():
