@@ -53,4 +53,6 @@ const answers = {
   },
 };
 const results = requests.map((request) => answers[request.ask](request));
-process.stdout.write(JSON.stringify(results));
+// A typed array would be written as an object.
+const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+process.stdout.write(JSON.stringify(results, plain));

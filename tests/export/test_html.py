@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, word_lm
+from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, inspect, word_lm
 from rnnzoo.errors import InputError
 from rnnzoo.export.html.pack import Arrays
 from rnnzoo.generation.inputs import draw_uniforms
@@ -379,6 +379,25 @@ def test_going_on_is_writing_longer(tmp_path):
     )
     assert first["text"] + rest["text"] == whole["text"]
     assert again["text"] == whole["text"][5:]
+
+
+@needs_node
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_state_after_each_token_is_that_of_inspect(tmp_path, cell):
+    model = shaken(char_lstm(Vocabulary.from_text(SENTENCE), units=9, num_layers=2, cell=cell))
+    request = written("to ", 12)
+    path = exported(model, tmp_path)
+    (whole,) = in_node(path, request)
+    record = inspect(halved(model), "to " + whole["text"])
+    expected = [state for layer in record.layers for state in layer.states.values()]
+    tokens = whole["events"][:-1]
+    for place, event in enumerate(tokens, 3):
+        for got, state in zip(event["state"], expected, strict=True):
+            np.testing.assert_allclose(got, state[place], atol=1e-4)
+    # Where it goes on, the state after the last token that was there is told anew.
+    ids = [event["id"] for event in tokens]
+    (rest,) = in_node(path, request | {"length": 2, "written": ids[:5]})
+    assert rest["events"][0] == {"kind": "state", "index": 4, "state": tokens[4]["state"]}
 
 
 @needs_node

@@ -182,18 +182,58 @@ def test_a_person_can_stop_go_on_and_choose_another_way(exported):
         assert "never seen “é”" in page.inner_text("#status")
 
 
+STRENGTHS = """all => all.map((each) => [
+    Number(each.style.getPropertyValue("--strength")), each.style.getPropertyValue("--colour"),
+])"""
+
+
+def test_the_text_is_shaded_by_surprise_or_by_one_unit_while_it_is_written(exported):
+    model, path = exported("char_lstm_shakespeare_small", "ROMEO:")
+    with in_chromium(path) as page:
+        text, _ = run_to_the_end(page, "ROMEO:", sampler="greedy", length=100)
+        record = rnnzoo.inspect(model, "ROMEO:" + text)
+        bits = -record.log_probabilities[6:] / np.log(2)
+        found = page.eval_on_selector_all("#text .token", STRENGTHS)
+        strengths = [strength for strength, _ in found]
+        np.testing.assert_allclose(strengths, 0.55 * np.minimum(1, bits / 8), atol=2e-3)
+
+        page.select_option("#shading", label="layer 1, h")
+        page.fill("#unit", "7")
+        unit = record.layers[1].states["h"][6:, 7]
+        found = page.eval_on_selector_all("#text .token", STRENGTHS)
+        np.testing.assert_allclose([each for each, _ in found], 0.55 * np.abs(unit), atol=2e-3)
+        below = np.array([colour == "var(--below)" for _, colour in found])
+        np.testing.assert_array_equal(below, unit < 0)
+        page.hover("#text .token >> nth=4")
+        assert f"unit 7: {unit[4]:.2f}" in page.inner_text("#token")
+
+        # The same while more is written, token by token.
+        page.eval_on_selector("#length", "(field) => { field.value = 2000 }")
+        page.click("#go-on")
+        page.wait_for_selector("#text .token:nth-of-type(130)")
+        page.click("#stop")
+        page.wait_for_selector("html[data-finished='2']")
+        more = page.eval_on_selector_all("#text .token", STRENGTHS)
+        assert more[:100] == found and all(strength > 0 for strength, _ in more[100:125])
+
+        page.select_option("#shading", label="nothing")
+        found = page.eval_on_selector_all("#text .token", STRENGTHS)
+        assert not any(strength for strength, _ in found)
+
+
 def test_a_screen_reader_finds_a_name_for_every_control(exported):
     _, path = exported("char_lstm_shakespeare_small", "ROMEO:")
     with in_chromium(path) as page:
         run_to_the_end(page, "ROMEO:", length=50)
+        page.select_option("#shading", label="layer 0, h")
         page.hover("#text .token >> nth=4")
         session = page.context.new_cdp_session(page)
         names = {}
         for node in session.send("Accessibility.getFullAXTree")["nodes"]:
             role = node.get("role", {}).get("value")
-            if role in ("button", "textbox", "slider", "combobox", "checkbox"):
+            if role in ("button", "textbox", "slider", "combobox", "spinbutton"):
                 names.setdefault(role, []).append(node["name"]["value"])
-    assert set(names) == {"button", "textbox", "slider", "combobox", "checkbox"}
+    assert set(names) == {"button", "textbox", "slider", "combobox", "spinbutton"}
     assert all(name for found in names.values() for name in found)
 
 

@@ -16,6 +16,7 @@ from rnnzoo.files import write_atomically
 from rnnzoo.version import __version__
 
 ENGINE = ("network.js", "vocabulary.js", "random.js", "sampling.js", "writer.js")
+PAGE = ("shading.js", "page.js")
 
 
 def export_html(
@@ -91,7 +92,7 @@ def make_page(description: dict[str, Any], data: str) -> str:
         "title": html.escape(description["title"]),
         "style": _read("page.css"),
         "engine": "\n".join(map(_read, ENGINE)),
-        "page": _read("page.js"),
+        "page": "\n".join(map(_read, PAGE)),
         "description": as_json.replace("<", "\\u003c"),
         "data": data,
     }

@@ -129,7 +129,7 @@ const CELLS = {
     return [addProduct(cell.recurrent, h, sums).map(Math.tanh)];
   },
 };
-const STATES = { lstm: 2, gru: 1, simple_rnn: 1 }; // tensors of a cell's state
+const STATES = { lstm: ["h", "c"], gru: ["h"], simple_rnn: ["h"] }; // tensors of a cell's state
 
 /** What both kinds of models are made of. */
 class Network {
@@ -147,7 +147,7 @@ class Network {
     const { arrays } = this;
     return {
       step: CELLS[cell],
-      states: STATES[cell],
+      states: STATES[cell].length,
       units,
       kernel: arrays[kernel],
       recurrent: arrays[recurrent],

@@ -76,11 +76,16 @@ const show = {
   token(event) {
     event.element = inked("token", event.text);
     event.element.dataset.index = tokens.length;
-    event.element.style.setProperty("--strength", strength(event.probability));
+    shade(event);
     $("text").append(event.element);
     tokens.push(event);
     fresh++;
     if (event.attention) addRow(event);
+  },
+  /** The state after a token that was written before, or put in the place of another. */
+  state({ index, state }) {
+    tokens[index].state = state;
+    shade(tokens[index]);
   },
   last(event) {
     if (event.attention) addRow({ ...event, text: "end" });
@@ -126,10 +131,6 @@ function inked(kind, text) {
   ink.classList.add("ink");
   ink.append(text);
   return element;
-}
-
-function strength(probability) {
-  return (0.55 * Math.min(1, -Math.log2(Math.max(probability, 1e-9)) / 8)).toFixed(3);
 }
 
 function header(scope, text) {
@@ -291,6 +292,7 @@ function choose(index) {
   token.element.classList.add("chosen");
   const share = document.createElement("small");
   share.textContent = `probability ${percent(token.probability)}`;
+  if (!$("which").hidden) share.textContent += `, unit ${$("unit").value}: ${activation(token).toFixed(2)}`;
   $("token").append(visible(token.text), share);
   $("alternatives").append(...token.alternatives.map((other) => alternative(token, index, other)));
   if (!token.attention) return;
@@ -369,7 +371,7 @@ $("map").onmousemove = (event) => {
   const row = event.target.closest("tbody tr");
   if (row) point(Number(row.dataset.index), event);
 };
-$("shading").onchange = () => $("text").classList.toggle("shaded", $("shading").checked);
+$("shading").onchange = $("unit").oninput = shadeAll;
 $("theme").onclick = () => {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
@@ -411,10 +413,9 @@ function introduce() {
   const level = (translates ? description.source_vocabulary : description.vocabulary).level;
   if (level !== "character") $("length").max = 500;
   if (level !== "character") $("length").value = 100;
-  $("text").classList.add("shaded");
-  document.querySelectorAll(".scale i").forEach((swatch, i) => {
-    swatch.style.setProperty("--strength", strength([1, 0.5, 0.1, 0.01][i]));
-  });
+  const swatches = document.querySelectorAll(".scale i");
+  [...[1, 0.5, 0.1, 0.01].map(surprise), -1, 0, 1].forEach((value, i) => paint(swatches[i], value));
+  if (!translates) offerUnits();
   choose(-1);
   showSettings();
   say("One moment: the weights are being read.");

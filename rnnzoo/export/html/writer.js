@@ -39,6 +39,7 @@ class Writer {
     const uniforms = new Uniforms(settings.seed);
     for (let i = 0; i < written.length; i++) uniforms.next();
     let { logits, state } = yield* this.readAll(ids);
+    if (written.length) yield { kind: "state", index: written.length - 1, state };
     const spaced = vocabulary.level !== "character" && /\s$/u.test(prompt);
     for (let count = 0; count < length; count++) {
       this.suppress(logits);
@@ -50,9 +51,9 @@ class Writer {
       const event = this.event(id, logits, ids);
       if (spaced && ids.length === before.length) event.text = event.text.replace(/^ /, "");
       ids.push(id);
-      yield event;
       ({ logits, state } = this.model.step(id, state));
       this.last = { ids: ids.slice(), logits, state };
+      yield { ...event, state };
     }
     yield { kind: "end", reason: "length" };
   }
