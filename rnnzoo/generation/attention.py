@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from rnnzoo.generation.protocol import Decodable, cast_like
@@ -37,3 +38,23 @@ def attention_weights(model: Decodable, inputs: Any, *, tokens: Tensor) -> Tenso
     first = (ops.convert_to_tensor(1, "int32"), kept, *keras.tree.flatten(state))
     result = ops.while_loop(lambda position, *_: position < steps, step, first)
     return ops.transpose(result[1], (1, 0, 2))
+
+
+def compiled_attention_weights(
+    model: Decodable, source: np.ndarray, tokens: np.ndarray
+) -> np.ndarray:
+    """Computes `attention_weights` in a compiled function.
+
+    Args:
+        model: What is decoded; it has attention.
+        source: Source ids, int32 `(batch, source_length)`.
+        tokens: Token ids, int32 `(batch, steps)`.
+
+    Returns:
+        Float32 `(batch, steps, source_length)`.
+    """
+
+    def run(source, tokens):
+        return attention_weights(model, (source,), tokens=tokens)
+
+    return ops.convert_to_numpy(model.compiled("attention", run)(source, tokens))

@@ -71,6 +71,20 @@ class GrowingText:
             self._context = self._context[-4 * CONTEXT :]
         return text
 
+    def preview(self, token: int) -> str:
+        """Returns what one token would add here, for itself; nothing is noted.
+
+        Example:
+            >>> vocabulary = Vocabulary(["Well", ",", "no"], level="word")
+            >>> text = GrowingText(vocabulary, before=[0])
+            >>> text.preview(1), text.preview(2)
+            (',', ' no')
+        """
+        if self.vocabulary.level == "character":
+            return "" if token in self._silent else self.vocabulary.tokens[token]
+        text = self.vocabulary.decode([token], after=self._context)
+        return text.removeprefix(" ") if self._after_space else text
+
     @property
     def state(self) -> tuple[list[int], bool]:
         """The ids that are looked back on, and whether white space was read last."""

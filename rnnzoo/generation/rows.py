@@ -76,7 +76,7 @@ class Rows:
         capacity: The most rows at once.
         max_new_tokens: The most tokens of a row that `no_repeat_ngram` looks back on.
         alternatives: How many of the likeliest tokens each `Choice` lists, with log-probabilities;
-            0 for none, and no log-probability.
+            0 for none, and no log-probability. The attribute may be changed between two calls.
         sampler: A sampler of one's own, which then draws all rows; when left out each row has one
             of rnnzoo's.
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
-from rnnzoo.generation.attention import attention_weights
+from rnnzoo.generation.attention import compiled_attention_weights
 from rnnzoo.generation.batching import LENGTH_STEP, batches_by_length
 from rnnzoo.generation.beam import check_search
 from rnnzoo.generation.generate import compiled_beam, compiled_loop, hypotheses, until_end
@@ -100,7 +100,7 @@ def translate(
         if copies or return_attention:
             count = written.shape[1]  # (B, n, N)
             flat = written.reshape(-1, written.shape[2])
-            weights = _attention(decodable, np.repeat(source, count, axis=0), flat)
+            weights = compiled_attention_weights(decodable, np.repeat(source, count, axis=0), flat)
             weights = weights.reshape(len(batch), count, *weights.shape[1:])  # (B, n, N, S)
         for place, index in enumerate(batch):
             read = text_of
@@ -123,13 +123,6 @@ def translate(
     if return_attention:
         return (results[0], attention[0]) if single else (results, attention)
     return results[0] if single else results
-
-
-def _attention(decodable, source, tokens):
-    def run(source, tokens):
-        return attention_weights(decodable, (source,), tokens=tokens)
-
-    return ops.convert_to_numpy(decodable.compiled("attention", run)(source, tokens))
 
 
 def _reads_copy(model, unknown):

@@ -30,7 +30,8 @@ def serve(
         serve(["char_lstm_shakespeare"])  # then: curl localhost:8000/v1/models
         ```
     """
-    missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
+    needed = ("fastapi", "uvicorn", "prometheus_client")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
             f"The server needs {' and '.join(missing)}; install it with "

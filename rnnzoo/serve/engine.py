@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
@@ -10,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from rnnzoo.generation.growing_text import GrowingText
-from rnnzoo.generation.rows import Choice, Request, Row, Rows
+from rnnzoo.generation.rows import Rows
+from rnnzoo.serve.jobs import Job, Part
 
 log = logging.getLogger(__name__)
 STEPS = 4  # tokens of each row in one compiled call: more are faster, and let others wait longer
@@ -19,57 +18,6 @@ STEPS = 4  # tokens of each row in one compiled call: more are faster, and let o
 
 class QueueFull(Exception):
     """There is no place for another request."""
-
-
-@dataclasses.dataclass(eq=False)
-class Job:
-    """A text that a client waits for.
-
-    Args:
-        request: What is to be continued, and how it is drawn.
-        text: What turns tokens into text.
-        limit: The most tokens.
-        seconds: How long it may take from now on.
-        send: Is called from the engine's thread with each part of the text, and at the end with
-            `None` and the reason: `"length"`, `"stop"`, `"end"`, `"time"` or `"error"`.
-    """
-
-    request: Request
-    text: GrowingText
-    limit: int
-    seconds: float
-    send: Callable[[str | None, str | None], None]
-    cancelled: bool = False
-    row: Row | None = None
-    tokens: int = 0
-
-    def __post_init__(self):
-        self.deadline = time.monotonic() + self.seconds
-
-    def take(self, choices: list[Choice], end_id: int | None) -> bool:
-        """Sends the text of new tokens; returns whether the text is over."""
-        parts, reason = [], None
-        for choice in choices:
-            self.tokens += 1
-            if choice.token == end_id:
-                reason = "end"
-            else:
-                parts.append(self.text.add(choice.token))
-                if self.text.stopped:
-                    reason = "stop"
-                elif self.tokens >= self.limit:
-                    reason = "length"
-            if reason:
-                break
-        if reason is None and time.monotonic() > self.deadline:
-            reason = "time"
-        if reason:
-            parts.append(self.text.end())
-        if part := "".join(parts):
-            self.send(part, None)
-        if reason:
-            self.send(None, reason)
-        return reason is not None
 
 
 class Engine(threading.Thread):
@@ -80,12 +28,30 @@ class Engine(threading.Thread):
         capacity: How many texts are written at once.
         queue: How many more may wait.
         max_new_tokens: The most tokens of a text.
+        alternatives: The most alternatives of a token that a job may list.
+        report: Is called with new tokens of a text: how many, the seconds since the ones before
+            (or since the job came), and whether they are its first.
     """
 
-    def __init__(self, model: Any, *, capacity: int, queue: int, max_new_tokens: int):
+    def __init__(
+        self,
+        model: Any,
+        *,
+        capacity: int,
+        queue: int,
+        max_new_tokens: int,
+        alternatives: int,
+        report: Callable[[int, float, bool], None],
+    ):
         super().__init__(name=f"rnnzoo-{model.name}", daemon=True)
-        self.rows = Rows(model.decodable(), capacity=capacity, max_new_tokens=max_new_tokens)
-        self.queue, self.end_id = queue, self.rows.model.rules.end_id
+        self.rows = Rows(
+            model.decodable(),
+            capacity=capacity,
+            max_new_tokens=max_new_tokens,
+            alternatives=alternatives,
+        )
+        self.queue, self.end_id, self.report = queue, self.rows.model.rules.end_id, report
+        self._alternatives = self.rows.alternatives
         self.lock = threading.Lock()  # of the model: scoring waits for a step, and a step for it
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
@@ -131,7 +97,7 @@ class Engine(threading.Thread):
                     self._changed.wait()
                 if self._stopping:
                     for job in (*self._running, *self._waiting):
-                        job.send(None, "error")
+                        job.send(Part(reason="error"))
                     self._waiting.clear()
                     return
                 new = self._admitted()
@@ -161,17 +127,32 @@ class Engine(threading.Thread):
         for job in [job for job in self._running if job.cancelled]:
             self._leave(job)
         if self._running:
+            self._list_alternatives(self._running)
             with self.lock:
                 self.rows.step(STEPS)
-        for job in [job for job in self._running if job.take(job.row.choices, self.end_id)]:
-            self._leave(job)
+        for job in list(self._running):
+            self._take(job)
 
     def _begin(self, job):
         """Reads a prompt, and writes its first token."""
+        self._list_alternatives([job])
         with self.lock:
             (job.row,) = self.rows.join(job.request)
         self._running.append(job)
-        if job.take(job.row.choices, self.end_id):
+        self._take(job)
+
+    def _list_alternatives(self, jobs):
+        """Lets the next call list alternatives only if a text lists them: it takes time."""
+        listed = any(job.alternatives is not None for job in jobs)
+        self.rows.alternatives = self._alternatives if listed else 0
+
+    def _take(self, job):
+        """Sends the new tokens of a text, which leaves if it is over."""
+        before, now = job.tokens, time.monotonic()
+        over = job.take(job.row.choices, self.end_id)
+        self.report(job.tokens - before, now - job.changed, not before)
+        job.changed = now
+        if over:
             self._leave(job)
 
     def _leave(self, job):
@@ -180,6 +161,6 @@ class Engine(threading.Thread):
 
     def _fail(self, jobs):
         for job in list(jobs):
-            job.send(None, "error")
+            job.send(Part(reason="error"))
             if job in self._running:
                 self._leave(job)

@@ -14,38 +14,21 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
+from rnnzoo.generation.scoring import token_nats
 from tests import runners
+from tests.serve.loopback import listening
 
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
 TestClient = pytest.importorskip("fastapi.testclient").TestClient
 
 SAMPLINGS = [
     {},
-    {"sampler": "greedy"},
     {"temperature": 0.5, "stop": ["o"]},
     {"sampler": "top_p", "p": 0.6},
-    {"sampler": "top_k", "k": 3, "repetition_penalty": 1.3},
+    {"sampler": "top_p", "p": 0.4, "alternatives": 3},
 ]
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {
-        "letters": runners.LANGUAGE_MODELS["char_lstm"](),
-        "words": runners.LANGUAGE_MODELS["word_lm"](),
-        "numbers": runners.seq2seq(attention="bahdanau")(),
-    }
-
-
-@pytest.fixture(scope="module")
-def client(models):
-    from rnnzoo.serve.app import create_app
-
-    with TestClient(create_app(models, capacity=4, queue=64)) as client:
-        yield client
 
 
 def generate(client, model, prompt, **options):
@@ -71,13 +54,15 @@ def test_many_clients_get_the_texts_that_they_would_get_alone(client, models):
             )
         )  # fmt: skip
     for (name, prompt, length, seed), answer in zip(asked, answers, strict=True):
-        options = SAMPLINGS[seed % len(SAMPLINGS)]
+        options = {**SAMPLINGS[seed % len(SAMPLINGS)]}
+        options.pop("alternatives", None)  # changes no text
         assert answer["text"] == models[name].generate(prompt, length, seed=seed, **options)
         assert answer["seed"] == seed and answer["model"] == name
         assert answer["finish_reason"] == "length" or "stop" in options
     assert client.app.state.engines["letters"].load == (0, 0)
 
 
+@pytest.mark.slow
 def test_words_and_a_drawn_seed(client, models):
     answer = generate(client, "words", "no, it", max_new_tokens=9)
     again = models["words"].generate("no, it", 9, seed=answer["seed"])
@@ -95,6 +80,51 @@ def test_events_are_the_text(client, models):
     assert text == models["letters"].generate("to ", 30, seed=3)
 
 
+def test_tokens_come_with_probabilities_and_alternatives(client, models):
+    body = {"model": "letters", "prompt": "to ", "max_new_tokens": 9, "seed": 3}
+    answer = client.post("/v1/generate", json={**body, "alternatives": 3}).json()
+    text, tokens = answer["text"], answer["logprobs"]
+    assert text == models["letters"].generate("to ", 9, seed=3)
+    assert "".join(token["text"] for token in tokens) == text
+    _, _, nats = token_nats(models["letters"], "to " + text)
+    assert [token["logprob"] for token in tokens] == pytest.approx((-nats[2:]).tolist(), abs=1e-3)
+    for token in tokens:
+        others = [other["logprob"] for other in token["alternatives"]]
+        assert len(others) == 3 and others == sorted(others, reverse=True)
+        assert others[0] >= token["logprob"]
+    few = client.post("/v1/generate", json={**body, "alternatives": 0}).json()
+    assert all(token["alternatives"] == [] for token in few["logprobs"])
+    with client.stream(
+        "POST", "/v1/generate", json={**body, "alternatives": 3, "stream": True}
+    ) as streamed:
+        events = [json.loads(line[6:]) for line in streamed.iter_lines() if line]
+    assert [token for event in events[:-1] for token in event["logprobs"]] == tokens
+
+
+def test_a_stop_text_takes_its_tokens_away(client, models):
+    text = models["letters"].generate("to ", 20, seed=3)
+    stop = text[9:11]
+    found = client.post(
+        "/v1/generate",
+        json={"model": "letters", "prompt": "to ", "max_new_tokens": 20, "seed": 3, "stop": stop,
+              "alternatives": 1},
+    ).json()  # fmt: skip
+    assert found["finish_reason"] == "stop" and found["text"] == text[: text.index(stop)]
+    assert "".join(token["text"] for token in found["logprobs"]) == found["text"]
+
+
+def test_translations_with_tokens_and_attention(client, models):
+    body = {"text": "one two", "attention": True, "alternatives": 2}
+    answer = client.post("/v1/translate", json=body).json()
+    text, weights = models["numbers"].translate("one two", return_attention=True)
+    assert answer["text"] == text
+    np.testing.assert_allclose(answer["attention"], weights, atol=1e-5)
+    assert answer["source"] == [*"one two", None]
+    tokens = answer["logprobs"]
+    assert "".join(token["text"] or "" for token in tokens) == text
+    assert all(token["alternatives"][0]["text"] == token["text"] for token in tokens)
+
+
 def test_translation_score_and_models(client, models):
     body = {"text": "one two", "attention": True}
     answer = client.post("/v1/translate", json=body).json()
@@ -106,8 +136,8 @@ def test_translation_score_and_models(client, models):
     assert answer["tokens"] == tokens
     assert answer["nats"] == pytest.approx(nats, rel=1e-4)
     assert answer["perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
-    listed = client.get("/v1/models").json()["models"]
-    assert [(one["name"], one["task"]) for one in listed] == [
+    listed = client.get("/v1/models").json()["data"]
+    assert [(one["id"], one["task"]) for one in listed] == [
         ("letters", "generate"), ("words", "generate"), ("numbers", "translate"),
     ]  # fmt: skip
     assert client.get("/healthz").json() == {"status": "ok"}
@@ -139,6 +169,8 @@ def test_translation_score_and_models(client, models):
         ("nothing", {}, 404, "Not Found"),
         ("translate", {"model": "letters", "text": "one"}, 422, "letters cannot do this"),
         ("translate", {"text": " "}, 422, "empty"),
+        ("translate", {"text": "one", "alternatives": 1, "beam_width": 2}, 422, "leave one of"),
+        ("generate", {"model": "letters", "prompt": "to", "alternatives": 11}, 422, "alternatives"),
         ("score", {"model": "letters", "text": "t"}, 422, "short"),
     ],
 )
@@ -175,12 +207,34 @@ def test_a_request_that_fails_ends_no_other(models, monkeypatch):
         assert good.result()["text"] == models["letters"].generate("to ", 400, seed=1)
 
 
-def test_random_bodies_get_an_answer_of_their_own_fault(client):
+def random_bodies(count):
+    """Noise of the characters of JSON, and bodies with a field of noise."""
     chance = random.Random(0)
-    for _ in range(300):
-        body = bytes(chance.choices(b'{}[]":,\\ue0123456789promtlesx \x00\xff', k=30))
+    noise = b'{}[]":,\\ue0123456789promtlesx \x00\xff'
+    fields = ["prompt", "text", "model", "seed", "stop", "max_new_tokens", "n", "p", "noise"]
+    values = [None, -1, 10**30, 1e308, [], {}, "", "\x00", [[]], True, "z" * 50, {"a": [1]}]
+    for number in range(count):
+        if number % 2:
+            yield bytes(chance.choices(noise, k=30))
+        else:
+            found = {field: chance.choice(values) for field in chance.sample(fields, 3)}
+            yield json.dumps({**found, "noise": 1}).encode()  # never what is right
+
+
+def test_random_bodies_get_an_answer_of_their_own_fault(client):
+    for body in random_bodies(300):
         answer = client.post("/v1/generate", content=body)
         assert 400 <= answer.status_code < 500 and "error" in answer.json(), body
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_bodies(client, caplog):
+    for number, body in enumerate(random_bodies(10_000)):
+        route = ("generate", "translate", "score", "completions")[number % 4]
+        answer = client.post(f"/v1/{route}", content=body)
+        assert 400 <= answer.status_code < 500 and "error" in answer.json(), body
+    assert "Traceback" not in caplog.text
+    assert client.get("/healthz").json() == {"status": "ok"}
 
 
 def test_a_full_queue(models):
@@ -206,34 +260,20 @@ def test_a_full_queue(models):
 
 def test_a_client_that_goes_away_frees_its_row(models):
     """Over a real connection, which is closed in the middle of a long text."""
-    uvicorn = pytest.importorskip("uvicorn")
-    from rnnzoo.serve.app import create_app
-
-    app = create_app({"letters": models["letters"]}, capacity=1)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    body = {"prompt": "to ", "max_new_tokens": 4096, "stream": True}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/generate", json.dumps(body).encode(),
-        {"content-type": "application/json"},
-    )  # fmt: skip
-    answer = urllib.request.urlopen(request)
-    assert answer.readline().startswith(b"data: ")
-    answer.close()
-    engine = app.state.engines["letters"]
-    for _ in range(100):
-        if engine.load == (0, 0):
-            break
-        time.sleep(0.1)
-    assert engine.load == (0, 0) and not len(engine.rows)
-    server.should_exit = True
-    thread.join(20)
+    with listening({"letters": models["letters"]}, capacity=1) as (url, app):
+        body = {"prompt": "to ", "max_new_tokens": 4096, "stream": True}
+        request = urllib.request.Request(
+            f"{url}/v1/generate", json.dumps(body).encode(), {"content-type": "application/json"}
+        )
+        answer = urllib.request.urlopen(request)
+        assert answer.readline().startswith(b"data: ")
+        answer.close()
+        engine = app.state.engines["letters"]
+        for _ in range(100):
+            if engine.load == (0, 0):
+                break
+            time.sleep(0.1)
+        assert engine.load == (0, 0) and not len(engine.rows)
     assert not engine.is_alive()
 
 
@@ -257,7 +297,7 @@ def test_the_command(tmp_path):
                 break
             except urllib.error.URLError:
                 time.sleep(0.1)
-        assert json.loads(found)["models"][0]["name"] == "letters"
+        assert json.loads(found)["data"][0]["id"] == "letters"
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (0, 130)

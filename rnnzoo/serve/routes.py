@@ -1,0 +1,168 @@
+"""rnnzoo's own routes: generate, translate, score, and what is served."""
+
+import json
+import math
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from rnnzoo.errors import InputError
+from rnnzoo.generation.inputs import read_seed, read_stop
+from rnnzoo.generation.samplers import get_sampler, with_penalties
+from rnnzoo.generation.scoring import token_nats
+from rnnzoo.serve.answers import Events, Texts
+from rnnzoo.serve.bodies import GenerateBody, ScoreBody, TranslateBody
+from rnnzoo.serve.jobs import Token
+from rnnzoo.serve.refusals import Refusal
+from rnnzoo.serve.served import Served
+from rnnzoo.serve.translating import translate_with_tokens
+
+
+def make_router(served: Served) -> APIRouter:
+    """Makes the routes of some models."""
+    router, started = APIRouter(), int(time.time())
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Whether all models are at work."""
+        dead = [name for name, engine in served.engines.items() if not engine.is_alive()]
+        if dead:
+            raise Refusal(503, f"These models have stopped: {', '.join(dead)}.")
+        return {"status": "ok"}
+
+    @router.get("/v1/models")
+    async def list_models() -> dict[str, Any]:
+        """The models, and what each does, in the form of OpenAI's list."""
+        listed = [_about(name, model, started) for name, model in served.models.items()]
+        return {"object": "list", "data": listed}
+
+    @router.post("/v1/generate")
+    async def generate(body: GenerateBody, request: Request) -> Any:
+        """Continues a prompt, at once or as server-sent events."""
+        name = served.named(body.model, served.engines)
+        model, seed = served.models[name], read_seed(body.seed)
+        sampler = with_penalties(
+            get_sampler(body.sampler, body.temperature, k=body.k, p=body.p),
+            repetition_penalty=body.repetition_penalty,
+            no_repeat_ngram=body.no_repeat_ngram,
+        )
+        texts = Texts(model, served.engines[name])
+        texts.add(
+            body.prompt, sampler=sampler, seed=seed, limit=body.max_new_tokens,
+            stop=read_stop(body.stop, model.vocabulary), alternatives=body.alternatives,
+        )  # fmt: skip
+        if body.stream:
+            return Events(_events(texts), texts)
+        (part,) = await texts.whole(request)
+        (job,) = texts.jobs
+        answer = {
+            "model": name, "text": part.text, "finish_reason": part.reason, "tokens": job.tokens,
+            "seed": seed,
+        }  # fmt: skip
+        if body.alternatives is not None:
+            answer["logprobs"] = [_token(token) for token in part.tokens]
+        return answer
+
+    @router.post("/v1/translate")
+    async def translate(body: TranslateBody) -> dict[str, Any]:
+        """Translates a text."""
+        name = served.named(body.model, served.translators)
+        model = served.models[name]
+        if body.alternatives is not None:
+            _check_greedy(model, body)
+            found = await served.computed(
+                name,
+                partial(translate_with_tokens, model, body.text, alternatives=body.alternatives),
+            )
+            answer = {
+                "model": name, "text": found.text, "source": found.source,
+                "logprobs": [_token(token) for token in found.tokens],
+            }  # fmt: skip
+            return answer | ({"attention": found.attention.tolist()} if body.attention else {})
+        found = await served.computed(
+            name,
+            partial(
+                model.translate,
+                body.text,
+                beam_width=body.beam_width,
+                return_attention=body.attention,
+            ),
+        )
+        if not body.attention:
+            return {"model": name, "text": found}
+        text, weights = found
+        return {"model": name, "text": text, "attention": weights.tolist()}
+
+    @router.post("/v1/score")
+    async def score(body: ScoreBody) -> dict[str, Any]:
+        """Tells how probable a text is."""
+        name = served.named(body.model, served.models)
+        if (name in served.translators) != (body.source is not None):
+            raise InputError(
+                f"{name} generates, so leave out `source`."
+                if body.source is not None
+                else f"{name} translates: give `source`, the text that `text` is a translation of."
+            )
+        _, ids, nats = await served.computed(
+            name, partial(token_nats, served.models[name], body.text, source=body.source)
+        )
+        total = float(nats.sum())
+        return {
+            "model": name, "nats": total, "tokens": len(ids),
+            "perplexity": math.exp(min(total / max(1, len(ids)), 700.0)),
+        }  # fmt: skip
+
+    return router
+
+
+def _check_greedy(model, body):
+    """Refuses what does not go with the tokens of a translation."""
+    if body.beam_width != 1:
+        raise InputError(
+            f"`alternatives` goes with greedy search, not with `beam_width` {body.beam_width}; "
+            "leave one of them out."
+        )
+    if body.attention and model.decoder.attention is None:
+        raise InputError("The model was built without attention; leave out `attention`.")
+
+
+def _about(name, model, created):
+    translates = hasattr(model, "translate")
+    vocabulary = model.target_vocabulary if translates else model.vocabulary
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": "rnnzoo",
+        "task": "translate" if translates else "generate",
+        "attention": translates and model.decoder.attention is not None,
+        "parameters": model.count_params(),
+        "level": None if vocabulary is None else vocabulary.level,
+        "vocabulary_size": None if vocabulary is None else len(vocabulary),
+    }
+
+
+def _token(token: Token) -> dict[str, Any]:
+    """A token as JSON."""
+    return {
+        "text": token.text,
+        "logprob": round(token.logprob, 4),
+        "alternatives": [
+            {"text": text, "logprob": round(logprob, 4)} for text, logprob in token.alternatives
+        ],
+    }
+
+
+async def _events(texts: Texts) -> AsyncIterator[str]:
+    """The parts of one text as JSON."""
+    async for _, part in texts.parts():
+        if part.reason is None:
+            content: dict[str, Any] = {"text": part.text}
+            if part.tokens:
+                content["logprobs"] = [_token(token) for token in part.tokens]
+        else:
+            content = {"finish_reason": part.reason}
+        yield json.dumps(content, ensure_ascii=False)
