@@ -56,6 +56,9 @@ LANGUAGE_MODELS = {
         embedding_dropout=0.2,
         sampled_softmax=4,
     ),
+    "word_lm-residual": language_model(
+        rnnzoo.word_lm, num_layers=2, dropout=0.3, block="residual", expansion=2
+    ),
 }
 ENCODER_DECODERS = {
     "gru_seq2seq": seq2seq(dropout=0.3),
@@ -73,10 +76,15 @@ ENCODER_DECODERS = {
     "gru_seq2seq-no_attention": seq2seq(attention=None, bidirectional=False),
     "gru_seq2seq-no_attention-lstm": seq2seq(attention=None, cell="lstm", num_layers=2),
     "gru_seq2seq-no_attention-simple_rnn": seq2seq(attention=None, cell="simple_rnn"),
+    "gru_seq2seq-residual": seq2seq(num_layers=2, dropout=0.3, block="residual"),
+    "gru_seq2seq-after-residual": seq2seq(
+        attention_position="after_cell", block="residual", bidirectional=False
+    ),
 }
 if keras.config.backend() != "tensorflow":  # which compiles each for seconds: one of a kind
     LANGUAGE_MODELS = {
-        name: LANGUAGE_MODELS[name] for name in ("char_lstm", "word_lm-gru", "word_lm-awd")
+        name: LANGUAGE_MODELS[name]
+        for name in ("char_lstm", "word_lm-gru", "word_lm-awd", "word_lm-residual")
     }
     chosen = ("gru_seq2seq", "gru_seq2seq-after-lstm", "gru_seq2seq-no_attention")
     chosen += ("gru_seq2seq-all_tied",)
@@ -90,6 +98,7 @@ EXPORTED = [
     "gru_seq2seq",
     "gru_seq2seq-after-lstm",
     "gru_seq2seq-all_tied",
+    "gru_seq2seq-residual",
     "gru_seq2seq-no_attention-simple_rnn",
 ]
 

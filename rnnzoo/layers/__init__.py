@@ -2,6 +2,7 @@
 
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.attention_cell import AttentionCell
+from rnnzoo.layers.blocks import ResidualBlock
 from rnnzoo.layers.cells import GRU, LSTM, SimpleRNN, register_cell
 from rnnzoo.layers.decoder import Decoder
 from rnnzoo.layers.dropout import EmbeddingDropout
@@ -18,6 +19,7 @@ __all__ = [
     "EmbeddingDropout",
     "Encoder",
     "RecurrentStack",
+    "ResidualBlock",
     "SimpleRNN",
     "TiedHead",
     "register_cell",

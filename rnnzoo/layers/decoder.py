@@ -10,6 +10,7 @@ from keras import ops
 
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
+from rnnzoo.layers.blocks import make_block
 from rnnzoo.layers.cells.cell_loop import run_cell
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
 from rnnzoo.layers.heads import TiedHead, embedding_matrix, head_logits
@@ -42,11 +43,14 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
         embedding_dim: Length of a token's embedding.
         attention_position: `"before_cell"`, `"after_cell"`, or `None` for no attention.
-        dropout: Rate of the dropout on the embeddings and on each layer's output.
+        dropout: Rate of the dropout on the embeddings and on each layer's output; in residual
+            blocks, behind each norm.
         tie_embedding_weights: Whether the output scores tokens by their embeddings.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         embedding: A `keras.layers.Embedding` to share with the encoder, of `vocabulary_size` and
             `embedding_dim`; one of its own when left out. It is no part of the configuration.
+        block: `"plain"` or `"residual"`, as for `rnnzoo.layers.RecurrentStack`.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -74,6 +78,8 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         tie_embedding_weights: bool = False,
         locked_dropout: bool = False,
         embedding: keras.layers.Embedding | None = None,
+        block: str = "plain",
+        expansion: float = 1.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -90,15 +96,18 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
             "tie_embedding_weights": tie_embedding_weights,
             "locked_dropout": locked_dropout,
         }
+        if block != "plain":
+            self.config |= {"block": block, "expansion": expansion}
         dtype = self.dtype_policy
-        self.units, self.attention_position = units, attention_position
+        self.units, self.attention_position, self.block = units, attention_position, block
         self.embedding_dim = embedding_dim or units
         self.embedding = embedding or keras.layers.Embedding(
             vocabulary_size, self.embedding_dim, dtype=dtype, name="embedding"
         )
         shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, T, units)
         self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
-        self.attention = self.attending_cell = self.recurrent = None
+        self.attention = self.attending_cell = self.attending_block = self.recurrent = None
+        around = {"locked_dropout": locked_dropout, "expansion": expansion}
         if attention_position is not None:
             self.attention = BahdanauAttention(units, dtype=dtype, name="attention")
         stacked = num_layers
@@ -108,10 +117,13 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
             if self.loop_kernel().kernel is not None:
                 self.supports_jit = False  # as for the CPU loop: XLA is for the generic loop
             stacked -= 1
+            self.attending_block = make_block(
+                block, dropout, last=not stacked, dtype=dtype, name="attending_block", **around
+            )
         if stacked:
             self.recurrent = RecurrentStack(
-                units, num_layers=stacked, cell=cell, dropout=dropout,
-                locked_dropout=locked_dropout, dtype=dtype, name="recurrent",
+                units, num_layers=stacked, cell=cell, dropout=dropout, block=block, dtype=dtype,
+                name="recurrent", **around,
             )  # fmt: skip
         self.readout = keras.layers.Dense(
             self.embedding_dim, activation="tanh", dtype=dtype, name="readout"
@@ -156,7 +168,8 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         query = math.prod(state_shapes(self.attending_cell)[0])
         self.attention.build((None, None, query), (None, None, memory_dim))
         self.attention.built = True
-        self.attending_cell.build((None, inputs + memory_dim))
+        self.attending_block.build((None, None, inputs), output_size(self.attending_cell))
+        self.attending_cell.build((None, self.attending_block.read_size + memory_dim))
         self.attending_cell.built = True
         return query
 
@@ -199,7 +212,9 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
     ) -> Tensor:
         """The vectors of which `head` makes the logits, `(batch, target_length, embedding_dim)`."""
         values, keys, mask = memory
-        embedded = self.dropout(self.embedding(target), training=training)  # (B, T, E)
+        embedded = self.embedding(target)  # (B, T, E)
+        if self.block == "plain":  # a residual block begins with a norm, and drops behind that
+            embedded = self.dropout(embedded, training=training)
         hidden, context = embedded, None
         if self.attending_cell is not None:
             own = self._num_cell_states()
@@ -222,17 +237,18 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
     def _attend_and_run(self, embedded, state, memory, training):
         """The loop of the paper: ask with the last state, feed what was found to the cell."""
         values, keys, mask = memory
+        if not self.attending_cell.built:  # the fast loop calls neither of the two layers
+            self._build_attending(embedded.shape[-1], values.shape[-1])
+        stream, read = self.attending_block.enter(embedded, training=training)
         kernel = self.loop_kernel().kernel
         if kernel is not None:
-            if not self.attending_cell.built:  # the loop calls neither of the two layers
-                self._build_attending(embedded.shape[-1], values.shape[-1])
             hidden, context = kernel.run(
                 self.equations, self.attending_cell, self.attention,
-                tokens=embedded, state=state, values=values, keys=keys, mask=mask,
+                tokens=read, state=state, values=values, keys=keys, mask=mask,
             )  # fmt: skip
         else:
-            hidden, context = self._scan(embedded, state, memory)
-        return self.dropout(hidden, training=training), context
+            hidden, context = self._scan(read, state, memory)
+        return self.attending_block.leave(stream, hidden, training=training), context
 
     def _scan(self, embedded, state, memory):
         """The loop in Keras's operations, for every cell and backend."""
@@ -268,8 +284,10 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         if self.attending_cell is not None:
             own = self._num_cell_states()
             context, weights = self.attention(self._query(state), values, keys=keys, mask=mask)
-            inputs = ops.concatenate([embedded, context], axis=-1)
+            stream, read = self.attending_block.enter(embedded)
+            inputs = ops.concatenate([read, context], axis=-1)
             hidden, new_state = run_cell(self.attending_cell, inputs, state[:own])
+            hidden = self.attending_block.leave(stream, hidden)
             state = state[own:]
         if self.recurrent is not None:
             hidden, upper_state = self.recurrent.step(hidden, state)

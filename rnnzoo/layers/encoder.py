@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import unknown_name
+from rnnzoo.layers.blocks import make_block
 from rnnzoo.layers.cells.cell_loop import recurrent_layer
 from rnnzoo.layers.cells.registry import state_shapes
 from rnnzoo.layers.initial_state import InitialState
@@ -28,11 +29,14 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         embedding_dim: Length of a token's embedding.
         merge_mode: How the two directions are merged, `"concat"`, `"sum"` or `"mul"`; `None` reads
             forwards only.
-        dropout: Rate of the dropout on the embeddings and on each layer's output.
+        dropout: Rate of the dropout on the embeddings and on each layer's output; in residual
+            blocks, behind each norm.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         embeddings_initializer: How the embeddings start, as for `keras.layers.Embedding`.
         trainable_initial_state: Whether the state before the first token is learnt, one for each
             layer and direction.
+        block: `"plain"` or `"residual"`, as for `rnnzoo.layers.RecurrentStack`.
+        expansion: Inner width of a residual block's feed-forward layer, in widths of the outputs.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -68,6 +72,8 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         locked_dropout: bool = False,
         embeddings_initializer: str | keras.Initializer = "uniform",
         trainable_initial_state: bool = False,
+        block: str = "plain",
+        expansion: float = 1.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -85,8 +91,10 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         }
         if trainable_initial_state:
             self.config["trainable_initial_state"] = True
+        if block != "plain":
+            self.config |= {"block": block, "expansion": expansion}
         dtype = self.dtype_policy
-        self.units, self.merge_mode = units, merge_mode
+        self.units, self.merge_mode, self.block = units, merge_mode, block
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embedding_dim = embedding_dim or units
         self.embedding = keras.layers.Embedding(
@@ -95,6 +103,13 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         )  # fmt: skip
         shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, S, units)
         self.dropout = keras.layers.Dropout(dropout, shape, dtype=dtype, name="dropout")
+        self.blocks = [
+            make_block(
+                block, dropout, locked_dropout=locked_dropout, expansion=expansion,
+                last=index + 1 == num_layers, dtype=dtype, name=f"block_{index}",
+            )
+            for index in range(num_layers)
+        ]  # fmt: skip
         self.layers = []
         # Bidirectional clones a layer by serialising it, and while a model is loaded Keras knows
         # what it has serialised by `id`. A layer that dies may leave its `id` to another, which is
@@ -130,8 +145,9 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         """Creates the weights."""
         self.embedding.build(input_shape)
         shape = (*input_shape, self.embedding_dim)
-        for layer in self.layers:
-            layer.build(shape)
+        for layer, block in zip(self.layers, self.blocks, strict=True):
+            block.build(shape, self.output_dim)
+            layer.build((*input_shape, block.read_size))
             shape = (*input_shape, self.output_dim)
         for bridge in self.bridges:
             bridge.build((None, 2 * bridge.units))
@@ -152,14 +168,17 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
     def call(self, source: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor], Tensor]:
         """Reads the source; see the class."""
         mask = ops.not_equal(source, 0)  # (B, S)
-        hidden = self.dropout(self.embedding(source), training=training)  # (B, S, E)
+        hidden = self.embedding(source)  # (B, S, E)
+        if self.block == "plain":  # a residual block begins with a norm, and drops behind that
+            hidden = self.dropout(hidden, training=training)
         state = []
-        for index, layer in enumerate(self.layers):
+        for index, (layer, block) in enumerate(zip(self.layers, self.blocks, strict=True)):
             start = None
             if self.starts:
                 start = self.starts[index].get_initial_state(ops.shape(source)[0])
-            hidden, *final = layer(hidden, initial_state=start, mask=mask, training=training)
-            hidden = self.dropout(hidden, training=training)  # (B, S, output_dim)
+            stream, read = block.enter(hidden, training=training)
+            outputs, *final = layer(read, initial_state=start, mask=mask, training=training)
+            hidden = block.leave(stream, outputs, training=training)  # (B, S, output_dim)
             state += self._bridge(final, bridges=self.bridges[len(state) :])
         return hidden, state, mask
 

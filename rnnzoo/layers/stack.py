@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_positive
+from rnnzoo.layers.blocks import make_block
 from rnnzoo.layers.cells.cell_loop import recurrent_layer, run_cell
 from rnnzoo.layers.cells.registry import output_size, state_shapes
 from rnnzoo.layers.initial_state import InitialState
@@ -16,7 +17,7 @@ from rnnzoo.typing import Shape, Tensor
 
 @keras.saving.register_keras_serializable("rnnzoo")
 class RecurrentStack(keras.layers.Layer):
-    """Runs recurrent layers one above the other, with dropout after each.
+    """Runs recurrent layers one above the other, each in its block: by default, dropout after it.
 
     The state goes in and comes out as one flat list of tensors, `(batch, *shape)` each: for an LSTM
     the output and the cell state of the first layer, then those of the second, and so on, all
@@ -27,13 +28,17 @@ class RecurrentStack(keras.layers.Layer):
         num_layers: Number of layers; may be left out when `units` is a list.
         cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
         dropout: Rate of the dropout on each layer's output (Zaremba et al. 2014), the last
-            included. It leaves the recurrent connections alone, so cuDNN stays in use.
+            included; in residual blocks, behind each norm. It leaves the recurrent connections
+            alone, so cuDNN stays in use.
         locked_dropout: Whether that dropout drops the same units at every step of a row (Gal and
             Ghahramani 2016) rather than others at each.
         weight_drop: Share of each recurrent matrix that a training batch goes without; see
             `rnnzoo.layers.LSTM`.
         trainable_initial_state: Whether the state before the first step is learnt; it begins at
             the cell's own, zero for those that rnnzoo brings.
+        block: `"plain"`, or `"residual"`: norms and a gated feed-forward layer around each layer,
+            beside a stream; see `rnnzoo.layers.ResidualBlock`. All `units` are then one number.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -46,7 +51,8 @@ class RecurrentStack(keras.layers.Layer):
         The outputs of the last layer, `(batch, time, units)`, and the final state.
 
     Raises:
-        InputError: If a size is not positive, `dropout` is not a fraction or the cell is unknown.
+        InputError: If a size is not positive, `dropout` is not a fraction, the cell or the block is
+            unknown, or the layers of a residual stack differ in size.
 
     Example:
         >>> import numpy as np
@@ -66,6 +72,8 @@ class RecurrentStack(keras.layers.Layer):
         locked_dropout: bool = False,
         weight_drop: float = 0.0,
         trainable_initial_state: bool = False,
+        block: str = "plain",
+        expansion: float = 1.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -83,6 +91,11 @@ class RecurrentStack(keras.layers.Layer):
         for size in sizes:
             check_positive(units=size)
         check_positive(num_layers=len(sizes))
+        if block == "residual" and len(set(sizes)) > 1:
+            raise InputError(
+                f"`units` is {sizes}, but the layers of a residual stack share one stream; give "
+                "one number."
+            )
         self.supports_masking = True
         self.units = [int(size) for size in sizes]
         self.cell = cell
@@ -98,18 +111,24 @@ class RecurrentStack(keras.layers.Layer):
         self.start = None
         if trainable_initial_state:
             self.start = InitialState(name="initial_state", **options)
-        shape = (None, 1, None) if locked_dropout else None  # of what is drawn for (B, T, units)
-        self.dropouts = [
-            keras.layers.Dropout(dropout, shape, name=f"dropout_{index}", **options)
+        self.block, self.expansion = block, float(expansion)
+        name = "dropout" if block == "plain" else "block"
+        self.blocks = [
+            make_block(
+                block, dropout, locked_dropout=locked_dropout, expansion=expansion,
+                last=index + 1 == len(sizes), name=f"{name}_{index}", **options,
+            )
             for index in range(len(sizes))
-        ]
+        ]  # fmt: skip
 
     def build(self, input_shape: Shape, **_: Any) -> None:
         """Creates the weights of every layer."""
         shape = tuple(input_shape)
-        for layer in self.recurrent_layers:
-            layer.build(shape)
-            shape = (*shape[:-1], output_size(layer.cell))
+        for layer, block in zip(self.recurrent_layers, self.blocks, strict=True):
+            width = output_size(layer.cell)
+            block.build(shape, width)
+            layer.build((*shape[:-1], block.read_size))
+            shape = (*shape[:-1], width)
         if self.start is not None:
             self.start.build_from(self._fixed_initial_state(1))
 
@@ -161,12 +180,13 @@ class RecurrentStack(keras.layers.Layer):
         if initial_state is None:
             initial_state = self.get_initial_state(ops.shape(inputs)[0])
         final_state = []
-        for layer, drop, state in zip(
-            self.recurrent_layers, self.dropouts, self.split_state(initial_state), strict=True
+        for layer, block, state in zip(
+            self.recurrent_layers, self.blocks, self.split_state(initial_state), strict=True
         ):
-            inputs, *state = layer(inputs, initial_state=state, mask=mask, training=training)
+            stream, read = block.enter(inputs, training=training)
+            outputs, *state = layer(read, initial_state=state, mask=mask, training=training)
             final_state += state
-            inputs = drop(inputs, training=training)  # (B, T, units)
+            inputs = block.leave(stream, outputs, training=training)  # (B, T, units)
         return inputs, final_state
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
@@ -183,9 +203,13 @@ class RecurrentStack(keras.layers.Layer):
             The output `(batch, units)` and the new state.
         """
         new_state = []
-        for layer, part in zip(self.recurrent_layers, self.split_state(state), strict=True):
-            inputs, part = run_cell(layer.cell, inputs, part)
+        for layer, block, part in zip(
+            self.recurrent_layers, self.blocks, self.split_state(state), strict=True
+        ):
+            stream, read = block.enter(inputs)
+            output, part = run_cell(layer.cell, read, part)
             new_state += part
+            inputs = block.leave(stream, output)
         return inputs, new_state
 
     def compute_output_shape(self, input_shape: Shape, **_: Any) -> tuple[Shape, list[Shape]]:
@@ -195,10 +219,16 @@ class RecurrentStack(keras.layers.Layer):
             [(input_shape[0], *shape) for shape in self.state_shapes],
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that remake the stack."""
+    def own_config(self) -> dict[str, Any]:
+        """The arguments that remake the stack, without those of every layer."""
         names = ("units", "cell", "dropout", "locked_dropout", "weight_drop")
-        config = {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        config = {name: getattr(self, name) for name in names}
         if self.trainable_initial_state:
             config["trainable_initial_state"] = True
+        if self.block != "plain":
+            config |= {"block": self.block, "expansion": self.expansion}
         return config
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that remake the stack."""
+        return {**super().get_config(), **self.own_config()}

@@ -47,6 +47,10 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         sampled_softmax: How many tokens a training step of `fit` scores beside the right one, drawn
             anew for each batch; all, exactly, when left out. Evaluation is always exact.
         trainable_initial_state: Whether the recurrent state before the first token is learnt.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -92,6 +96,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         embedding_dropout: float = 0.0,
         sampled_softmax: int | None = None,
         trainable_initial_state: bool = False,
+        block: str = "plain",
+        expansion: float = 1.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -103,7 +109,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         recurrent = RecurrentStack(
             units, num_layers=num_layers, cell=cell, dropout=dropout,
             locked_dropout=locked_dropout, weight_drop=weight_drop,
-            trainable_initial_state=trainable_initial_state, dtype=dtype, name="recurrent",
+            trainable_initial_state=trainable_initial_state, block=block, expansion=expansion,
+            dtype=dtype, name="recurrent",
         )  # fmt: skip
         self.embedding_dim = int(embedding_dim or recurrent.units[0])
         self.tie_embedding_weights = tie_embedding_weights
@@ -481,16 +488,11 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             "vocabulary": self.vocabulary_size
             if vocabulary is None
             else keras.saving.serialize_keras_object(vocabulary),
-            "units": self.recurrent.units,
-            "cell": self.recurrent.cell,
             "embedding_dim": self.embedding_dim,
-            "dropout": self.recurrent.dropout,
             "tie_embedding_weights": self.tie_embedding_weights,
-            "locked_dropout": self.recurrent.locked_dropout,
-            "weight_drop": self.recurrent.weight_drop,
             "embedding_dropout": self.embedding_dropout.rate,
             "sampled_softmax": self.sampled_softmax,
-            **({"trainable_initial_state": True} if self.recurrent.trainable_initial_state else {}),
+            **self.recurrent.own_config(),
         }
 
 
@@ -506,6 +508,8 @@ def char_lstm(
     locked_dropout: bool = False,
     weight_drop: float = 0.0,
     trainable_initial_state: bool = False,
+    block: str = "plain",
+    expansion: float = 1.5,
     name: str = "char_lstm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -517,13 +521,17 @@ def char_lstm(
         num_layers: Number of recurrent layers, 2 when left out; as many as `units` lists.
         cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a character's embedding; at most 128 when left out, since there
-            are few characters.
+            are few characters, but `units`, the width of the stream, for residual blocks.
         dropout: Rate of the dropout on the output of each recurrent layer; 0.5 suits a text of a
             megabyte.
         tie_embedding_weights: Whether the output scores characters by their input embeddings.
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         weight_drop: Rate of the dropout on the recurrent matrices, which keeps the fast kernels.
         trainable_initial_state: Whether the recurrent state before the first token is learnt.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -554,7 +562,8 @@ def char_lstm(
     if not isinstance(units, list | tuple):
         num_layers = 2 if num_layers is None else num_layers
         check_positive(units=units)
-        embedding_dim = min(units, 128) if embedding_dim is None else embedding_dim
+        if embedding_dim is None:
+            embedding_dim = units if block == "residual" else min(units, 128)
     return LanguageModel(
         vocabulary,
         units=units,
@@ -566,6 +575,8 @@ def char_lstm(
         locked_dropout=locked_dropout,
         weight_drop=weight_drop,
         trainable_initial_state=trainable_initial_state,
+        block=block,
+        expansion=expansion,
         name=name,
         **kwargs,
     )
@@ -585,6 +596,8 @@ def word_lm(
     embedding_dropout: float = 0.0,
     sampled_softmax: int | None = None,
     trainable_initial_state: bool = False,
+    block: str = "plain",
+    expansion: float = 1.5,
     name: str = "word_lm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -606,6 +619,10 @@ def word_lm(
             exactly, when left out. The training perplexity shown is then far too good; the one of
             the validation is exact.
         trainable_initial_state: Whether the recurrent state before the first token is learnt.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -637,6 +654,8 @@ def word_lm(
         embedding_dropout=embedding_dropout,
         sampled_softmax=sampled_softmax,
         trainable_initial_state=trainable_initial_state,
+        block=block,
+        expansion=expansion,
         name=name,
         **kwargs,
     )

@@ -55,6 +55,10 @@ class Seq2Seq(ZooModel):
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         trainable_initial_state: Whether the encoder's state before the first token is learnt; the
             decoder starts from the encoder's last.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in widths of its stream.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -99,6 +103,8 @@ class Seq2Seq(ZooModel):
         tie_embedding_weights: bool | str = False,
         locked_dropout: bool = False,
         trainable_initial_state: bool = False,
+        block: str = "plain",
+        expansion: float = 1.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -148,6 +154,9 @@ class Seq2Seq(ZooModel):
         }
         if trainable_initial_state:
             self.config["trainable_initial_state"] = True
+        if block != "plain":
+            sizes |= {"block": block, "expansion": float(expansion)}
+            self.config |= sizes
         parts = {**sizes, "dtype": self.dtype_policy}
         start = "uniform"
         if tie_embedding_weights == "all":
@@ -420,6 +429,8 @@ def gru_seq2seq(
     tie_embedding_weights: bool | str = False,
     locked_dropout: bool = False,
     trainable_initial_state: bool = False,
+    block: str = "plain",
+    expansion: float = 1.5,
     name: str = "gru_seq2seq",
     **kwargs: Any,
 ) -> Seq2Seq:
@@ -442,6 +453,10 @@ def gru_seq2seq(
         locked_dropout: Whether `dropout` drops the same units at every step of a row.
         trainable_initial_state: Whether the encoder's state before the first token is learnt; the
             decoder starts from the encoder's last.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in widths of its stream.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -475,6 +490,8 @@ def gru_seq2seq(
         tie_embedding_weights=tie_embedding_weights,
         locked_dropout=locked_dropout,
         trainable_initial_state=trainable_initial_state,
+        block=block,
+        expansion=expansion,
         name=name,
         **kwargs,
     )

@@ -93,6 +93,7 @@ class LanguageModelRecipe(Recipe, task="language_model"):
         options = dict(self.builder_options)
         if builder != self.builder:
             kept = ("units", "num_layers", "cell", "dropout", "weight_drop", "locked_dropout")
+            kept += ("block", "expansion")
             options = {name: options[name] for name in kept if name in options}
         new = {"builder": builder, "builder_options": options, "ngram_orders": ()}
         return replace(self, vocabulary=vocabulary_of(level, self.vocabulary), **new)

@@ -141,6 +141,11 @@ def with_a_large_weight():
             {},
             "OwnCell",
         ),
+        (
+            lambda: gru_seq2seq(SOURCE, TARGET, units=8, block="residual"),
+            {},
+            "plain stacks.*residual blocks; export a SavedModel",
+        ),
         (with_a_large_weight, {}, "not a finite float16 number"),
         (
             lambda: char_lstm(Vocabulary.from_text(SENTENCE), units=8),

@@ -60,6 +60,15 @@ def describe(model: keras.Model, arrays: Arrays) -> dict[str, Any]:
     return described
 
 
+def _check_blocks(parts):
+    for part in parts:
+        if part.block != "plain":
+            raise InputError(
+                f"A page computes plain stacks, and the layer {part.name!r} has {part.block} "
+                "blocks; export a SavedModel."
+            )
+
+
 def describe_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
     """Describes how a vocabulary turns text into ids and back.
 
@@ -120,6 +129,7 @@ def _for_javascript(rule):
 
 
 def _language_model(model, arrays):
+    _check_blocks([model.recurrent])
     return {
         "task": "write",
         "vocabulary": describe_vocabulary(model.vocabulary),
@@ -133,6 +143,7 @@ def _language_model(model, arrays):
 
 def _translator(model, arrays):
     encoder, decoder = model.encoder, model.decoder
+    _check_blocks([encoder, decoder])
     source, target = model.source_vocabulary, model.target_vocabulary
     described = {
         "task": "translate",
