@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from rnnzoo.replicas import sum_over_replicas
 from rnnzoo.typing import Tensor
 
 
@@ -15,7 +16,8 @@ class FusedAdam(keras.optimizers.Adam):
     other; the fused operation computes the same in one go (`benchmarks/optimizer.py` has the
     figures). For sparse gradients, with `amsgrad`, for weights that are not float32 and on other
     backends it does what Keras's Adam does, a variable at a time; `adam` takes Keras's own there,
-    which torch updates all at once. A file of a model compiled with it loads where rnnzoo is
+    which torch updates all at once. On several devices it clips the gradient of the whole batch;
+    Keras clips each device's part of it. A file of a model compiled with it loads where rnnzoo is
     imported.
 
     Args:
@@ -30,6 +32,12 @@ class FusedAdam(keras.optimizers.Adam):
     Reference:
         Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
     """
+
+    def _clip_gradients(self, grads):
+        return super()._clip_gradients(sum_over_replicas(list(grads)))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars  # summed before they were clipped
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """Updates one variable."""

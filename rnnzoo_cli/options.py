@@ -77,3 +77,25 @@ LogDir = Annotated[
         help="Folder for TensorBoard. Keras needs the package for it: pip install tensorboard."
     ),
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(help='Train on so many devices of this machine, or on "all" [default: 1].'),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="Train by so many processes together, on JAX; start as many commands."),
+]
+ProcessId = Annotated[
+    int | None,
+    typer.Option(
+        help="The number of this process, from 0; the first writes the files.",
+        envvar=["JOB_COMPLETION_INDEX", "SLURM_PROCID"],
+    ),
+]
+Coordinator = Annotated[
+    str | None,
+    typer.Option(
+        help="HOST:PORT of the first process, the same for all. SLURM tells it by itself.",
+        envvar="JAX_COORDINATOR_ADDRESS",
+    ),
+]

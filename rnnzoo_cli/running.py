@@ -91,6 +91,8 @@ def look_at_devices() -> None:
     """Looks for GPUs, which TensorFlow logs at length the first time."""
     import keras
 
+    if keras.config.backend() == "jax":  # logs nothing, and must be asked after processes joined
+        return
     with contextlib.suppress(RuntimeError, ValueError):
         keras.distribution.list_devices()
 

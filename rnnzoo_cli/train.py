@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,10 @@ def train(
     from_model: options.FromModel = None,
     fold_lookalikes: options.FoldLookalikes = False,
     log_dir: options.LogDir = None,
+    devices: options.Devices = None,
+    processes: options.Processes = None,
+    process_id: options.ProcessId = None,
+    coordinator: options.Coordinator = None,
 ):
     """Train a recipe, or a language model of a text of your own.
 
@@ -71,16 +76,23 @@ def train(
 
       rnnzoo train char_lstm_shakespeare --text-file sonnets.txt --epochs 3
       --from char_lstm_shakespeare --out trained/sonnets
+
+      rnnzoo train char_lstm_shakespeare --processes 2 --process-id 0 --coordinator 10.0.0.1:29500
     """
+    if processes is not None:
+        os.environ.setdefault("KERAS_BACKEND", "jax")  # the one that joins them
     with errors_in_a_sentence(ABORTED):
         from rnnzoo import recipes
         from rnnzoo.errors import InputError
         from rnnzoo.publishing.train import train as train_recipe
+        from rnnzoo.training.processes import join
 
         if show:
             for name in recipes.names():
                 print(f"{name}  {recipes.get(name).description}")
             return
+        if processes is not None:
+            join(processes, process_id=process_id, coordinator=coordinator)
         chosen = recipe
         if recipe is None:
             if text_file is None:
@@ -99,8 +111,13 @@ def train(
             chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
             epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
             num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
-            fold_lookalikes=fold_lookalikes, log_dir=log_dir,
+            fold_lookalikes=fold_lookalikes, log_dir=log_dir, devices=_count(devices),
         )  # fmt: skip
+
+
+def _count(devices):
+    """A number where one was typed."""
+    return int(devices) if devices is not None and devices.isdecimal() else devices
 
 
 def _fitting(text_file, level):

@@ -206,7 +206,7 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
     allowed = add_the_models_of_this_checkout(made)
     shutil.copytree(made, source / "saved_models")
     shutil.copytree(source / "saved_models" / "romeo", source / "saved_models" / "just_trained")
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(root / name, source)
     for package in ("rnnzoo", "rnnzoo_cli"):
         ignored = shutil.ignore_patterns("__pyc*")
@@ -229,6 +229,8 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
         for path in (root / package).rglob("*.py")
     }
     assert modules | {"rnnzoo/py.typed"} <= names
+    licences = {Path(name).name for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE"}
     monkeypatch.undo()
     monkeypatch.setattr(zoo, "__file__", str(source / "installed" / "rnnzoo" / "zoo.py"))
     assert zoo.load("romeo").vocabulary == model.vocabulary

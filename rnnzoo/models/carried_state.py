@@ -1,13 +1,19 @@
 """Recurrent state that stays from one batch of a stream to the next, under plain `fit`."""
 
 import contextlib
+import contextvars
 from typing import Any
 
 import keras
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.replicas import rows_of_step, scope_of
 from rnnzoo.typing import Tensor
+
+# The stream state of the running step. A variable of the context, since the steps of several
+# devices are traced in turns, in a thread each.
+_of_step = contextvars.ContextVar("of_step", default=None)
 
 
 class CarriedState(keras.layers.Layer):
@@ -18,7 +24,8 @@ class CarriedState(keras.layers.Layer):
     where a row starts anew, by a flag; nothing needs to be reset by hand.
 
     The state is non-trainable float32 variables, since that is what Keras threads through a
-    compiled step on every backend. It is neither a weight nor part of a saved model.
+    compiled step on every backend. It is neither a weight nor part of a saved model. On several
+    devices each has the state of its own rows (`rnnzoo.replicas`).
 
     Args:
         shapes: Shape of each tensor of the state without the rows; a number for a vector.
@@ -105,7 +112,6 @@ class StatefulStreams:
         self._training_state = CarriedState(shapes, name="training_state")
         self._evaluation_state = CarriedState(shapes, name="evaluation_state")
         self._stream_state = None
-        self._in_step = False
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
         """Runs one training step, which carries the training's state."""
@@ -125,15 +131,11 @@ class StatefulStreams:
     @contextlib.contextmanager
     def _step_of(self, stream_state):
         """Lets a step write its stream state, where `fit` or `evaluate` runs it on a stream."""
-        before = self._stream_state, self._in_step
-        own = stream_state if self._stream_state is stream_state else None
-        object.__setattr__(self, "_stream_state", own)
-        object.__setattr__(self, "_in_step", True)
+        token = _of_step.set(stream_state or False)
         try:
             yield
         finally:
-            object.__setattr__(self, "_stream_state", before[0])
-            object.__setattr__(self, "_in_step", before[1])
+            _of_step.reset(token)
 
     @contextlib.contextmanager
     def _carry(self, stream_state, data, rows):
@@ -174,8 +176,12 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle)
-            if self._training_state.prepare(rows, self.get_initial_state(rows)):
+            if self._prepare(self._training_state, rows):
                 self.train_function = None  # the compiled step holds the old variables
+        held_out = stream_rows(kwargs.get("validation_data"))
+        if held_out and self._prepare(self._evaluation_state, held_out):
+            # Before the training: over several devices of JAX no variable may come later.
+            self.train_function = self.test_function = None
         with self._carry(self._training_state, x, rows):
             return super().fit(x, *args, shuffle=shuffle and not rows, **kwargs)
 
@@ -198,14 +204,15 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle=False)
-            if self._evaluation_state.prepare(rows, self.get_initial_state(rows)):
+            if self._prepare(self._evaluation_state, rows):
                 self.test_function = None
         with self._carry(self._evaluation_state, x, rows):
             return super().evaluate(x, *args, **kwargs)
 
     def _carried(self, reset, rows):
         """The state that this batch starts from."""
-        if self._stream_state is None:
+        of_step = _of_step.get()
+        if self._stream_state is None or of_step not in (None, self._stream_state):
             raise InputError(
                 "Batches with a 'reset' flag carry state and work with fit and evaluate alone, "
                 "from a tf.data.Dataset or a keras.utils.PyDataset; call the model on the tokens "
@@ -217,8 +224,14 @@ class StatefulStreams:
 
     def _keep(self, state):
         """Keeps the state for the next batch; Keras's building of the model keeps none."""
-        if self._in_step:
+        if _of_step.get():
             self._stream_state.write(state)
+
+    def _prepare(self, stream_state, rows):
+        """Makes variables for the rows of a stream; returns whether they are new."""
+        with scope_of(self):
+            rows = rows_of_step(rows)
+            return stream_state.prepare(rows, self.get_initial_state(rows))
 
 
 def stream_rows(data: Any) -> int | None:

@@ -10,6 +10,7 @@ from rnnzoo.evaluation.metrics import TokenLoss, predictions_are_nats
 from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
 from rnnzoo.layers.heads import TiedHead, softmax_weights
 from rnnzoo.models.targets import CheckedTargets, Masked
+from rnnzoo.replicas import replica_count, share_of
 from rnnzoo.typing import Tensor
 
 LARGE = 1024  # tokens; the logits of fewer are no burden
@@ -76,6 +77,7 @@ class ChunkedLoss(CheckedTargets):
     """
 
     _labels_go_in = False
+    _weighted_mean = False  # whether the loss is a mean over the weights of all tokens
     _label_smoothing = 0.0
     _target_kind = None  # "ids" or "distributions", as the loss reads them; None of a foreign loss
     _ignored_class = None
@@ -90,12 +92,13 @@ class ChunkedLoss(CheckedTargets):
         self._target_kind = "ids" if sparse else "distributions" if dense else None
         self._ignored_class = loss.get_config().get("ignore_class") if sparse else None
         only_nats = not metrics and all(isinstance(m, TokenLoss) for m in weighted_metrics)
-        self._labels_go_in = bool(
-            sparse
-            and only_nats
-            and self._ignored_class is None
+        self._weighted_mean = bool(
+            self._target_kind
             and loss.reduction == "mean_with_sample_weight"
             and kwargs.get("loss_weights") is None
+        )
+        self._labels_go_in = bool(
+            sparse and only_nats and self._ignored_class is None and self._weighted_mean
         )
         self._label_smoothing = loss.label_smoothing if smoothed else 0.0
         if self._label_smoothing and self.sampled_softmax:
@@ -187,13 +190,21 @@ class ChunkedLoss(CheckedTargets):
         training: bool = True,
     ) -> Tensor:
         """The loss of a batch; see `keras.Model.compute_loss`."""
-        if not isinstance(y_pred, dict):
+        devices = replica_count()
+        others = sum(self._aggregate_additional_loss(loss) for loss in self.losses)
+        if isinstance(y_pred, dict):
+            mean = y_pred["mean"]
+        else:
             y_pred = self._masked(y, y_pred)
-            return super().compute_loss(
+            loss = super().compute_loss(
                 x, y, y_pred, sample_weight=sample_weight, training=training
             )
-        others = [self._aggregate_additional_loss(loss) for loss in self.losses]
-        return sum(others, y_pred["mean"])
+            if devices == 1 or not self._weighted_mean:
+                return loss
+            mean = (loss - others) * devices  # Keras has divided by the devices
+        if devices > 1:  # the devices' losses are added: each counts for what its rows weigh
+            mean, others = mean * share_of(ops.sum(sample_weight)), others / devices
+        return mean + others
 
     def compute_metrics(
         self,

@@ -93,6 +93,7 @@ def card(record: dict[str, Any]) -> str:
         f"- Seed {training['seed']}; {training['epochs']} epochs, {training['steps']:,} batches, "
         f"in {training['minutes']:.1f} minutes; {_ending(training)}.",
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
+        *_shared(training),
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
         *_segments(training.get("segments", [])),
         *_resumed_by(training, record["recipe_arguments"]),
@@ -198,6 +199,16 @@ def _machine(machine):
     gpus = ", ".join(machine["gpus"]) or "no GPU"
     cores = machine["cores"]
     return f"{machine['cpu']}, {cores} core{'s' if cores > 1 else ''}, {gpus}"
+
+
+def _shared(training):
+    """The line on the devices or processes that shared the rows of each batch."""
+    found = ((name, training.get(name, 1)) for name in ("devices", "processes"))
+    return [
+        f"- Trained by {count} {name}, which shared the rows of each batch."
+        for name, count in found
+        if count > 1
+    ]
 
 
 def _segments(segments):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import keras
 from rnnzoo import recipes
 from rnnzoo.files import is_published
 from rnnzoo.publishing.artifact import write_artifact
+from rnnzoo.replicas import scope_over
 from rnnzoo.tasks import Recipe
 from rnnzoo.tasks.own_text import check_from
 from rnnzoo.terminal import write_any_text
 from rnnzoo.training.fit import fit_recipe
+from rnnzoo.training.processes import count, is_first, together
 
 
 def train(
@@ -34,6 +37,7 @@ def train(
     from_model: str | os.PathLike | None = None,
     fold_lookalikes: bool = False,
     log_dir: str | os.PathLike | None = None,
+    devices: int | str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Path:
     """Trains a recipe's model and leaves it in a folder, with all that belongs to it.
@@ -73,6 +77,9 @@ def train(
         fold_lookalikes: Whether symbols of the text that the model to go on from lacks are written
             by those of its vocabulary that look alike, such as straight quotes for curly ones.
         log_dir: A folder for TensorBoard.
+        devices: On how many devices of this machine to train, or `"all"`; one when left out. They
+            share the rows of each batch. TensorFlow alone. Processes that have joined
+            (`rnnzoo.training.processes`) train together by themselves.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -96,23 +103,27 @@ def train(
     check_from(from_model, options)
     chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe
     adapted = chosen.with_options(options)
-    trained = fit_recipe(
-        adapted,
-        out=_default_output(adapted.name) if out is None else Path(out),
-        overrides=overrides(
-            chosen, options, out=out, text_file=text_file, from_model=from_model,
+    if count() > 1 and epochs is not None and max_minutes is None:
+        adapted = replace(adapted, max_minutes=None)  # of the recipe: they share no clock
+    first = is_first()  # of the processes
+    with scope_over(devices), together():
+        trained = fit_recipe(
+            adapted,
+            out=_default_output(adapted.name) if out is None else Path(out),
+            overrides=overrides(
+                chosen, options, out=out, text_file=text_file, from_model=from_model,
+                fold_lookalikes=fold_lookalikes,
+            ),
+            data_dir=data_dir,
+            text_file=text_file,
+            resume=resume,
+            overwrite=overwrite,
+            from_model=from_model,
             fold_lookalikes=fold_lookalikes,
-        ),
-        data_dir=data_dir,
-        text_file=text_file,
-        resume=resume,
-        overwrite=overwrite,
-        from_model=from_model,
-        fold_lookalikes=fold_lookalikes,
-        log_dir=log_dir,
-        callbacks=callbacks,
-    )  # fmt: skip
-    if trained is None:
+            log_dir=log_dir,
+            callbacks=callbacks,
+        )  # fmt: skip
+    if trained is None or not first:
         return _default_output(adapted.name) if out is None else Path(out)
     return write_artifact(trained)
 

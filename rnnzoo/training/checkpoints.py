@@ -16,6 +16,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path, write_atomically
 from rnnzoo.hardware import machine
 from rnnzoo.training.averaging import averaged_weights
+from rnnzoo.training.processes import alone
 from rnnzoo.training.schedule import TrainingClock
 from rnnzoo.training.snapshot import newest_whole, previous_of, read_snapshot, write_snapshot
 from rnnzoo.training.state import read_counts, read_state, write_counts, write_state
@@ -34,14 +35,15 @@ class Checkpoint:
 
     Args:
         folder: The folder.
+        writes: Whether this process writes it; of several that train together one does.
 
     Attributes:
         progress: The content of progress.json; empty for a training that has saved nothing.
         state: What a resumed training is to go on with, arrays by name.
     """
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike, *, writes: bool = True):
+        self.folder, self.writes = Path(folder), writes
         self.progress, self.state = {}, {}
         path = self.folder / "progress.json"
         if path.is_file():
@@ -111,15 +113,20 @@ class Checkpoint:
             InputError: If the training in the folder is of something else.
         """
         if not resume:
-            if self.folder.is_symlink():
-                self.folder.unlink()  # what it points to is not ours
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            if self.writes:
+                self._empty()
             self.progress = {}
             self.note(**identity, epoch=0, step=0, minutes=0.0, finished=False)
             return
         self.check_identity(**identity)
-        self._forget_what_was_lost()
+        if self.writes:
+            self._forget_what_was_lost()
+
+    def _empty(self):
+        if self.folder.is_symlink():
+            self.folder.unlink()  # what it points to is not ours
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
 
     def load(self) -> keras.Model:
         """Loads the last model that is whole, and takes up its state and its progress."""
@@ -192,6 +199,8 @@ class Checkpoint:
     def note(self, **changes: Any) -> None:
         """Changes the progress and writes it."""
         self.progress |= changes
+        if not self.writes:
+            return
         text = json.dumps(self.progress, indent=2) + "\n"
         write_atomically(self.folder / "progress.json", text)
 
@@ -260,8 +269,10 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         if best is None or value < best or best != best:  # anything is better than NaN
-            with averaged_weights(self.model), atomic_path(self.checkpoint.best) as path:
-                self.model.save_weights(path)
+            with averaged_weights(self.model):
+                if self.checkpoint.writes:
+                    with alone(), atomic_path(self.checkpoint.best) as path:
+                        self.model.save_weights(path)
             where = {"best": float(value), "best_step": self.clock.step}
             self.checkpoint.note(**where, best_epoch=round(self._epochs(), 2))
 
@@ -269,6 +280,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         return self.clock.step / self.clock.steps_per_epoch
 
     def _save_last(self):
+        if not self.checkpoint.writes:
+            return
         start, checkpoint = time.monotonic(), self.checkpoint
         state, self._state = self._state or read_state(self.model), None
         within = self.clock.step % self.clock.steps_per_epoch != 0
@@ -286,12 +299,13 @@ class SaveCheckpoints(keras.callbacks.Callback):
             if self.model.stop_training and not self.clock.stopped_by
             else self.clock.stopped_by,
         }
-        write_snapshot(
-            checkpoint.last,
-            self.model,
-            state=state | {"callbacks": np.array(json.dumps(counts, default=float))},
-            progress=checkpoint.progress,
-        )
+        with alone():
+            write_snapshot(
+                checkpoint.last,
+                self.model,
+                state=state | {"callbacks": np.array(json.dumps(counts, default=float))},
+                progress=checkpoint.progress,
+            )
         checkpoint.note()
         self.saved_at = time.monotonic()
         self._took = self.saved_at - start
@@ -301,15 +315,15 @@ class TrainingLog(keras.callbacks.Callback):
     """Writes a table: twenty times an epoch the training loss, after it the validation too.
 
     Args:
-        path: The CSV file; rows are added to one that exists.
+        path: The CSV file; rows are added to one that exists. `None`: nothing is written.
         clock: The `TrainingClock`.
     """
 
     remembered, remembered_within = (), ("seen", "total")  # as `SampleText`
 
-    def __init__(self, path: str | os.PathLike, clock: TrainingClock):
+    def __init__(self, path: str | os.PathLike | None, clock: TrainingClock):
         super().__init__()
-        self.path, self.clock = Path(path), clock
+        self.path, self.clock = path and Path(path), clock
         self.every = max(1, clock.steps_per_epoch // 20)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -330,7 +344,7 @@ class TrainingLog(keras.callbacks.Callback):
         self._write(**{name: value for name, value in logs.items() if name != "learning_rate"})
 
     def _write(self, **values):
-        metric = self.model.default_metric().name
+        metric = self.model.default_metric().name  # in each of several processes, as JAX wants it
         columns = ["epoch", "step", "minutes", "learning_rate", "loss", metric]
         columns += ["val_loss", f"val_{metric}"]
         row = {
@@ -340,6 +354,8 @@ class TrainingLog(keras.callbacks.Callback):
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
         }
         row |= {name: round(float(value), 5) for name, value in values.items() if name in columns}
+        if self.path is None:
+            return
         new = not self.path.exists() or self.path.stat().st_size == 0
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)

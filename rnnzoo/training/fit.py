@@ -1,5 +1,6 @@
 """From a recipe to its last checkpoint: corpus, vocabulary, batches, model, fit."""
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from rnnzoo.models import SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
 from rnnzoo.models.resumed import fit_from
 from rnnzoo.optimizers import adam
+from rnnzoo.replicas import replica_count
 from rnnzoo.tasks import TASKS, LanguageModelTask, Recipe, TranslationTask
 from rnnzoo.tasks.growing import grown
 from rnnzoo.tasks.own_text import folded, of_own_text
@@ -24,6 +26,7 @@ from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
+from rnnzoo.training.processes import count, is_first, own_rows
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
 from rnnzoo.training.schedule import (
     LearningRate,
@@ -91,7 +94,13 @@ def fit_recipe(
         InputError: As `train` says.
     """
     code = commit()  # before anybody changes it
-    check_output(out)
+    if count() > 1 and recipe.max_minutes:
+        raise InputError(
+            f"Several processes have no clock in common, and this training ends after "
+            f"{recipe.max_minutes} minutes; limit it by --epochs instead."
+        )
+    if is_first():
+        check_output(out)
     if from_model is not None:
         _check_start(from_model, out, resume)
     check_replaces_nothing(out, overwrite=overwrite or resume)
@@ -114,7 +123,7 @@ def fit_recipe(
             "--fold-lookalikes writes a text in the symbols of a trained model; give that model by "
             "--from, or leave it out."
         )
-    checkpoint = Checkpoint(out / "checkpoint")
+    checkpoint = Checkpoint(out / "checkpoint", writes=is_first())
     checkpoint.check(resume, overwrite)
     if resume:
         _check_began(checkpoint, recipe)
@@ -153,7 +162,8 @@ def fit_recipe(
         model = _compiled(
             task.build(dtype) if model is None else model.copy_in_dtype(dtype), recipe
         )
-    check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
+    if is_first():
+        check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
     checkpoint.begin(resume, **identity)
     if checkpoint.progress["finished"] and _is_over(recipe, checkpoint.progress):
         if (out / zoo.MODEL_FILE).is_file():
@@ -176,6 +186,8 @@ def fit_recipe(
         "dtype_reason": reason,
         "from_model": checkpoint.progress["from_model"],
         "stopped_by": clock.stopped_by,
+        "devices": replica_count(),
+        "processes": count(),
     }
     return Trained(model, task, checkpoint, out=out, baselines=baselines, run=run)
 
@@ -253,6 +265,9 @@ def _compiled(model, recipe):
 def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     """Trains the model; returns the clock."""
     progress = checkpoint.progress
+    train, validation = own_rows(task.train), own_rows(task.validation)
+    if not is_first():
+        log_dir = None
     monitor = f"val_{model.default_metric().name}"
     clock = TrainingClock(
         recipe.epochs,
@@ -269,7 +284,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
             patience = progress.get("stopped_by") == "patience"
             clock.stopped_by = "patience" if patience else "budget"
         if "best" not in progress or not checkpoint.best.is_file():
-            _validate(model, task, checkpoint, clock=clock, monitor=monitor)
+            _validate(model, validation, checkpoint, clock=clock, monitor=monitor)
         _check_finite(checkpoint, recipe)
         return clock
     samples = SampleText(
@@ -277,7 +292,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         max_new_tokens=recipe.sample_length,
         temperature=task.temperature,
         every_batches=recipe.sample_every_batches,
-        path=checkpoint.samples,
+        path=checkpoint.samples if checkpoint.writes else None,
         log_dir=log_dir,
         references=task.references(),
     )
@@ -291,7 +306,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
             final_fraction=recipe.final_fraction,
         ),
         ValidateAverages(),
-        TrainingLog(checkpoint.log, clock),
+        TrainingLog(checkpoint.log if checkpoint.writes else None, clock),
         samples,
         progress_line,
     ]
@@ -303,11 +318,12 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
     print(
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
-        f"of {clock.steps_per_epoch:,} batches{budget}. Ctrl-C stops and saves."
+        f"of {clock.steps_per_epoch:,} batches{budget}."
+        + (" Ctrl-C stops and saves." if count() == 1 else f" {count()} processes share the rows.")
     )
     checkpoint.begin_segment(clock.steps_per_epoch, dtype=model.dtype_policy.name, **one_segment)
     if recipe.max_minutes:
-        clock.validation_seconds = measure_validation(model, task.validation)
+        clock.validation_seconds = measure_validation(model, validation)
         print(
             f"The minutes include a validation of about {clock.validation_seconds:.0f} s after "
             "each epoch; measuring the result comes on top, and is timed."
@@ -315,15 +331,17 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     warn_of_few_batches(clock)
     done = max(0, clock.steps_before - progress["epoch"] * clock.steps_per_epoch)  # of this epoch
     if checkpoint.state:
-        model.evaluate(task.validation.take(1), verbose=0)  # makes the metrics, which go on
-    with stop_on_interrupt(clock), progress_line:
+        model.evaluate(validation.take(1), verbose=0)  # makes the metrics, which go on
+    # An interrupt reaches one process alone: it then ends the training of all.
+    interrupt = stop_on_interrupt(clock) if count() == 1 else contextlib.nullcontext()
+    with interrupt, progress_line:
         fit_from(
             model,
-            task.train,
+            train,
             epoch=progress["epoch"],
             batch=done,
             epochs=recipe.epochs,
-            validation_data=task.validation,
+            validation_data=validation,
             callbacks=[*used, *extra],
             shuffle=False,  # the batches come in the order that is wanted
             verbose=0,  # `progress_line` knows how much time is left
@@ -348,14 +366,13 @@ def _is_over(recipe, progress):
     return bool(over or progress["epoch"] >= recipe.epochs)
 
 
-def _validate(model, task, checkpoint, clock, monitor):
+def _validate(model, validation, checkpoint, clock, monitor):
     """Ends the epoch of a training that was cut off before its first validation."""
     epoch, clock.step = checkpoint.progress["epoch"], checkpoint.progress["step"]
-    found = model.evaluate(
-        task.validation, verbose=0, return_dict=True, callbacks=[ValidateAverages()]
-    )
+    found = model.evaluate(validation, verbose=0, return_dict=True, callbacks=[ValidateAverages()])
     logs = {f"val_{name}": value for name, value in found.items()}
-    log, save = TrainingLog(checkpoint.log, clock), SaveCheckpoints(checkpoint, clock, monitor)
+    path = checkpoint.log if checkpoint.writes else None
+    log, save = TrainingLog(path, clock), SaveCheckpoints(checkpoint, clock, monitor)
     for callback in (log, save):
         callback.set_model(model)
     log.on_epoch_begin(epoch)

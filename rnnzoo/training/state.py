@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from rnnzoo.errors import InputError
+from rnnzoo.replicas import read_rows, write_rows
 
 # What Keras's callbacks count over epochs, and begin to count anew with every `fit`.
 COUNTED = {
@@ -52,7 +53,7 @@ def read_state(model: keras.Model) -> dict[str, np.ndarray]:
     if keras.config.backend() == "jax":
         model.jax_state_sync()  # a running `fit` holds the values itself
     return {
-        f"{group}/{index}": np.array(keras.ops.convert_to_numpy(variable))
+        f"{group}/{index}": _read(group, variable)
         for group, variables in _groups(model).items()
         for index, variable in enumerate(variables)
     }
@@ -74,13 +75,22 @@ def write_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
             continue
         names.sort(key=lambda name: int(name.rpartition("/")[2]))
         shapes = [tuple(state[name].shape) for name in names]
-        if shapes != [tuple(variable.shape) for variable in variables]:
+        if shapes != [_read(group, variable).shape for variable in variables]:
             raise InputError(
                 f"The training was saved with other {group} than this model and these batches "
                 f"have (shapes {shapes}); go on with the model and the data that began it."
             )
         for variable, name in zip(variables, names, strict=True):
-            variable.assign(state[name])
+            if group == "stream":
+                write_rows(variable, state[name])
+            else:
+                variable.assign(state[name])
+
+
+def _read(group, variable):
+    if group == "stream":  # of which each device has the rows that it trains
+        return read_rows(variable)
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def read_counts(
