@@ -4,26 +4,23 @@ The published models lie in `saved_models/`, a folder each; its `index.json` say
 what each file's SHA-256 must be. `publishing.publish` writes it.
 """
 
+import dataclasses
 import difflib
 import fnmatch
 import hashlib
-import importlib.util
-import json
 import os
-import sys
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
+from rnnzoo.archive import parse_json
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.models import LanguageModel, Seq2Seq
 
 MODEL_FILE = "model.keras"  # in the folder that training leaves
 INDEX_FILE = "index.json"
 INDEX_FORMAT = 1  # goes up when older code can no longer read the index
-PACKAGE = "rnnzoo>"  # what Keras puts before the names of our classes
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,16 @@ class Published:
     file_format: int
     in_wheel: bool
 
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            kind = get_origin(field.type) or field.type
+            kind = int | float if kind is float else kind
+            if not isinstance(getattr(self, field.name), kind):
+                raise TypeError(field.name)
+        path = Path(self.file)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(self.file)
+
 
 def folder() -> Path:
     """The folder of the published models: in the installed package, or beside it in a checkout."""
@@ -85,18 +92,20 @@ def index() -> dict[str, Published]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] > INDEX_FORMAT:
-            raise InputError(
-                f"The index {path} was written by a newer rnnzoo (format {content['format']}; this "
-                f"one reads formats up to {INDEX_FORMAT}); upgrade it."
-            )
-        models = content["models"]
-        return {name: Published(name, **models[name]) for name in sorted(models)}
-    except InputError:
-        raise
+        content = parse_json(path.read_bytes())
+        file_format, models = content["format"], content["models"]
+        newer = file_format > INDEX_FORMAT
+        published = (
+            {} if newer else {name: Published(name, **models[name]) for name in sorted(models)}
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"The index {path} is damaged; {_restore(INDEX_FILE)}.") from error
+    if newer:
+        raise InputError(
+            f"The index {path} was written by a newer rnnzoo (format {file_format}; this one reads "
+            f"formats up to {INDEX_FORMAT}); upgrade it."
+        )
+    return published
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -125,7 +134,8 @@ def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq:
 
     It is compiled as it was when it was saved, and with the model's defaults if it was not.
 
-    Nothing in a file is run as code: Keras's safe mode is on.
+    Nothing in a file is run as code, and nothing is built before its names, sizes, classes and
+    checksum were checked, so that a file may come from anybody (`rnnzoo.models.checked_file`).
 
     Args:
         name_or_path: The name of a published model (`list_models` has them), a `.keras` file, or
@@ -144,20 +154,9 @@ def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq:
         >>> load("romeo.keras").vocabulary
         <Vocabulary of 5 characters>
     """
-    import keras
+    from rnnzoo.models.checked_file import load_model_file  # it imports Keras
 
-    path = find(name_or_path)
-    _check_file(path)
-    try:
-        model = keras.saving.load_model(path)
-    except InputError:
-        raise
-    except Exception as error:  # Keras, h5py and zipfile each raise their own
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        raise InputError(
-            f"The model file {str(path)!r} cannot be loaded ({reason}); get or make it again, "
-            "or register the classes of your own that it was compiled with."
-        ) from error
+    model = load_model_file(find(name_or_path))
     if not model.compiled:
         model.compile()
     return model
@@ -266,68 +265,3 @@ def _in_folder(folder: Path) -> Path:
             f"`tf.saved_model.load({str(folder)!r})`, or load the .keras file it came from."
         )
     raise InputError(f"The folder {str(folder)!r} has no {MODEL_FILE}; give a .keras file.")
-
-
-def _check_file(path):
-    """Refuses a file that is no model of rnnzoo, before Keras reads it."""
-    where = f"The file {str(path)!r}"
-    if path.is_dir():
-        return _check_config(where, json.loads((path / "config.json").read_text("utf-8")))
-    if path.suffix != ".keras":
-        raise InputError(
-            f"{where} is no model of rnnzoo, whose files end in .keras; give one that "
-            "`model.save` wrote."
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-            damaged = archive.testzip()
-    except OSError as error:
-        raise InputError(
-            f"{where} cannot be read ({error.strerror}); check that it may be."
-        ) from error
-    except Exception as error:  # zipfile, zlib and json each raise their own
-        raise InputError(
-            f"{where} is truncated or no Keras model; get or make it again."
-        ) from error
-    if damaged is not None:
-        raise InputError(f"{where} is damaged (its part {damaged!r}); get or make it again.")
-    _check_config(where, config)
-
-
-def _check_config(where, config):
-    """Refuses the configuration of another class or of a newer format."""
-    import keras
-
-    from rnnzoo.models.base import FILE_FORMAT
-
-    config = config if isinstance(config, dict) else {}
-    name, inner = str(config.get("registered_name")), config.get("config")
-    file_format = inner.get("file_format") if isinstance(inner, dict) else None
-    if not name.startswith(PACKAGE) or not isinstance(file_format, int):
-        raise InputError(
-            f"{where} is a Keras model but not one of rnnzoo (its class is "
-            f"{config.get('class_name')}); load it with `keras.saving.load_model`."
-        )
-    known = keras.saving.get_registered_object(name) is not None
-    module = str(config.get("module"))
-    ours = module.split(".")[0] == "rnnzoo"  # its modules that are imported have registered all
-    if not known and not (ours and (module in sys.modules or not _is_module(module))):
-        raise InputError(
-            f"{where} holds a {name.removeprefix(PACKAGE)}, a class that is not registered here; "
-            f"import the module that defines it first (`import {module}`)."
-        )
-    if file_format > FILE_FORMAT or not known:
-        raise InputError(
-            f"{where} was written by a newer rnnzoo (a {config.get('class_name')} of file format "
-            f"{file_format}; this one reads formats up to {FILE_FORMAT}); upgrade it "
-            "to load the model."
-        )
-
-
-def _is_module(name):
-    """Returns whether a module of the package exists; imports nothing but its packages."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:
-        return False

@@ -11,6 +11,7 @@ import numpy as np
 from rnnzoo.errors import InputError
 from rnnzoo.typing import Texts
 from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.vocabulary.text_rules import is_iterable
 
 
 def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
@@ -27,7 +28,7 @@ def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
         (['How are you?'], True)
     """
     single = isinstance(texts, str)
-    listed = [texts] if single else list(texts) if isinstance(texts, Iterable) else []
+    listed = [texts] if single else list(texts) if is_iterable(texts) else []
     wrong = [index for index, text in enumerate(listed) if not isinstance(text, str)]
     if not listed or wrong:
         which = f" (number {wrong[0] + 1} is none)" if wrong else ""
@@ -100,7 +101,7 @@ def read_stop(stop: str | Sequence[str] | None, vocabulary: Vocabulary | None) -
     """
     if stop is None:
         return []
-    listed = [stop] if isinstance(stop, str) else list(stop) if isinstance(stop, Iterable) else [0]
+    listed = [stop] if isinstance(stop, str) else list(stop) if is_iterable(stop) else [0]
     if not all(isinstance(text, str) and text for text in listed):
         raise InputError(f"`stop` must be a text or a list of texts, none of them empty: {stop!r}.")
     if listed and vocabulary is None:

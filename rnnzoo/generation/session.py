@@ -15,6 +15,7 @@ from rnnzoo.generation.growing_text import GrowingText
 from rnnzoo.generation.inputs import chances, encode_prompts, read_seed
 from rnnzoo.generation.rows import compiled_step
 from rnnzoo.generation.samplers import get_sampler, with_penalties
+from rnnzoo.generation.session_state import checked_state
 
 
 class Session:
@@ -134,19 +135,7 @@ class Session:
     @state.setter
     def state(self, state: Mapping[str, np.ndarray]):
         own = self._arrays()
-        expected = {*own, "token", "draws", "context", "after_space"}
-        if set(state) != expected:
-            raise InputError(
-                f"The state of this session has {', '.join(sorted(expected))}, not "
-                f"{', '.join(sorted(state))}; take that of a session of the same model and sampler."
-            )
-        arrays = {name: np.asarray(state[name]) for name in expected}
-        for name, array in own.items():
-            if arrays[name].shape != array.shape:
-                raise InputError(
-                    f"`{name}` of the state has shape {arrays[name].shape}, and this model's has "
-                    f"{array.shape}; take the state of a session of the same model."
-                )
+        arrays = checked_state(state, own, self._decodable.rules.size)
         flat = keras.tree.flatten(self._state)
         new = [
             ops.cast(ops.convert_to_tensor(arrays[name]), part.dtype)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from rnnzoo.archive import sign
 from rnnzoo.errors import InputError
 from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.export import export
@@ -128,6 +129,8 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
     ) -> None:
         """Saves the model, with its vocabularies, to a `.keras` file: whole or not at all.
 
+        A digest of the file stands at its end, by which `rnnzoo.load` finds what was altered.
+
         Args:
             filepath: The file; one that exists is replaced once the new one is complete.
             overwrite: As for `keras.Model.save`.
@@ -162,6 +165,7 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
         try:
             with atomic_path(path) as temporary:
                 super().save(temporary, True, zipped, **kwargs)
+                sign(temporary)
         except OSError as error:
             raise InputError(
                 f"The model cannot be saved to {str(path)!r} ({error.strerror or error}); give a "

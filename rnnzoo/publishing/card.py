@@ -101,6 +101,7 @@ def card(record: dict[str, Any]) -> str:
         f"- Machine: {_machine(record['machine'])}; {record['machine']['system']}.",
         f"- Versions: {', '.join(f'{name} {v}' for name, v in record['versions'].items())}.",
         *_code(training.get("segments", [])),
+        _repeated(training),
         f"- Date: {record['date']}.",
         "- Recipe, as far as it differs from the defaults:",
         "",
@@ -271,6 +272,20 @@ def _code(segments):
     if not noted:
         return ["- Code: the commit was not noted."]
     return [f"- Code: commit {', then '.join(commits)}."]
+
+
+def _repeated(training):
+    """What another training with this seed would give."""
+    if training.get("max_minutes"):
+        return (
+            "- The learning rate followed the clock, so another training with this seed ends with "
+            "other weights, of about the same figures."
+        )
+    return (
+        "- The same seed gives the same weights, bit for bit, on this machine with this code and "
+        "these versions; another processor, number of threads or version rounds otherwise, which "
+        "gives other weights, of about the same figures."
+    )
 
 
 def _recipe(arguments):

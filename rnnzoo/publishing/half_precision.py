@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 
+from rnnzoo.archive import sign
 from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path
 
@@ -39,6 +40,7 @@ def to_half_precision(source: str | os.PathLike, target: str | os.PathLike) -> N
                 # The time of the old part, so that the same model gives the same file.
                 new = zipfile.ZipInfo(part.filename, part.date_time)
                 after.writestr(new, content, zipfile.ZIP_DEFLATED)
+        sign(path)
 
 
 def _halved(content, source):

@@ -12,10 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from rnnzoo.archive import parse_json
 from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path, write_atomically
 from rnnzoo.hardware import machine
+from rnnzoo.models.checked_file import load_model_file
 from rnnzoo.training.averaging import averaged_weights
+from rnnzoo.training.finite import FiniteLoss
 from rnnzoo.training.processes import alone
 from rnnzoo.training.schedule import TrainingClock
 from rnnzoo.training.snapshot import newest_whole, previous_of, read_snapshot, write_snapshot
@@ -48,10 +51,10 @@ class Checkpoint:
         path = self.folder / "progress.json"
         if path.is_file():
             try:
-                self.progress = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
+                self.progress = _checked(parse_json(path.read_bytes(), finite=False))
+            except InputError as error:
                 raise InputError(
-                    f"{path} is damaged; delete the folder {self.folder} and train anew."
+                    f"{path} is damaged ({error}); delete the folder {self.folder} and train anew."
                 ) from None
 
     @property
@@ -131,15 +134,21 @@ class Checkpoint:
     def load(self) -> keras.Model:
         """Loads the last model that is whole, and takes up its state and its progress."""
         path = newest_whole(self.last)
-        self.state, progress = read_snapshot(path)
-        if progress is not None:
-            self.progress = {**progress, "finished": self.progress["finished"]}
-        return keras.saving.load_model(path)
+        try:
+            self.state, progress = read_snapshot(path)
+            if progress is not None:
+                self.progress = {**_checked(progress), "finished": self.progress["finished"]}
+        except InputError as error:
+            raise InputError(
+                f"The checkpoint {path} is damaged ({error}); delete the folder {self.folder} and "
+                "train anew."
+            ) from error
+        return load_model_file(path)
 
     def check_identity(self, **identity: Any) -> None:
         """Refuses to go on with a training of something else; see `begin`."""
         for name, value in identity.items():
-            noted = self.progress[name]
+            noted = self.progress.get(name, "")
             if noted != value and name == "corpus_sha256":
                 raise InputError(
                     f"The training in {self.folder} was begun on another text (SHA-256 "
@@ -205,6 +214,24 @@ class Checkpoint:
         write_atomically(self.folder / "progress.json", text)
 
 
+# The types of what a training's progress has, the first four always.
+_KINDS = {
+    "epoch": int, "step": int, "minutes": int | float, "finished": bool, "recipe": str, "seed": int,
+    "corpus_sha256": str,
+}  # fmt: skip
+_ALWAYS = ("epoch", "step", "minutes", "finished")
+
+
+def _checked(progress):
+    """The progress that somebody's file has, if it is one."""
+    if not isinstance(progress, dict):
+        raise InputError("it is no JSON object")
+    for name, kind in _KINDS.items():
+        if (name in progress or name in _ALWAYS) and not isinstance(progress.get(name), kind):
+            raise InputError(f"its {name!r} is {str(progress.get(name))[:40]!r}")
+    return progress
+
+
 class SaveCheckpoints(keras.callbacks.Callback):
     """Keeps the best weights by validation, and the last model with its optimizer.
 
@@ -221,6 +248,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         clock: The `TrainingClock`.
         monitor: Name of the validation metric, the lower the better.
         beside: The other callbacks, what they count is kept too.
+        finite: What looks at the weights before they are saved, if anything.
     """
 
     def __init__(
@@ -230,8 +258,10 @@ class SaveCheckpoints(keras.callbacks.Callback):
         monitor: str,
         *,
         beside: Sequence[keras.callbacks.Callback] = (),
+        finite: FiniteLoss | None = None,
     ):
         super().__init__()
+        self.finite = finite
         self.checkpoint, self.clock, self.monitor = checkpoint, clock, monitor
         self.beside = list(beside)
         self._took, self._state = 0.0, None
@@ -280,6 +310,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
         return self.clock.step / self.clock.steps_per_epoch
 
     def _save_last(self):
+        if self.finite is not None:
+            self.finite.check_weights()
         if not self.checkpoint.writes:
             return
         start, checkpoint = time.monotonic(), self.checkpoint

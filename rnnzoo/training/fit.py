@@ -1,6 +1,7 @@
 """From a recipe to its last checkpoint: corpus, vocabulary, batches, model, fit."""
 
 import contextlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
+from rnnzoo.training.finite import FiniteLoss
 from rnnzoo.training.processes import count, is_first, own_rows
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
 from rnnzoo.training.schedule import (
@@ -297,8 +299,10 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         references=task.references(),
     )
     progress_line = progress_shown(clock, recipe.epochs)
+    finite = FiniteLoss(clock, checkpoint)
     used = [
         clock,
+        finite,
         LearningRate(
             clock,
             peak=recipe.learning_rate,
@@ -314,7 +318,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
     if log_dir is not None:
         used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    used.append(SaveCheckpoints(checkpoint, clock, monitor, beside=used[:]))
+    used.append(SaveCheckpoints(checkpoint, clock, monitor, beside=used[:], finite=finite))
     budget = f", at most {recipe.max_minutes} minutes" if recipe.max_minutes else ""
     print(
         f"Training {model.name}: {model.count_params():,} parameters, up to {recipe.epochs} epochs "
@@ -382,8 +386,8 @@ def _validate(model, validation, checkpoint, clock, monitor):
 
 def _check_finite(checkpoint, recipe):
     best = checkpoint.progress["best"]
-    if best != best:
+    if not math.isfinite(best):
         raise InputError(
-            "The validation loss is not a number: the training diverged; lower the recipe's "
-            f"learning_rate ({recipe.learning_rate})."
+            f"The validation ends with {best}, which is not finite: the training diverged; lower "
+            f"the recipe's learning_rate ({recipe.learning_rate})."
         )

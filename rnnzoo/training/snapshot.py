@@ -1,15 +1,12 @@
 """A training as one file: the model with its optimizer, its state, its progress, a checksum.
 
-It is a `.keras` file with three things more: `state.npz`, `progress.json`, and the SHA-256 of all
-the rest as the comment of the zip, which stands at its end. So a file that was torn or
-altered is found before anything of it is used.
+It is a `.keras` file with two things more, `state.npz` and `progress.json`, signed like every other
+(`rnnzoo.archive`). So one that was torn or altered is found before anything of it is used.
 """
 
-import hashlib
 import io
 import json
 import os
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +15,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from rnnzoo.archive import digest_fits, has_digest, parse_json, sign
+from rnnzoo.array_file import read_arrays
 from rnnzoo.errors import InputError
 from rnnzoo.files import atomic_path
 
 STATE, PROGRESS = "state.npz", "progress.json"
-_DIGEST = 64  # hexadecimal digits
-_LENGTH = struct.pack("<H", _DIGEST)  # the comment's length, which stands before it
 
 
 def write_snapshot(
@@ -58,7 +55,8 @@ def _write(path, model, state, progress):
             np.savez(arrays, **state)
             file.writestr(STATE, arrays.getvalue())
             file.writestr(PROGRESS, json.dumps(progress))
-        _sign(temporary)
+            file.comment = b""  # the digest of the model alone
+        sign(temporary, sync=True)
         if path.exists():
             os.replace(path, previous_of(path))
     _sync(path.parent)
@@ -95,13 +93,8 @@ def newest_whole(path: Path) -> Path | None:
 
 def is_whole(path: Path) -> bool:
     """Returns whether a snapshot is as it was written. A `.keras` file of older code counts too."""
-    tail = len(_LENGTH) + _DIGEST
-    size = path.stat().st_size - tail
-    with open(path, "rb") as file:
-        file.seek(max(0, size))
-        found = file.read()
-        if size > 0 and found == _LENGTH + _digest(file, size):
-            return True
+    if has_digest(path):
+        return digest_fits(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return STATE not in archive.namelist() and archive.testzip() is None
@@ -110,37 +103,16 @@ def is_whole(path: Path) -> bool:
 
 
 def read_snapshot(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
-    """Reads the state and the progress of a snapshot; of older code's file `{}` and `None`."""
+    """Reads the state and the progress of a snapshot; of older code's file `{}` and `None`.
+
+    Raises:
+        InputError: If they are no arrays and no JSON.
+    """
     with zipfile.ZipFile(path) as archive:
         if STATE not in archive.namelist():
             return {}, None
-        with np.load(io.BytesIO(archive.read(STATE)), allow_pickle=False) as arrays:
-            state = {name: arrays[name] for name in arrays.files}
-        return state, json.loads(archive.read(PROGRESS))
-
-
-def _sign(path):
-    """Writes the digest as the comment of a zip, and all of it to the disk."""
-    with open(path, "r+b") as file:
-        size = file.seek(-len(_LENGTH), os.SEEK_END)  # of the comment, which is empty yet
-        digest = _digest(file, size)
-        file.seek(size)
-        file.write(_LENGTH + digest)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _digest(file, size):
-    """The SHA-256 of the first bytes of a file, in hexadecimal digits."""
-    file.seek(0)
-    digest = hashlib.sha256()
-    while size:
-        chunk = file.read(min(size, 1 << 20))
-        if not chunk:
-            break
-        digest.update(chunk)
-        size -= len(chunk)
-    return digest.hexdigest().encode("ascii")
+        state = read_arrays(io.BytesIO(archive.read(STATE)))
+        return state, parse_json(archive.read(PROGRESS), finite=False)
 
 
 def _sync(folder):

@@ -155,6 +155,11 @@ def learn(
     def spaced():
         for text in texts:
             text_rules.check_text(text)
+            if half := re.search("[\ud800-\udfff]", text):
+                raise InputError(
+                    f"The text has {half[0]!r}, half of a pair that is no character, after "
+                    f"{half.start():,} characters; take it out."
+                )
             for block in text_rules.blocks(text):
                 yield " ".join(cut_units(block))
 

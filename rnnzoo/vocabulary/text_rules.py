@@ -337,6 +337,15 @@ def check_text(text: str) -> None:
         raise InputError(f"A text must be a str, not {type(text).__name__}; decode or join it.")
 
 
+def is_iterable(texts: object) -> bool:
+    """Returns whether something can be iterated over; an array without dimensions can not."""
+    try:
+        iter(texts)
+    except TypeError:
+        return False
+    return True
+
+
 def count_characters(chunks: Iterable[str], prepared: Callable[[str], str]) -> dict[str, int]:
     """Counts the characters of texts.
 

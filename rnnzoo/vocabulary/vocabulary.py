@@ -173,8 +173,8 @@ class Vocabulary:
             symbols = sorted(counts, key=counts.get, reverse=True)  # stable: ties keep their order
         if len(symbols) < 2:
             raise InputError(
-                f"The text has {len(symbols)} different {level}s {symbols}; a vocabulary needs at "
-                "least 2, so give a longer text."
+                f"The text has {len(symbols)} different {level}s {symbols!s:.200}; a vocabulary "
+                "needs at least 2, so give a longer text."
             )
         symbols = symbols[:count]
         if level == "character":
@@ -367,8 +367,8 @@ class Vocabulary:
             missing = self.unknown_symbols(text)
             raise InputError(
                 f"{len(missing)} of the text's {self.level}s are not in the vocabulary, such as "
-                f"{str(missing[:10])[1:-1]}{self._first_line(text)}; take them out, or give the "
-                "vocabulary a `<unk>`."
+                f"{str(missing[:10])[1:-1]:.300}{self._first_line(text)}; take them out, or give "
+                "the vocabulary a `<unk>`."
             )
         return ids
 
@@ -406,6 +406,8 @@ class Vocabulary:
         """
         if isinstance(texts, str):
             raise InputError("`texts` must be a list of texts, not one str; use `encode` for one.")
+        if not text_rules.is_iterable(texts):
+            raise InputError(f"`texts` must be a list of texts, not {texts!r:.80}.")
         for name in ["start"] * start + ["end"] * end:
             if f"<{name}>" not in self._ids:
                 raise InputError(f"The vocabulary has no <{name}> to add; pass `{name}=False`.")
@@ -497,6 +499,7 @@ class Vocabulary:
             >>> Vocabulary(["a", "b"]).unknown_symbols("abacus")
             ['c', 's', 'u']
         """
+        text_rules.check_text(text)
         found = (set(self.split(block)) for block in text_rules.blocks(text))
         return sorted(set().union(*found).difference(self.ids_of_text))
 
@@ -566,7 +569,7 @@ def _texts(text: str | Iterable[str]) -> Iterable[str]:
     if isinstance(text, str):
         _check_no_path(text, _LOOKS_LIKE_A_PATH.fullmatch(text) is not None)
         return [text]
-    if not isinstance(text, Iterable):
+    if not text_rules.is_iterable(text):
         raise InputError(f"A text must be a str or an iterable of str, not {text!r:.80}.")
     return _without_paths(text)
 
