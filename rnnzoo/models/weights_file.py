@@ -88,4 +88,4 @@ def _header(item, path):
     if item.compression or item.id.get_storage_size() != size:
         raise InputError(f"its weights are not stored in full ({path[:80]!r}, {size:,} bytes)")
     kind = "float" if bfloat16 or item.dtype.kind == "f" else "int"
-    return Header(path, item.shape, kind, size)
+    return Header(path, item.shape, kind=kind, bytes=size)
