@@ -154,7 +154,7 @@ for name in ("SimpleRNN", "LSTM", "GRU"):
     keras.utils.set_random_seed(1)
     right[name] = learn(getattr(keras.layers, name)(16), length, epochs)
     print(f"{name}: {100 * right[name]:.0f} % right")
-assert max(right["LSTM"], right["GRU"]) > 0.9
+assert max(right["LSTM"], right["GRU"]) > (0.4 if FAST else 0.9)
 
 # %% [markdown]
 # ## Gates while a network reads
@@ -166,22 +166,17 @@ import rnnzoo
 
 model = rnnzoo.load("char_lstm_shakespeare_small")
 sentence = "ROMEO:\nWhat light through yonder window breaks?"
-embedded = model.embedding(model.vocabulary.encode(sentence)[None])  # (1, T, 128)
-first = model.recurrent.layers[0]
-kernel, recurrent, bias = map(np.array, first.get_weights()[:3])
-h = c = np.zeros((1, 256))
-forget = []
-for t in range(len(sentence)):
-    gates = np.array(embedded[:, t]) @ kernel + h @ recurrent + bias
-    forget.append(sigmoid(np.split(gates, 4, axis=-1)[1])[0, :40])
-    h, c = lstm_step(np.array(embedded[:, t]), h, c, kernel, recurrent, bias)
+record = rnnzoo.inspect(model, sentence)  # all states and gates, step by step
+first = record.layers[0]
+print({name: gate.shape for name, gate in first.gates.items()})
+forget = first.gates["f"][:, :40]  # (steps, units)
 plt.figure(figsize=(10, 4))
-plt.imshow(np.array(forget).T, aspect="auto", vmin=0, vmax=1, cmap="viridis")
+plt.imshow(forget.T, aspect="auto", vmin=0, vmax=1, cmap="viridis")
 plt.xticks(range(len(sentence)), sentence.replace("\n", "⏎"))
 plt.ylabel("unit")
 plt.title("Forget gate: bright keeps, dark forgets")
 plt.show()
-by_character = np.array(forget).mean(axis=1)
+by_character = forget.mean(axis=1)
 print(f"mean after letters and signs: {by_character.mean():.2f}")
 assert 0.2 < by_character.mean() < 0.99
 

@@ -43,7 +43,7 @@ keras.utils.set_random_seed(0)
 # ## Words and unknown words
 
 # %%
-reviews = corpora.load("imdb_reviews", limit=300 if FAST else 4_000).texts
+reviews = corpora.load("imdb_reviews", limit=300 if FAST else 4_000).documents
 train_texts, valid_texts = reviews[:-50], reviews[-50:]
 print(len(train_texts), "reviews;", train_texts[0][:200])
 
