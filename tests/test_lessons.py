@@ -1,36 +1,37 @@
 """The lessons: all of them run, in a fast mode; the notebooks are those of the Python files."""
 
 import json
-import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
+import matplotlib.pyplot
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "lessons"
 LESSONS = sorted(FOLDER.glob("*.py"))
 
 
-def run(lesson, **environment):
-    done = subprocess.run(
-        [sys.executable, lesson.name], cwd=FOLDER, capture_output=True, text=True,
-        env={**os.environ, "MPLBACKEND": "agg", **environment},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a lesson in its folder, in this process: TensorFlow takes seconds to start."""
+    monkeypatch.chdir(FOLDER)
+    matplotlib.use("agg")
+    yield runpy.run_path
+    matplotlib.pyplot.close("all")
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_runs_in_its_fast_mode(lesson):
+def test_a_lesson_runs_in_its_fast_mode(lesson, run, monkeypatch):
     if lesson.stem == "6_translator":
         pytest.importorskip("sacrebleu")
-    run(lesson, RNNZOO_FAST_LESSONS="1")
+    monkeypatch.setenv("RNNZOO_FAST_LESSONS", "1")
+    run(lesson.name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_a_whole_lesson_runs(lesson):
-    run(lesson)
+def test_a_whole_lesson_runs(lesson, run):
+    run(lesson.name)
 
 
 def test_there_are_seven():
