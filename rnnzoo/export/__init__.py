@@ -48,6 +48,7 @@ def export(
         input_signature: Shapes and dtypes of the model's inputs, for the endpoint `serve`.
         use_cudnn: Whether cuDNN may go into the graph.
         beam_width: How many hypotheses the endpoint `translate` follows; 1 is greedy search.
+            `translate_n_best` follows as many, or five where that is 1.
         length_penalty: The exponent of its length penalty, as for `Seq2Seq.translate`.
         **kwargs: Handed on to `keras.Model.export`.
 
@@ -83,7 +84,7 @@ def export(
         )
     endpoints = model.export_endpoints() if hasattr(model, "export_endpoints") else {"serve": {}}
     names = list(endpoints)
-    knows_text = names != ["serve"]
+    knows_text = names[0] != "serve"  # the default endpoint reads text where there is one
     check_search(beam_width, length_penalty)
     if beam_width > 1 and ("translate" not in names or format != "tf_saved_model"):
         raise InputError(
@@ -126,6 +127,8 @@ def export(
     endpoints["serve"] = {"inputs": input_signature}
     if "translate" in endpoints:
         endpoints["translate"] |= {"beam_width": beam_width, "length_penalty": length_penalty}
+        if beam_width > 1:
+            endpoints["translate_n_best"]["beam_width"] = beam_width
     module, signatures = make_endpoints(copy, endpoints)
     write_saved_model(module, signatures, filepath)
     if verbose is not False:

@@ -1,13 +1,22 @@
-"""Pieces of the endpoints: texts to ids, and generated ids to texts."""
+"""Parts of the endpoints: texts to ids, generated ids to texts, and scores."""
+
+from typing import Any
 
 import tensorflow as tf
 
+from rnnzoo.generation.protocol import Decodable
+from rnnzoo.generation.scoring import summed_nats
 from rnnzoo.vocabulary.graph_vocabulary import GraphVocabulary
 
 
 def require(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation:
     """Makes an operation that fails with this sentence (`InvalidArgumentError`) unless it holds."""
     return tf.debugging.Assert(condition, [message, *values])
+
+
+def all_rows(conditions: tf.Tensor) -> tf.Tensor:
+    """Whether there are rows and the condition `(batch,)` holds for all."""
+    return (tf.size(conditions) > 0) & tf.reduce_all(conditions)
 
 
 def with_special_tokens(
@@ -31,6 +40,60 @@ def with_special_tokens(
     before = [] if start_id is None else [tf.fill([rows, 1], start_id)]
     after = [] if end_id is None else [tf.fill([rows, 1], end_id)]
     return tf.concat([*before, ids, *after], axis=1) if before or after else ids
+
+
+def prompt_ids(
+    vocabulary: GraphVocabulary, prompts: tf.Tensor, *, start_id: int | None
+) -> tf.RaggedTensor:
+    """Reads prompts, which must have a token each.
+
+    Args:
+        vocabulary: The vocabulary.
+        prompts: Texts, `(batch,)`.
+        start_id: The id of the start, or `None` to put none.
+
+    Returns:
+        int32, ragged `(batch, None)`.
+    """
+    ids = with_special_tokens(vocabulary.encode(prompts), start_id)
+    not_empty = require(
+        all_rows(ids.row_lengths() > 0),
+        "A prompt is empty; give at least one symbol for the model to go on from.",
+    )
+    with tf.control_dependencies([not_empty]):
+        return ids.with_flat_values(tf.identity(ids.flat_values))
+
+
+def source_ids(vocabulary: GraphVocabulary, texts: tf.Tensor) -> tf.RaggedTensor:
+    """Reads texts to translate, which must not be blank.
+
+    Args:
+        vocabulary: The vocabulary.
+        texts: Texts, `(batch,)`.
+
+    Returns:
+        int32, ragged `(batch, None)`, with the end token.
+    """
+    ids = with_special_tokens(vocabulary.encode(texts), end_id=vocabulary.vocabulary.end_id)
+    not_blank = tf.logical_not(tf.strings.regex_full_match(texts, r"[\s\p{Z}]*"))
+    not_empty = require(
+        all_rows(not_blank & (ids.row_lengths() > 0)),
+        "A text to translate is empty; give at least one symbol.",
+    )
+    with tf.control_dependencies([not_empty]):
+        return ids.with_flat_values(tf.identity(ids.flat_values))
+
+
+def summed(
+    decodable: Decodable, inputs: Any, labels: tf.Tensor, *, counts: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Sums the nats of texts; see `rnnzoo.generation.scoring.summed_nats`.
+
+    Returns:
+        `{"nats": float32 (batch,), "tokens": int32 (batch,)}`.
+    """
+    nats = summed_nats(decodable, inputs, labels=labels, counts=counts)
+    return {"nats": nats, "tokens": tf.cast(counts, tf.int32)}
 
 
 def generated_text(

@@ -56,7 +56,12 @@ class Decodable:
     Args:
         model: The `keras.Model` whose weights are read.
         rules: Its `TokenRules`.
+
+    Attributes:
+        has_attention: Whether `start` and `step` can return attention weights.
     """
+
+    has_attention = False
 
     def __init__(self, model: keras.Model, rules: TokenRules):
         self.model, self.rules = model, rules

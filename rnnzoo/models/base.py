@@ -217,24 +217,26 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
         r"""Exports the model, as a SavedModel with text in and text out where it has vocabularies.
 
         `tf.saved_model.load` alone runs the SavedModel, without rnnzoo or Keras. It computes in
-        float32 and holds no cuDNN kernel, so that it runs on any machine. Its endpoints:
+        float32 and holds no cuDNN kernel, so that it runs on any machine. Its endpoints, each a
+        method and a signature; `docs/deploy.md` has their inputs and outputs:
 
-        - `generate(prompt, max_new_tokens=100, temperature=1.0, seed=0, sampler="temperature",
-          k=40, p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)` of a language model: strings
-          `(batch,)` to their continuations, strings `(batch,)`, as `LanguageModel.generate`; p = 0
-          is the sampler's own default. Temperature 0 always takes the likeliest token. A seed
-          repeats its draws; they differ from `LanguageModel.generate`.
+        - `generate(prompt, ...)` of a language model: strings `(batch,)` to their continuations, by
+          any sampler. A seed repeats its draws; they differ from those of `LanguageModel.generate`.
+        - `next_tokens(prompt, k=10)`: the likeliest next tokens and their probabilities.
         - `translate(text)` of an encoder-decoder: strings `(batch,)` to strings `(batch,)`.
+        - `translate_n_best(text, length_penalty=0.6)`: the best translations, with scores and
+          attention weights.
         - `score(text)`, or `score(source, target)`: `{"nats", "tokens"}`, the negative
           log-probability of each text, float32 `(batch,)`, and how many tokens it has, int32
           `(batch,)`; the perplexity is `exp(sum(nats) / sum(tokens))`. A text is read from the zero
           state, after the start token and up to the end token, where the vocabulary has these;
           without a start token the first symbol is given, not predicted.
+        - `start(prompt)` or `start(text)`, `start_tokens` of ids, `step(tokens, state)` and
+          `decode(tokens)`: a text token by token, with the state in the open.
         - `serve(tokens)`, or `serve({"source", "target"})`: ids to logits, as Keras exports it.
 
-        Each is a signature too. The default signature is `generate` with its defaults, or
-        `translate`, and takes the texts alone. A signature has no defaults: `generate` takes the
-        first four inputs, `sample` all nine.
+        The default signature is `generate` with its defaults, or `translate`, and takes the texts
+        alone. A signature has no defaults: `generate` takes the first four inputs, `sample` all.
 
         A `filepath` that ends in .html becomes a single page instead, which writes or translates in
         any browser, offline (`docs/html_page.md`).
@@ -249,8 +251,8 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
             **kwargs: Of a page, `weights`, `title` and `prompt`, as in `rnnzoo.export.html`. Of a
                 SavedModel, `use_cudnn=True` lets cuDNN into the graph where this machine has a
                 GPU: the export then runs on GPUs only. `beam_width` and `length_penalty` set the
-                search of `translate`, as in `Seq2Seq.translate`. The rest goes to
-                `keras.Model.export`.
+                search of `translate`, as in `Seq2Seq.translate`; `translate_n_best` follows as
+                many beams, or five where there is one. The rest goes to `keras.Model.export`.
 
         Raises:
             InputError: If something other than a SavedModel is at `filepath`, it cannot be

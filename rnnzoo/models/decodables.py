@@ -67,6 +67,7 @@ class DecodableTranslator(Decodable):
         size = model.target_vocabulary_size
         rules = TokenRules(size, model.start_id, model.end_id, suppressed_ids=tuple(sorted(never)))
         super().__init__(model, rules)
+        self.has_attention = model.decoder.attention is not None
 
     def start(self, inputs: tuple[Tensor], attention: bool = False) -> tuple:
         """Reads the sources, and the start token."""

@@ -260,11 +260,17 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         return DecodableLanguageModel(self)
 
     def export_endpoints(self) -> dict[str, dict[str, Any]]:
-        """Returns `generate` and `score` too, of a model with a vocabulary; see `ZooModel`."""
+        """Returns those that go on from a state, and with a vocabulary those of text."""
+        inputs = {
+            "tokens": keras.InputSpec("int32", (None, None)),
+            "lengths": keras.InputSpec("int32", (None,)),
+        }
+        of_ids = {"start_tokens": {"inputs": inputs}, "step": {"inputs": inputs}}
         if self.vocabulary is None:
-            return super().export_endpoints()
-        parts = {"vocabulary": self.vocabulary}
-        return {"generate": parts, "score": parts, **super().export_endpoints()}
+            return {**super().export_endpoints(), **of_ids}
+        of_text = ("generate", "next_tokens", "score", "start", "decode")
+        parts = {name: {"vocabulary": self.vocabulary} for name in of_text}
+        return {**parts, **of_ids, **super().export_endpoints()}
 
     def generate(
         self,

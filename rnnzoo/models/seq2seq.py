@@ -250,16 +250,17 @@ class Seq2Seq(ZooModel):
         return DecodableTranslator(self, writes_unknown)
 
     def export_endpoints(self) -> dict[str, dict[str, Any]]:
-        """Returns `translate` and `score` too, of a model with vocabularies; see `ZooModel`."""
+        """Returns those that go on from a state, and with vocabularies those of text."""
         ids = keras.InputSpec("int32", (None, None))
         serve = {"serve": {"inputs": {"source": ids, "target": ids}}}
-        parts = {
-            "source_vocabulary": self.source_vocabulary,
-            "target_vocabulary": self.target_vocabulary,
-        }
-        if None in parts.values():
-            return serve
-        return {"translate": dict(parts), "score": dict(parts), **serve}
+        of_ids = {name: {"inputs": {"source": ids}} for name in ("start_tokens", "step")}
+        source, target = self.source_vocabulary, self.target_vocabulary
+        if source is None or target is None:
+            return {**serve, **of_ids}
+        both = {"source_vocabulary": source, "target_vocabulary": target}
+        of_text = {name: dict(both) for name in ("translate", "translate_n_best", "score")}
+        of_text |= {"start": {"source_vocabulary": source}, "decode": {"vocabulary": target}}
+        return {**of_text, **of_ids, **serve}
 
     def translate(
         self,

@@ -113,6 +113,11 @@ def _found(values, table):
     return tf.gather(table, place) == values, place
 
 
+# One function for all vocabularies: it is traced once, and stored once in an export.
+@tf.function(
+    input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int64)],
+    autograph=False,
+)
 def _composed(flat, rows):
     return _join(*_ordered(*_decomposed(flat, rows)))
 

@@ -103,6 +103,10 @@ class GraphVocabulary(tf.Module):
         kept = tf.RaggedTensor.from_tensor(kept, points.row_lengths())
         return tf.strings.unicode_encode(tf.ragged.boolean_mask(points, kept), "UTF-8")
 
+    def tokens_of(self, ids: tf.Tensor) -> tf.Tensor:
+        """Looks up the tokens of ids of any shape."""
+        return tf.gather(tf.constant(self.vocabulary.tokens), ids)
+
     def _visible(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
         """The ids (B, None), without pad, start and end."""
         v = self.vocabulary
@@ -115,7 +119,7 @@ class GraphVocabulary(tf.Module):
         return tf.ragged.boolean_mask(ids, ids.with_flat_values(kept))
 
     def _tokens_of(self, ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        return ids.with_flat_values(tf.gather(tf.constant(self.vocabulary.tokens), ids.flat_values))
+        return ids.with_flat_values(self.tokens_of(ids.flat_values))
 
     def _join(self, ids: tf.RaggedTensor) -> tf.Tensor:
         """Puts the tokens of ids (B, None) together to texts (B,)."""

@@ -215,6 +215,19 @@ def test_bad_requests_to_score(character_export):
 # ---- encoder-decoders
 
 
+def check_n_best(model, loaded, sources, width=5, length_penalty=0.6):
+    """The same texts and scores as in Python, the best first."""
+    found = loaded.translate_n_best(tf.constant(sources), length_penalty)
+    expected = model.translate(
+        sources, beam_width=width, n_best=width, length_penalty=length_penalty
+    )
+    for row, texts in enumerate(expected):
+        assert decoded(found["translations"][row, : len(texts)]) == [x.text for x in texts]
+        scores = [x.score for x in texts]
+        np.testing.assert_allclose(found["scores"][row, : len(texts)], scores, rtol=1e-5)
+    assert ("attention" in found) == (model.decoder.attention is not None)
+
+
 def check_translator(model, loaded):
     ours = model.translate(SOURCES)
     assert decoded(loaded.translate(tf.constant(SOURCES))) == ours
@@ -226,6 +239,7 @@ def check_translator(model, loaded):
         assert scores["tokens"][index] == len(ids) - 1 == len(target) + 1
         expected = nats_of(logits, ids[1:])
         assert float(scores["nats"][index]) == pytest.approx(expected, rel=1e-4)
+    check_n_best(model, loaded, SOURCES)
     inputs = {"source": np.array([[3, 4, 2]], "int32"), "target": np.array([[1, 3]], "int32")}
     np.testing.assert_allclose(loaded.serve(inputs), model(inputs), atol=1e-5)
 
@@ -259,6 +273,7 @@ def test_a_beam_over_subwords_equals_the_model(tmp_path):
     sources = [*texts, "Many wooden  tables?", "東京 Two", "men"]
     expected = model.translate(sources, beam_width=3, length_penalty=1.0)
     assert decoded(loaded.translate(tf.constant(sources))) == expected
+    check_n_best(model, loaded, sources, width=3, length_penalty=1.0)
     assert len(set(expected)) > 2 and expected != model.translate(sources)
 
 

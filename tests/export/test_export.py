@@ -1,7 +1,6 @@
 import importlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,7 +98,15 @@ def test_a_model_of_ids_serves_ids(tmp_path):
     loaded = export(model, tmp_path / "ids")
     ids = np.array([[1, 2, 3]], "int32")
     np.testing.assert_allclose(loaded.serve(ids), model(ids), atol=1e-5)
-    assert not hasattr(loaded, "generate")
+    assert not hasattr(loaded, "generate") and not hasattr(loaded, "start")
+    rows, expected = np.array([[1, 2, 3], [4, 5, 0]], "int32"), model(ids)
+    started = loaded.start_tokens(rows, [3, 2])
+    np.testing.assert_allclose(started.pop("logits")[0], expected[0, 2], atol=1e-5)
+    stepped = loaded.step([0, 0], started)["logits"]
+    np.testing.assert_allclose(stepped[1], model(np.array([[4, 5, 0]]))[0, 2], atol=1e-5)
+    for lengths in ([3, 0], [4, 2]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Each row must have"):
+            loaded.start_tokens(rows, lengths)
     half = shaken(gru_seq2seq(9, Vocabulary.from_text("12", special_tokens=MARKS), units=4))
     loaded = export(half, tmp_path / "half")
     assert loaded.serve({"source": ids, "target": ids}).shape == (1, 3, 5)
@@ -183,7 +190,7 @@ def test_other_backends_are_refused(character_model, tmp_path, monkeypatch):
 def test_an_export_replaces_an_export(character_model, tmp_path, capsys):
     path = tmp_path / "new" / "romeo"
     character_model.export(path)
-    assert "generate, score, serve" in capsys.readouterr().out
+    assert "generate, next_tokens, score, start" in capsys.readouterr().out
     other = shaken(character_model.from_config(character_model.get_config()), seed=1)
     loaded = export(other, str(path))
     expected = other.generate("to", max_new_tokens=9, sampler="greedy")
@@ -227,18 +234,49 @@ def test_a_failed_export_leaves_the_last_one(character_model, tmp_path, monkeypa
 
 FRESH_PROCESS = """
 import json, sys
+
+class Blocked:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("rnnzoo", "keras", "tf_keras"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocked())
 import tensorflow as tf
+
 characters = tf.saved_model.load(sys.argv[1])
 translator = tf.saved_model.load(sys.argv[2])
-prompts, sources = json.loads(sys.argv[3])
-scores = translator.score(tf.constant(sources), tf.constant(["1"] * len(sources)))
-decoded = lambda strings: [string.decode() for string in strings.numpy()]
-print(json.dumps({
-    "generated": decoded(characters.generate(tf.constant(prompts), 30, temperature=0)),
-    "translated": decoded(translator.translate(tf.constant(sources))),
-    "nats": scores["nats"].numpy().tolist(),
-    "modules": [name for name in ("rnnzoo", "keras") if name in sys.modules],
-}))
+prompts, sources = map(tf.constant, json.loads(sys.argv[3]))
+ids = tf.constant([[1, 2, 3]])
+
+def streamed(loaded, state, steps=9):
+    tokens = []
+    for _ in range(steps):
+        state.pop("attention", None)
+        tokens.append(tf.argmax(state.pop("logits"), axis=-1, output_type=tf.int32))
+        state |= loaded.step(tokens[-1], state)
+    return loaded.decode(tf.stack(tokens, axis=1))["text"]
+
+answers = {
+    "generated": characters.generate(prompts, 30, temperature=0),
+    "streamed": streamed(characters, characters.start(prompts)),
+    "next": characters.next_tokens(prompts, 1)["tokens"],
+    "nats": characters.score(prompts[:1])["nats"],
+    "logits": characters.start_tokens(ids, [3])["logits"],
+    "served": characters.serve(ids)[:, -1],
+    "translated": translator.translate(sources),
+    "n_best": translator.translate_n_best(sources)["translations"],
+    "pair_nats": translator.score(sources, tf.constant(["1", "2", "3"]))["nats"],
+    "streamed_translation": streamed(translator, translator.start(sources)),
+    "source_logits": translator.start_tokens(ids)["logits"],
+    "served_pair": translator.serve({"source": ids, "target": ids[:, :1]})[:, 0],
+}
+
+def plain(value):
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+print(json.dumps({name: plain(answer.numpy().tolist()) for name, answer in answers.items()}))
 """
 
 
@@ -254,34 +292,27 @@ def run_process(*command, cwd):
     return result.stdout
 
 
-def test_loads_in_a_process_without_rnnzoo(
+def test_every_endpoint_in_a_process_without_rnnzoo_and_keras(
     character_model, character_export, translator_model, translator_export, folder, tmp_path
 ):
     arguments = [folder / "characters", folder / "translator", json.dumps([PROMPTS, SOURCES])]
     output = run_process(sys.executable, "-c", FRESH_PROCESS, *arguments, cwd=tmp_path)
     answer = json.loads(output.splitlines()[-1])
-    assert "rnnzoo" not in answer["modules"]
-    expected = character_model.generate(PROMPTS, max_new_tokens=30, sampler="greedy")
+    model, translator = character_model, translator_model
+    expected = model.generate(PROMPTS, max_new_tokens=30, sampler="greedy")
     assert answer["generated"] == expected
-    assert answer["translated"] == translator_model.translate(SOURCES)
-    ours = translator_export.score(tf.constant(SOURCES), tf.constant(["1"] * 3))["nats"]
-    np.testing.assert_allclose(answer["nats"], ours, rtol=1e-5)
-
-
-def test_saved_model_cli(character_model, character_export, folder, tmp_path):
-    beside = str(Path(sys.executable).parent)
-    cli = shutil.which("saved_model_cli", path=beside) or shutil.which("saved_model_cli")
-    assert cli, "saved_model_cli comes with TensorFlow"
-    path = folder / "characters"
-    shown = run_process(cli, "show", "--all", "--dir", path, cwd=tmp_path)
-    for name in ("serving_default", "generate", "score", "serve"):
-        assert f"signature_def['{name}']" in shown
-    for name in ("prompt", "max_new_tokens", "temperature", "seed"):
-        assert f"inputs['{name}']" in shown
-    given = "prompt=['to ','be'];max_new_tokens=8;temperature=0;seed=1"
-    command = [cli, "run", "--dir", path, "--tag_set", "serve", "--signature_def", "generate"]
-    written = run_process(*command, "--input_exprs", given, cwd=tmp_path)
-    expected = character_model.generate(["to ", "be"], max_new_tokens=8, sampler="greedy")
-    assert str([text.encode() for text in expected]).replace(",", "") in written.replace(",", "")
-    command[-1] = "serving_default"
-    assert "text" in run_process(*command, "--input_exprs", "prompt=['to ']", cwd=tmp_path)
+    assert answer["streamed"] == [text[:9] for text in expected]
+    assert answer["next"] == [[text[0]] for text in expected]
+    assert answer["translated"] == translator.translate(SOURCES)
+    hypotheses = translator.translate(SOURCES, beam_width=5, n_best=5)
+    assert answer["n_best"] == [[each.text for each in row] for row in hypotheses]
+    for text, streamed in zip(answer["translated"], answer["streamed_translation"], strict=True):
+        assert streamed.startswith(text[:9]) or text.startswith(streamed)
+    for ids, served in (("logits", "served"), ("source_logits", "served_pair")):
+        finite = np.array(answer[ids]) > -1e8
+        np.testing.assert_allclose(
+            np.array(answer[ids])[finite], np.array(answer[served])[finite], atol=1e-5
+        )
+    np.testing.assert_allclose(answer["nats"], [model.score(PROMPTS[0])["nats"]], rtol=1e-5)
+    ours = translator.score(SOURCES, ["1", "2", "3"])["nats"]
+    np.testing.assert_allclose(answer["pair_nats"], ours, rtol=1e-5)
