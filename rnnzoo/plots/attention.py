@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnzoo.plots.picture import picture
+from rnnzoo.plots.picture import picture, visible
 
 
 def plot_attention(
@@ -36,6 +36,6 @@ def plot_attention(
     with picture(path, 2 + 0.35 * len(source), 1.5 + 0.3 * len(target)) as figure:
         axes = figure.subplots()
         axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(source)), source, rotation=90, parse_math=False)
-        axes.set_yticks(range(len(target)), target, parse_math=False)
+        axes.set_xticks(range(len(source)), map(visible, source), rotation=90, parse_math=False)
+        axes.set_yticks(range(len(target)), map(visible, target), parse_math=False)
         axes.xaxis.tick_top()

@@ -26,7 +26,7 @@ def plot_temperatures(texts: Mapping[float, str], path: str | os.PathLike) -> No
     folded = {each: _folded(text) for each, text in texts.items()}
     lines = max(text.count("\n") + 1 for text in folded.values())
     rows = -(-len(texts) // COLUMNS)
-    with picture(path, 3.6 * COLUMNS, rows * (0.6 + 0.16 * lines)) as figure:
+    with picture(path, 3.6 * COLUMNS, rows * (0.5 + 0.14 * lines)) as figure:
         every = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes in every:
             axes.axis("off")
@@ -40,5 +40,5 @@ def plot_temperatures(texts: Mapping[float, str], path: str | os.PathLike) -> No
 
 def _folded(text):
     """A text whose lines fit into a panel."""
-    lines = [textwrap.wrap(line, LETTERS) or [""] for line in text.splitlines()]
+    lines = [textwrap.wrap(line, LETTERS) or [""] for line in text.strip("\n").splitlines()]
     return "\n".join(line for wrapped in lines for line in wrapped)

@@ -140,7 +140,11 @@ def test_a_cell_of_ones_own_names_its_gates_and_states():
     "options, layers",
     [
         ({"num_layers": 2}, ["attending_cell", "recurrent/gru_0"]),
-        ({"attention_position": "after_cell", "cell": "lstm"}, ["recurrent/lstm_0"]),
+        pytest.param(
+            {"attention_position": "after_cell", "cell": "lstm"},
+            ["recurrent/lstm_0"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_translation_is_what_the_translator_says(options, layers):
@@ -164,8 +168,14 @@ def test_a_translation_of_its_own_has_the_attention_of_translate():
     assert np.isnan(attention[0]).all()
     np.testing.assert_allclose(attention[1 : len(weights)], weights[: len(text)], atol=1e-5)
     assert rnnzoo.inspect(model, "two").tokens[0] == "<start>"
-    without = shaken(gru_seq2seq(SOURCE, TARGET, units=4, attention=None, bidirectional=False))
-    assert rnnzoo.inspect(without, "two", "1").attention is None
+
+
+@pytest.mark.slow
+def test_a_translator_without_attention_has_none():
+    model = shaken(gru_seq2seq(SOURCE, TARGET, units=4, attention=None, bidirectional=False))
+    record = rnnzoo.inspect(model, "two", "1")
+    assert record.attention is None
+    assert [layer.name for layer in record.source_layers] == ["encoder/gru_0"]
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,19 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import rnnzoo
 from rnnzoo import Vocabulary, char_lstm
 from rnnzoo.errors import InputError
-from rnnzoo.inspection import inspect, save_page
+from rnnzoo.inspection import find_units, inspect, save_page
 from tests.export.pages import in_chromium
 from tests.inspection.test_inspect import shaken
 
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TEXT = "<b> to\nbe</b> & </script>"
 
 
@@ -63,7 +66,7 @@ def test_hover_focus_and_the_menu_show_what_they_should(record, path):
         page.focus("#text .chosen")
         page.keyboard.press("ArrowRight")
         assert page.locator("#text span:focus").evaluate("(one) => one.textContent") == TEXT[5]
-        assert f"number {record.ranks[5]} of the likeliest" in page.inner_text("#token")
+        assert f"rank {record.ranks[5]}" in page.inner_text("#token")
         darkest = np.nanargmax(-record.log_probabilities)
         strengths = spans.evaluate_all(
             "all => all.map((one) => +one.style.getPropertyValue('--strength'))"
@@ -80,3 +83,17 @@ def test_hover_focus_and_the_menu_show_what_they_should(record, path):
         )
         assert [colour == "var(--cold)" for colour in colours] == (unit < 0).tolist()
         assert f"{unit[5]:.2f}" in page.inner_text("#token")
+
+
+@pytest.mark.slow
+def test_a_picture_for_the_documentation(tmp_path):
+    """Opens the page of a published model as a reader would, and keeps what it looks like."""
+    model = rnnzoo.load("char_lstm_shakespeare_small")
+    text = model.generate("ROMEO:", 4000, seed=1)
+    units = find_units(model, text, "line_position", count=1)
+    save_page(inspect(model, text[:700]), tmp_path / "page.html", units=units, title="Inside Romeo")
+    with in_chromium(tmp_path / "page.html", viewport={"width": 1000, "height": 620}) as page:
+        page.select_option("#view", index=1)
+        page.hover("#text span >> nth=120")
+        assert "unit 33" in page.inner_text("#token")
+        page.screenshot(path=IMAGES / "inside_page.png")

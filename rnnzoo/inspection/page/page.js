@@ -29,7 +29,7 @@ function choose(place) {
   const notes = document.createElement("small");
   notes.textContent = probability === null
     ? "given, not predicted"
-    : `probability ${percent(probability)}, number ${rank} of the likeliest`;
+    : `probability ${percent(probability)}, rank ${rank}`;
   if (value !== null) notes.append(document.createElement("br"), `${view.name}: ${value.toFixed(2)}`);
   $("token").replaceChildren(visible(text), notes);
   $("alternatives").replaceChildren(...alternatives.map(([other, share]) => {
