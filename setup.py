@@ -29,6 +29,7 @@ setup(
         "rnnzoo": ["py.typed"],
         "rnnzoo.export.html": ["*.html", "*.css", "*.js"],  # what a page is made of
         "rnnzoo.inspection.page": ["*.html", "*.css", "*.js"],
+        "rnnzoo.serve": ["page/*"],
         f"rnnzoo.{ZOO}": published_files(),
     },
 )

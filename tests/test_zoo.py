@@ -240,7 +240,8 @@ def test_a_wheel_holds_the_published_models_and_no_others(make_zoo, model, tmp_p
     modules = {
         path.relative_to(root).as_posix()
         for package in ("rnnzoo", "rnnzoo_cli")
-        for path in (root / package).rglob("*.py")
+        for path in (root / package).rglob("*")
+        if path.suffix in (".py", ".html", ".css", ".js")
     }
     assert modules | {"rnnzoo/py.typed"} <= names
     licences = {Path(name).name for name in names if "/licenses/" in name}

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from rnnzoo.serve import completions, routes
+from rnnzoo.serve import completions, routes, web_page
 from rnnzoo.serve.metrics import CountedRequests, Metrics
 from rnnzoo.serve.refusals import add_handlers
 from rnnzoo.serve.served import Served
@@ -43,6 +43,7 @@ def create_app(models: Mapping[str, Any], *, capacity: int = 64, queue: int = QU
     app.state.engines = served.engines
     for router in (
         routes.make_router(served), completions.make_router(served), metrics.make_router(),
+        web_page.make_router(),
     ):  # fmt: skip
         app.include_router(router)
     add_handlers(app)

@@ -16,7 +16,7 @@ from rnnzoo.files import write_atomically
 from rnnzoo.version import __version__
 
 ENGINE = ("network.js", "vocabulary.js", "random.js", "sampling.js", "writer.js")
-PAGE = ("shading.js", "page.js")
+PAGE = ("shading.js", "reading.js", "page.js")
 
 
 def export_html(
@@ -92,6 +92,7 @@ def make_page(description: dict[str, Any], data: str) -> str:
         "title": html.escape(description["title"]),
         "style": _read("page.css"),
         "engine": "\n".join(map(_read, ENGINE)),
+        "sheet": _read("sheet.html"),
         "page": "\n".join(map(_read, PAGE)),
         "description": as_json.replace("<", "\\u003c"),
         "data": data,

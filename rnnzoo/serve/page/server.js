@@ -1,0 +1,153 @@
+// The server's page: what a person does becomes requests to the routes, and what these answer
+// becomes text.
+"use strict";
+
+const ALTERNATIVES = 8; // of each token
+const ENDS = {
+  end: "It came to an end by itself.",
+  time: "It stopped: a text may take no longer.",
+  error: "The server stopped before the text was complete.",
+};
+let models = new Map(), translates = false, unit = "characters";
+let seed = 0, writing = 0, asked = null; // of the text at hand: seed, number and request
+
+// -- Requests ----------------------------------------------------------------------------------
+
+/** Sends a request; an answer that refuses it becomes an error with the server's sentence. */
+async function request(path, body) {
+  asked = new AbortController();
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: $("model").value, alternatives: ALTERNATIVES, ...body }),
+    signal: asked.signal,
+  });
+  if (!answer.ok) throw new Error((await answer.json()).error);
+  return answer;
+}
+
+/** Yields what stands in the server-sent events of an answer. */
+async function* events(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ; ) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const whole = (rest + value).split("\n\n");
+    rest = whole.pop();
+    for (const event of whole) yield JSON.parse(event.slice("data: ".length));
+  }
+}
+
+/** Lets something write until it ends, fails or is stopped. */
+async function during(write) {
+  const own = ++writing;
+  begin();
+  try {
+    await write();
+  } catch (error) {
+    const lost = error instanceof TypeError; // what fetch throws where nothing answers
+    if (lost) say("The server does not answer; is it still running?", true);
+    else if (error.name !== "AbortError") say(error.message, true);
+  }
+  if (own === writing) finish(translates ? null : seed);
+}
+
+function probable({ text, logprob }) {
+  return { id: text, text, probability: Math.exp(logprob) };
+}
+
+/** A token as the reading aids take it. */
+function read(token) {
+  return { ...probable(token), alternatives: token.alternatives.map(probable) };
+}
+
+// -- Writing and translating -------------------------------------------------------------------
+
+function startText() {
+  clearText();
+  prompt = $("prompt").value;
+  if (translates) return during(translate);
+  const typed = $("seed").value.replace(/\D/g, "");
+  seed = typed ? Number(typed) : Math.floor(Math.random() * 1e6);
+  showPrompt(prompt);
+  goOn();
+}
+
+/** Goes on from the prompt and what stands after it. */
+function goOn() {
+  during(async () => {
+    const answer = await request("v1/generate", {
+      prompt: prompt + tokens.map((token) => token.text).join(""),
+      max_new_tokens: Number($("length").value),
+      temperature: Number($("temperature").value),
+      sampler: "top_p",
+      p: Number($("top-p").value),
+      seed: seed + tokens.length, // what comes later is drawn anew
+      stream: true,
+    });
+    for await (const { logprobs = [], finish_reason: reason } of events(answer)) {
+      logprobs.map(read).forEach(showToken);
+      count();
+      if (reason in ENDS) say(ENDS[reason], reason === "error");
+    }
+  });
+}
+
+async function translate() {
+  const attention = models.get($("model").value).attention;
+  const answer = await request("v1/translate", { text: prompt, attention });
+  const found = await answer.json();
+  showSource(found.source, attention);
+  found.logprobs.forEach((token, index) => {
+    const row = attention ? found.attention[index] : undefined;
+    if (token.text !== null) showToken({ ...read(token), attention: row });
+    else if (row) addRow({ text: "end", attention: row });
+  });
+}
+
+function stop() {
+  if (busy) asked.abort();
+}
+
+// -- Models ------------------------------------------------------------------------------------
+
+function size(parameters) {
+  if (parameters < 1e6) return `${Math.max(1, Math.round(parameters / 1e3))} thousand`;
+  return `${(parameters / 1e6).toFixed(1)} million`;
+}
+
+function chooseModel() {
+  stop();
+  clearText();
+  say("");
+  const model = models.get($("model").value);
+  translates = model.task === "translate";
+  unit = model.level === "character" ? "characters" : "tokens";
+  document.documentElement.className = translates ? "task-translate" : "task-write";
+  const does = translates ? "translates" : `writes, ${model.level} by ${model.level}`;
+  $("about").textContent = `A recurrent network of ${size(model.parameters)} weights that ${does}.`;
+  $("prompt-label").textContent = translates ? "Text to translate" : "Begin with";
+  $("start").textContent = translates ? "Translate" : "Write";
+  $("text").setAttribute("aria-label", translates ? "The translation" : "The text that was written");
+  $("go-on").hidden = translates;
+  $("go-on").disabled = $("copy").disabled = true;
+  $("start").disabled = false;
+}
+
+async function findModels() {
+  try {
+    const { data } = await (await fetch("v1/models")).json();
+    models = new Map(data.filter(({ level }) => level).map((model) => [model.id, model]));
+  } catch {
+    return say("The server does not answer; is it still running?", true);
+  }
+  if (!models.size) return say("No model that is served here reads text.", true);
+  $("model").append(...[...models.keys()].map((name) => new Option(name)));
+  chooseModel();
+  document.documentElement.dataset.ready = "true";
+}
+
+$("model").onchange = chooseModel;
+$("settings").oninput = showValues;
+showValues();
+findModels();
