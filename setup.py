@@ -27,6 +27,7 @@ setup(
     package_dir={f"rnnzoo.{ZOO}": ZOO},
     package_data={
         "rnnzoo": ["py.typed"],
+        "rnnzoo.export": ["example/*.py"],  # which an export holds a copy of
         "rnnzoo.export.html": ["*.html", "*.css", "*.js"],  # what a page is made of
         "rnnzoo.inspection.page": ["*.html", "*.css", "*.js"],
         "rnnzoo.serve": ["page/*"],

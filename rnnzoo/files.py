@@ -14,7 +14,7 @@ from rnnzoo.errors import InputError
 # What trainings, exports and the founding systems leave in their folders.
 RESULTS = (
     "model.keras", "saved_model", "saved_model.pb", "summary.json", "metrics.json", "card.md",
-    "samples.txt", "log.csv", "curve.png",
+    "samples.txt", "log.csv", "curve.png", "step.onnx", "step.tflite",
 )  # fmt: skip
 
 

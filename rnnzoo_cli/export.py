@@ -8,19 +8,30 @@ import typer
 from rnnzoo_cli import options
 from rnnzoo_cli.running import errors_in_a_sentence
 
-# Options by the suffix of a file; a target without one of these suffixes is a SavedModel's folder.
-OF_FILES = {".html": ("weights", "title", "prompt"), ".htm": ("weights", "title", "prompt")}
-OF_FOLDER = ("beam_width", "length_penalty")
+SUFFIXES = {".html": "html", ".htm": "html", ".onnx": "onnx", ".tflite": "litert"}
+OPTIONS = {
+    "html": ("weights", "title", "prompt"),
+    "onnx": ("weights",),
+    "litert": ("weights",),
+    None: ("beam_width", "length_penalty"),  # a SavedModel
+}
+FOLDERS = {"onnx": "folder for ONNX", "litert": "folder for LiteRT"}  # by --format
 
 
 def export(
     model: options.Model,
     target: Annotated[
         Path,
-        typer.Argument(help="What to write: a folder for a SavedModel, or page.html."),
+        typer.Argument(help="What to write: a folder, or page.html, step.onnx, step.tflite."),
     ],
+    format: Annotated[
+        str | None, typer.Option(help="What a folder gets: onnx or litert [a SavedModel].")
+    ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="How a file stores weights: float16 or int8.")
+        str | None,
+        typer.Option(
+            help="How weights are stored: int8, or float16 (a page), float32 (onnx, litert)."
+        ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of a page [name of the file].")] = None,
     prompt: Annotated[
@@ -36,17 +47,23 @@ def export(
 ):
     """Export a model for another runtime; the name of the target says which.
 
-    A folder gets a SavedModel, text in, text out, that runs with tf.saved_model.load alone. A name
-    that ends in .html gets one page that writes or translates in any browser, offline.
+    A folder gets a SavedModel, text in, text out, that runs with tf.saved_model.load alone; with
+    --format onnx or litert the step as a network, the vocabulary and an example. A name that ends
+    in .html gets one page that writes or translates in any browser, offline; .onnx or .tflite the
+    step of a language model alone.
 
     Examples:
       rnnzoo export gru_seq2seq_spa_eng exported/spa_eng --beam-width 5
 
+      rnnzoo export char_lstm_shakespeare romeo --format onnx --weights int8
+
+      rnnzoo export gru_seq2seq_spa_eng spa_eng --format litert
+
       rnnzoo export char_lstm_shakespeare_small romeo.html --prompt "ROMEO:" --weights int8
     """
     export_command(
-        model, target, overwrite=overwrite, weights=weights, title=title, prompt=prompt,
-        beam_width=beam_width, length_penalty=length_penalty,
+        model, target, overwrite=overwrite, format=format, weights=weights, title=title,
+        prompt=prompt, beam_width=beam_width, length_penalty=length_penalty,
     )  # fmt: skip
 
 
@@ -69,14 +86,21 @@ def export_command(model: str, target: Path, *, overwrite: bool = False, **given
 
 def _check(target, chosen, *, overwrite):
     """Refuses, before any work, a target that is taken and options of other formats."""
-    from rnnzoo.errors import InputError
+    from rnnzoo.errors import InputError, unknown_name
     from rnnzoo.files import check_output, check_replaces_nothing
 
-    file = target.suffix.lower() in OF_FILES
-    known = OF_FILES[target.suffix.lower()] if file else OF_FOLDER
+    file = SUFFIXES.get(target.suffix.lower())
+    format = chosen.get("format", file)
+    if "format" in chosen and format not in FOLDERS:
+        raise unknown_name("format", format, FOLDERS)
+    if file not in (None, format):
+        raise InputError(
+            f"{str(target)!r} is named like a file of another format than --format {format}; leave "
+            "that out, or give a folder."
+        )
+    what = f"{target.suffix} file" if file else FOLDERS.get(format, "SavedModel")
     for name in chosen:
-        if name not in known:
-            what = f"{target.suffix} file" if file else "SavedModel"
+        if name not in ("format", *OPTIONS[format]):
             raise InputError(
                 f"A {what} has no --{name.replace('_', '-')}; leave it out, or give another target "
                 f"than {str(target)!r}."

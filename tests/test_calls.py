@@ -22,7 +22,7 @@ FILES = sorted(
 # (which TensorFlow offers for positional arguments alone).
 ANY_NUMBER = {
     "zip", "print", "partial", "in_fresh_process", "add_row", "Table", "permute", "_checked",
-    "run_once", "mean_of", "run", "search", "_forward", "callback",
+    "run_once", "mean_of", "node", "run", "search", "_forward", "callback",
 }  # fmt: skip
 
 

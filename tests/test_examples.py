@@ -14,7 +14,11 @@ WITH_EXAMPLES = [
     for path in sorted(ROOT.rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
 ]
-NEEDS = {"rnnzoo.evaluation.translation_quality": "sacrebleu"}
+NEEDS = {
+    "rnnzoo.evaluation.translation_quality": "sacrebleu",
+    "rnnzoo.export.networks": "onnx",
+    "rnnzoo.export.onnx.graph": "onnx",
+}
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

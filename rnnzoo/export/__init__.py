@@ -3,32 +3,24 @@
 `Model.export` of every rnnzoo model comes here; it describes the endpoints.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.export.portable import portable_copy, portable_layers
 from rnnzoo.generation.beam import check_search
-from rnnzoo.layers.recurrent import FastLoop
 
-OTHER_FORMATS = {
-    ".onnx",
-    ".tflite",
-    ".h5",
-    ".keras",
-    ".pt",
-    ".pb",
-}  # that no folder should be named
+FILES = {".onnx": "onnx", ".tflite": "litert"}  # the formats of files, by their suffixes
+OTHER_FORMATS = {*FILES, ".h5", ".keras", ".pt", ".pb"}  # that no folder should be named
 
 
 def export(
     model: keras.Model,
     filepath: str | os.PathLike,
-    format: str = "tf_saved_model",
+    format: str | None = None,
     *,
     verbose: bool | None = None,
     input_signature: list[Any] | None = None,
@@ -43,7 +35,8 @@ def export(
         model: A model that gives its `export_endpoints`; any other `keras.Model` is exported as
             Keras does it, with Keras's loops in place of our kernels.
         filepath: Where to write.
-        format: The format.
+        format: The format; when left out what the suffix of `filepath` says, a SavedModel where
+            there is none.
         verbose: Whether to print what was written where.
         input_signature: Shapes and dtypes of the model's inputs, for the endpoint `serve`.
         use_cudnn: Whether cuDNN may go into the graph.
@@ -57,27 +50,28 @@ def export(
             a model that does not translate texts, it is no Keras model, or the path is taken by
             something else or cannot be written.
     """
-    if Path(filepath).suffix.lower() in (".html", ".htm") and isinstance(model, keras.Model):
+    suffix = Path(filepath).suffix.lower()
+    of_saved_models = {
+        "input_signature": input_signature is not None,
+        "use_cudnn": use_cudnn,
+        "beam_width": beam_width != 1,
+        "length_penalty": length_penalty != 0.6,
+    }
+    if suffix in (".html", ".htm") and isinstance(model, keras.Model):
         from rnnzoo.export.html import export_html
 
-        given = {
-            "format": format != "tf_saved_model",
-            "input_signature": input_signature is not None,
-            "use_cudnn": use_cudnn,
-            "beam_width": beam_width != 1,
-            "length_penalty": length_penalty != 0.6,
-        }
-        for name in filter(given.get, given):
-            raise InputError(f"`{name}` is of no use to a page, {str(filepath)!r}; leave it out.")
+        _refuse({"format": format is not None, **of_saved_models}, f"a page, {str(filepath)!r}")
         export_html(model, filepath, verbose=verbose, **kwargs)
         return
+    if format is None:
+        format = FILES.get(suffix, "tf_saved_model")
     backend = keras.config.backend()
     if not isinstance(model, keras.Model):
         raise InputError(
             f"`export` takes a Keras model, not {type(model).__name__}; `rnnzoo.load` reads one "
             "from its folder."
         )
-    if format == "tf_saved_model" and Path(filepath).suffix.lower() in OTHER_FORMATS:
+    if format == "tf_saved_model" and suffix in OTHER_FORMATS:
         raise InputError(
             f"{str(filepath)!r} is named like a file of another format, but a SavedModel is a "
             "folder; give a name without that ending, or one that ends in .html for a page."
@@ -91,14 +85,20 @@ def export(
             f"`beam_width` ({beam_width}) goes with the endpoint `translate`, which only a "
             "SavedModel of an encoder-decoder with vocabularies has; leave it out."
         )
+    if format in FILES.values() and {"generate", "translate"} & endpoints.keys():
+        from rnnzoo.export.networks import export_networks
+
+        _refuse(of_saved_models, f"the format {format!r}")
+        export_networks(model, filepath, format=format, verbose=verbose, **kwargs)
+        return
     if not hasattr(model, "export_endpoints"):
         from rnnzoo.export.checked import export_by_keras
 
         if format == "tf_saved_model":
-            from rnnzoo.export.writing import check_replaceable
+            from rnnzoo.export.writing import PARTS, check_replaceable
 
-            check_replaceable(Path(filepath))
-        with _portable_layers(model, use_cudnn):
+            check_replaceable(Path(filepath), PARTS, what="a SavedModel")
+        with portable_layers(model, use_cudnn):
             kwargs |= {"verbose": verbose, "input_signature": input_signature}
             export_by_keras(model, filepath, format, **kwargs)
         return
@@ -135,51 +135,7 @@ def export(
         print(f"Exported to {str(filepath)!r}: a SavedModel with the endpoints {', '.join(names)}.")
 
 
-def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
-    """Rebuilds a model so that its graph runs on any machine.
-
-    The copy has the weights but nothing of the training, computes in float32 whatever the policy
-    of the model (bfloat16 is slow or absent on many CPUs), and runs Keras's loop over time: cuDNN
-    would not load on a CPU, and Keras's exporters fail on the written-out gradient of our own CPU
-    loop. The model itself stays as it is.
-
-    Args:
-        model: A model of rnnzoo.
-        use_cudnn: Whether the recurrent layers may use cuDNN where this machine has a GPU.
-
-    Returns:
-        The copy, not compiled.
-
-    Example:
-        >>> from rnnzoo import char_lstm
-        >>> portable_copy(char_lstm(20, units=8, dtype="mixed_bfloat16")).compute_dtype
-        'float32'
-    """
-    copy = model.copy_in_dtype("float32")
-    for layer, name, value in _portable_attributes(copy, use_cudnn):
-        setattr(layer, name, value)
-    return copy
-
-
-def _portable_attributes(model, use_cudnn):
-    """What makes the layers of a model portable: a layer, the name of an attribute, its value."""
-    for layer in model._flatten_layers():  # those inside Bidirectional too
-        if isinstance(layer, FastLoop):
-            yield layer, "inner_loop", super(FastLoop, layer).inner_loop
-        if hasattr(layer, "exporting"):
-            yield layer, "exporting", True  # the decoder's loop: Keras's, too
-        if hasattr(layer, "use_cudnn") and not use_cudnn:
-            yield layer, "use_cudnn", False  # read at every call
-
-
-@contextlib.contextmanager
-def _portable_layers(model: keras.Model, use_cudnn: bool) -> Iterator[None]:
-    """Makes the layers of a model that cannot be copied portable for a while."""
-    with contextlib.ExitStack() as after:
-        for layer, name, value in list(_portable_attributes(model, use_cudnn)):
-            if name == "inner_loop":  # a method, which stands on the class
-                after.callback(delattr, layer, name)
-            else:
-                after.callback(setattr, layer, name, getattr(layer, name))
-            setattr(layer, name, value)
-        yield
+def _refuse(given: dict[str, bool], what: str) -> None:
+    """Refuses the arguments that are given and of no use."""
+    for name in filter(given.get, given):
+        raise InputError(f"`{name}` is of no use to {what}; leave it out.")

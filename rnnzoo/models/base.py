@@ -209,7 +209,7 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
     def export(
         self,
         filepath: str | os.PathLike,
-        format: str = "tf_saved_model",
+        format: str | None = None,
         verbose: bool | None = None,
         input_signature: list[Any] | None = None,
         **kwargs: Any,
@@ -241,22 +241,31 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
         A `filepath` that ends in .html becomes a single page instead, which writes or translates in
         any browser, offline (`docs/html_page.md`).
 
+        The formats `"onnx"` and `"litert"` fill the folder with the step as a network, state in
+        and state out, a translator's encoder, `vocabulary.json`, and an example that does without
+        rnnzoo and Keras (`docs/exports.md`). A `filepath` that ends in .onnx or .tflite becomes a
+        file with the step of a language model alone.
+
         Args:
-            filepath: The folder to write; a SavedModel that is there already is replaced.
-            format: As for `keras.Model.export`. Other formats than `"tf_saved_model"` go to Keras
-                and, like models without vocabularies, turn ids into logits.
+            filepath: The folder to write; an export of the same format that is there already is
+                replaced.
+            format: `"tf_saved_model"`, `"onnx"` or `"litert"`; when left out what the suffix of
+                `filepath` says, a SavedModel where there is none. Other formats, and `"onnx"` and
+                `"litert"` of models without vocabularies, are Keras's: ids to logits.
             verbose: Whether to print what was written; `True` when left out.
             input_signature: As for `keras.Model.export`, for `serve`; any batch and length when
                 left out.
-            **kwargs: Of a page, `weights`, `title` and `prompt`, as in `rnnzoo.export.html`. Of a
+            **kwargs: Of a page, `weights`, `title` and `prompt`, as in `rnnzoo.export.html`. Of
+                ONNX and LiteRT, `weights`: `"float32"` or `"int8"`, a quarter as large. Of a
                 SavedModel, `use_cudnn=True` lets cuDNN into the graph where this machine has a
                 GPU: the export then runs on GPUs only. `beam_width` and `length_penalty` set the
                 search of `translate`, as in `Seq2Seq.translate`; `translate_n_best` follows as
                 many beams, or five where there is one. The rest goes to `keras.Model.export`.
 
         Raises:
-            InputError: If something other than a SavedModel is at `filepath`, it cannot be
-                written, or Keras does not run on TensorFlow, which the text endpoints need.
+            InputError: If something else is at `filepath`, it cannot be written, the format cannot
+                hold the model, a package is missing, or Keras does not run on TensorFlow, which
+                SavedModels of text and LiteRT need.
 
         Example:
             ```python

@@ -20,6 +20,8 @@ def test_options_go_to_the_format_of_the_target(call, translator, exported, tmp_
     for target, words in {
         "folder": ["--beam-width", 3, "--length-penalty", 1.5],
         "page.html": ["--weights", "int8", "--title", "Numbers", "--prompt", "one"],
+        "networks": ["--format", "onnx", "--weights", "int8"],
+        "step.tflite": ["--weights", "float32"],
         "plain": [],
     }.items():
         done = call("export", path, tmp_path / target, *words)
@@ -27,6 +29,8 @@ def test_options_go_to_the_format_of_the_target(call, translator, exported, tmp_
     assert exported == [
         ("folder", {"beam_width": 3, "length_penalty": 1.5}),
         ("page.html", {"weights": "int8", "title": "Numbers", "prompt": "one"}),
+        ("networks", {"format": "onnx", "weights": "int8"}),
+        ("step.tflite", {"weights": "float32"}),
         ("plain", {}),
     ]
 
@@ -42,9 +46,24 @@ def test_a_page(call, writer, tmp_path):
     assert call("export", writer[1], tmp_path / "page.html", "--overwrite").exit_code == 0
 
 
+def test_networks(call, writer, tmp_path):
+    pytest.importorskip("onnx")
+    done = call("export", writer[1], tmp_path / "networks", "--format", "onnx")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "networks" / "step.onnx").exists()
+    again = call("export", writer[1], tmp_path / "networks", "--format", "onnx")
+    assert again.exit_code == 2 and "holds step.onnx already" in again.stderr
+    words = ["--format", "onnx", "--overwrite"]
+    assert call("export", writer[1], tmp_path / "networks", *words).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["networks", "--format", "onyx"], "No format is called 'onyx'"),
+        (["page.html", "--format", "onnx"], "another format than --format onnx"),
+        (["networks", "--format", "onnx", "--title", "x"], "A folder for ONNX has no --title"),
+        (["networks", "--format", "litert", "--weights", "int4"], "int4"),
         (["page.html", "--beam-width", 2], "A .html file has no --beam-width"),
         (["folder", "--weights", "int8"], "A SavedModel has no --weights"),
         (["page.html", "--weights", "int9"], "int9"),

@@ -19,6 +19,7 @@ from rnnzoo.generation.samplers import get_sampler
 from rnnzoo.layers import register_cell
 from tests.export.models import MARKS, SENTENCE, shaken
 from tests.export.pages import in_node, needs_node, translated, written
+from tests.export.texts import RULES, TEXTS, vocabulary_of_texts
 
 SOURCE = Vocabulary.from_text("one two three", special_tokens=MARKS)
 TARGET = Vocabulary.from_text("123", special_tokens=MARKS)
@@ -289,45 +290,14 @@ def test_random_numbers_and_samplers_are_those_of_python(tmp_path):
         assert tokens == ops.convert_to_numpy(expected).tolist()
 
 
-TEXTS = [
-    'He said, "No, it\'s 8/10..." -- and left (at 3.14 p.m.)!', "two\n lines\r\nand\tspaces  ",
-    "ΣΊΣΥΦΟΣ İstanbul ÉCOLE e\u0301cole", "日本語、です。 «quoi?» „gut“ ¡No! 👍🏽 👩‍👩‍👧 🇩🇪x",
-    "", " a",
-    "well-known isn't the dogs' <unk> <pad> rock 'n' roll ▁x", "a" * 200 + " 1.000,50 10:30",
-]  # fmt: skip
-
-
 @needs_node
 @pytest.mark.parametrize("lowercase", [False, True])
-@pytest.mark.parametrize(
-    "level, punctuation, lines",
-    [
-        ("character", "split", False), ("word", "split", False), ("word", "split", True),
-        ("word", "strip", False), ("word", "whitespace", True), ("word", "delete", False),
-        ("word", "split_1", False), ("subword", "split", True), ("subword", "whitespace", False),
-        ("subword", "split_1", False), ("subword", "delete", False),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("level, punctuation, lines", RULES)
 def test_texts_become_ids_and_ids_texts_as_in_python(
     tmp_path, level, punctuation, lines, lowercase
 ):
-    rules = {"punctuation": punctuation, "keep_line_breaks": lines, "lowercase": lowercase}
-    empty = Vocabulary(["▁"] if level == "subword" else [], level, **rules)
-    if level == "subword":
-        units = [unit for text in TEXTS for unit in empty.units(text)]
-        parts = [
-            *sorted({c for unit in units for c in unit} - {"👍"}),
-            "is",
-            "▁a",
-            "aa",
-            "aaa",
-            "▁t",
-        ]
-    else:
-        parts = [symbol for text in TEXTS for symbol in empty.split(text)][::-1]
-        parts = [part for part in parts if part not in ("İstanbul", "istanbul", "8")]
-    tokens = list(dict.fromkeys(["<pad>", "<start>", "<unk>", "<end>", *parts, "▁"]))
-    vocabulary = Vocabulary(tokens, level, **rules)
+    vocabulary = vocabulary_of_texts(level, punctuation, lines, lowercase=lowercase)
+    tokens = vocabulary.tokens
     path = exported(word_lm(vocabulary, units=2), tmp_path)
     random = np.random.default_rng(0)
     encoded = [vocabulary.encode(text).tolist() for text in TEXTS]
