@@ -1,21 +1,25 @@
 """The pages of the site that are made of other files: mkdocs calls these functions (mkdocs.yml).
 
-Pages of the zoo are the models' cards. ARCHITECTURE.md, CHANGELOG.md and benchmarks/RESULTS.md
-are pages too, so that nothing is written twice.
+Lessons are the notebooks, and pages of the zoo are the models' cards. ARCHITECTURE.md, CHANGELOG.md
+and benchmarks/RESULTS.md are pages too, so that nothing is written twice.
 """
 
 import re
 from pathlib import Path
 
+import jupytext
+from latex2mathml.converter import convert
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 CARDS = sorted((ROOT / "saved_models").glob("*/card.md"))
+LESSONS = sorted((ROOT / "lessons").glob("*.py"))
 PAGES = {
     "design.md": ROOT / "ARCHITECTURE.md",
     "changes.md": ROOT / "CHANGELOG.md",
     "results.md": ROOT / "benchmarks" / "RESULTS.md",
 }
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 # Where a link that is right in the repository leads on the site.
 LINKS = {
     "../benchmarks/RESULTS.md": "results.md",
@@ -27,10 +31,13 @@ LINKS = {
 
 
 def on_config(config):
-    """Puts the pages of the zoo into the menu."""
+    """Puts the lessons and the pages of the zoo into the menu."""
+    lessons = ["lessons/index.md", *(f"lessons/{lesson.stem}.md" for lesson in LESSONS)]
     zoo = [{"All models": "zoo/index.md"}]
     zoo += [{card.parent.name: f"zoo/{card.parent.name}.md"} for card in CARDS]
     for entry in config.nav:
+        if "Lessons" in entry:
+            entry["Lessons"] = lessons
         if "The zoo" in entry:
             entry["The zoo"] = zoo
     return config
@@ -42,6 +49,10 @@ def on_files(files, config):
         files.append(File.generated(config, name, content=path.read_text(encoding="utf-8")))
     for picture in (ROOT / "benchmarks").glob("*.png"):  # of RESULTS.md
         files.append(File.generated(config, picture.name, abs_src_path=str(picture)))
+    index = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8").replace(".ipynb)", ".md)")
+    files.append(File.generated(config, "lessons/index.md", content=index))
+    for lesson in LESSONS:
+        files.append(File.generated(config, f"lessons/{lesson.stem}.md", content=_lesson(lesson)))
     files.append(File.generated(config, "zoo/index.md", content=_zoo()))
     for card in CARDS:
         name = card.parent.name
@@ -64,6 +75,16 @@ def on_page_markdown(markdown, page, config, files):
         return match[0].replace("](docs/", f"]({up}")
 
     return re.sub(r"\]\(([^)\s]+)\)", lead, markdown)
+
+
+def _lesson(path):
+    """A lesson as a page: the words, and the code in blocks."""
+    parts = []
+    for cell in jupytext.read(path).cells:
+        parts.append(
+            cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```"
+        )
+    return "\n\n".join(parts).replace("<details>", '<details markdown="1">') + "\n"
 
 
 def _zoo():
