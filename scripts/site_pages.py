@@ -81,10 +81,16 @@ def _lesson(path):
     """A lesson as a page: the words, and the code in blocks."""
     parts = []
     for cell in jupytext.read(path).cells:
-        parts.append(
-            cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```"
-        )
+        if cell.cell_type == "markdown":
+            parts.append(FORMULA.sub(_formula, cell.source))
+        else:
+            parts.append(f"```python\n{cell.source}\n```")
     return "\n\n".join(parts).replace("<details>", '<details markdown="1">') + "\n"
+
+
+def _formula(match):
+    """TeX as MathML, which browsers draw themselves."""
+    return convert(match[1] or match[2], display="block" if match[1] else "inline")
 
 
 def _zoo():
