@@ -25,10 +25,7 @@ class CellLoop(keras.layers.RNN):
     """
 
     def __init__(self, cell: str, units: int, *, weight_drop: float = 0.0, **kwargs: Any):
-        if weight_drop:
-            raise InputError(
-                f"`weight_drop` is {weight_drop!r}, but the cell {cell!r} has none; leave it at 0."
-            )
+        check_no_weight_drop(cell, weight_drop)
         made = bare_cell(cell, units, dtype=kwargs.get("dtype"), name="cell")
         super().__init__(made, **kwargs)
         self.cell_name, self.units = cell, units
@@ -124,7 +121,15 @@ def recurrent_layer(cell: str, units: int, **kwargs: Any) -> keras.layers.RNN:
     options = {"return_sequences": True, "return_state": True, **kwargs}
     if issubclass(cls, keras.layers.RNN):
         return cls(units, **options)
-    return CellLoop(cell, units, **options)
+    return getattr(cls, "loop_class", CellLoop)(cell, units, **options)
+
+
+def check_no_weight_drop(cell: str, weight_drop: float) -> None:
+    """Raises an `InputError` if a cell without it is given a `weight_drop`."""
+    if weight_drop:
+        raise InputError(
+            f"`weight_drop` is {weight_drop!r}, but the cell {cell!r} has none; leave it at 0."
+        )
 
 
 def run_cell(

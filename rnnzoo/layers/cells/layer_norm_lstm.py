@@ -1,0 +1,59 @@
+"""The long short-term memory with layer normalization."""
+
+import keras
+from keras import ops
+
+from rnnzoo.layers.cells.registry import register_cell
+from rnnzoo.typing import Shape, Tensor
+
+
+@register_cell("layer_norm_lstm")
+@keras.saving.register_keras_serializable("rnnzoo")
+class LayerNormLSTMCell(keras.layers.LSTMCell):
+    """An LSTM whose products and cell state are normalized over their units.
+
+        i, f, g, o = norm(x W) + norm(h U) + b
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(norm(c))
+
+    Each norm has its own gain, and that of c a bias; those of the products share b.
+
+    Args:
+        units: Size of the state and of the output.
+        **kwargs: What `keras.layers.LSTMCell` takes.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> char_lstm(65, units=8, num_layers=1, cell="layer_norm_lstm").recurrent.state_shapes
+        [(8,), (8,)]
+
+    Reference:
+        Ba, Kiros and Hinton, "Layer Normalization", arXiv:1607.06450, 2016 (appendix, equations
+        20 to 22).
+    """
+
+    state_names = ("h", "c")
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights."""
+        super().build(input_shape)
+        options = {"dtype": self.dtype_policy}
+        shapes = {"input_norm": 4 * self.units, "recurrent_norm": 4 * self.units}
+        for name, size in {**shapes, "state_norm": self.units}.items():
+            norm = keras.layers.LayerNormalization(
+                epsilon=1e-5, center=name == "state_norm", name=name, **options
+            )
+            norm.build((None, size))
+            setattr(self, name, norm)
+
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
+        h, c = states
+        gates = self.input_norm(ops.matmul(inputs, self.kernel)) + self.bias
+        gates = gates + self.recurrent_norm(ops.matmul(h, self.recurrent_kernel))
+        i, f, g, o = ops.split(gates, 4, axis=-1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(self.state_norm(c))
+        return h, [h, c]

@@ -1,0 +1,79 @@
+"""The LSTM with exponential gates of xLSTM."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from rnnzoo.errors import check_positive
+from rnnzoo.layers.cells.registry import register_cell
+from rnnzoo.typing import Shape, Tensor
+
+EMPTY = -30.0  # the logarithm of the normalizer before any step, whose share is then 1e-13
+
+
+@register_cell("slstm")
+@keras.saving.register_keras_serializable("rnnzoo")
+class SLSTMCell(keras.layers.Layer):
+    """The sLSTM: an input gate without an upper bound, and a memory that is divided by its sum.
+
+        z, i, f, o = tanh, exp, sigmoid, sigmoid of x W + h R + b
+        c = f * c + i * z
+        n = f * n + i
+        h = o * c / n
+
+    c and n may grow beyond all numbers, so the state has `c / n` and `log n` in their place, which
+    are the same and need no further stabilizer. R is one matrix, the paper's case of a single
+    head. The bias of f starts spread from 3 to 6.
+
+    Args:
+        units: Size of the state and of the output.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> char_lstm(65, units=8, num_layers=1, cell="slstm").recurrent.state_shapes
+        [(8,), (8,), (8,)]
+
+    Reference:
+        Beck et al., "xLSTM: Extended Long Short-Term Memory", arXiv:2405.04517, 2024 (section 2.2).
+    """
+
+    state_names = ("h", "c / n", "log n")
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        check_positive(units=units)
+        self.units = self.output_size = int(units)
+        self.state_size = [self.units] * 3
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights."""
+        units = self.units
+        self.kernel = self.add_weight((input_shape[-1], 4 * units), name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            (units, 4 * units), "orthogonal", name="recurrent_kernel"
+        )
+        start = np.r_[np.zeros(2 * units), np.linspace(3, 6, units), np.zeros(units)]
+        self.bias = self.add_weight(
+            (4 * units,), keras.initializers.Constant(start.astype("float32")), name="bias"
+        )
+
+    def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
+        """Returns the state before the first step: h, `c / n` and `log n`."""
+        zeros = ops.zeros((batch_size, self.units), self.compute_dtype)
+        return [zeros, zeros, zeros + EMPTY]
+
+    def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
+        h, mean, log_n = states
+        gates = ops.matmul(inputs, self.kernel) + ops.matmul(h, self.recurrent_kernel) + self.bias
+        z, i, f, o = ops.split(gates, 4, axis=-1)
+        kept = ops.log_sigmoid(f) + log_n
+        log_n = ops.logaddexp(kept, i)
+        mean = ops.exp(kept - log_n) * mean + ops.exp(i - log_n) * ops.tanh(z)
+        h = ops.sigmoid(o) * mean
+        return h, [h, mean, log_n]
+
+    def get_config(self) -> dict:
+        """The arguments that remake the cell."""
+        return {**super().get_config(), "units": self.units}

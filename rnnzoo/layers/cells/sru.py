@@ -1,0 +1,69 @@
+"""The simple recurrent unit."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from rnnzoo.errors import check_positive
+from rnnzoo.layers.cells.registry import register_cell
+from rnnzoo.typing import Shape, Tensor
+
+
+@register_cell("sru")
+@keras.saving.register_keras_serializable("rnnzoo")
+class SRUCell(keras.layers.Layer):
+    """The SRU: gates that see the state number by number, and a highway from input to output.
+
+        f = sigmoid(x W_f + v_f * c + b_f)
+        r = sigmoid(x W_r + v_r * c + b_r)
+        c = f * c + (1 - f) * (x W)
+        h = r * c + (1 - r) * scale * x
+
+    Both gates read c before the step; because of that c is not linear in what it was, and the
+    generic loop runs the cell. Inputs of another size than `units` are projected for the highway.
+    The scale is `sqrt(3)`, as in the paper's section 3.3 for biases that start at 0.
+
+    Args:
+        units: Size of the state and of the output.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> char_lstm(65, units=8, num_layers=1, cell="sru").recurrent.state_shapes
+        [(8,)]
+
+    Reference:
+        Lei et al., "Simple Recurrent Units for Highly Parallelizable Recurrence", EMNLP 2018,
+        arXiv:1709.02755.
+    """
+
+    state_names = ("c",)
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        check_positive(units=units)
+        self.units = self.output_size = self.state_size = int(units)
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights."""
+        self.highway = input_shape[-1] == self.units
+        parts = 3 if self.highway else 4
+        self.kernel = self.add_weight((input_shape[-1], parts * self.units), name="kernel")
+        self.gate_vector = self.add_weight((2 * self.units,), "zeros", name="gate_vector")
+        self.bias = self.add_weight((2 * self.units,), "zeros", name="bias")
+
+    def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
+        c = states[0]
+        products = ops.matmul(inputs, self.kernel)
+        gates, candidate = products[:, : 2 * self.units], products[:, 2 * self.units :]
+        candidate, x = candidate[:, : self.units], candidate[:, self.units :]
+        x = inputs if self.highway else x
+        seen = ops.concatenate([c, c], axis=-1) * self.gate_vector
+        f, r = ops.split(ops.sigmoid(gates + seen + self.bias), 2, axis=-1)
+        c = f * c + (1 - f) * candidate
+        return r * c + (1 - r) * float(np.sqrt(3)) * x, [c]
+
+    def get_config(self) -> dict:
+        """The arguments that remake the cell."""
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,194 @@
+"""The newer cells: their papers' equations, and what every cell must stand."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnnzoo
+from rnnzoo.data import StreamDataset
+from rnnzoo.errors import InputError
+from rnnzoo.layers import RecurrentStack
+from rnnzoo.layers.kernels import linear_scan
+from tests import cell_equations, runners
+
+RANDOM = np.random.default_rng(0)
+INPUTS = RANDOM.normal(size=(3, 6, 4)).astype("float32")
+IDS = RANDOM.integers(0, 7, 61).astype("int32")
+CELLS = list(cell_equations.CELLS)
+SCANS = ["min_gru", "min_lstm", "rg_lru", "qrnn"]
+
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def to_numpy(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+def make_stack(cell, units=5, num_layers=1, **options):
+    """A stack with random weights, biases too."""
+    stack = RecurrentStack(units, num_layers=num_layers, cell=cell, **options)
+    stack.build((None, None, 4))
+    stack.set_weights([RANDOM.normal(size=w.shape) * 0.5 for w in stack.get_weights()])
+    return stack
+
+
+def run_equations(cell, layer, x, state=None):
+    """The outputs of the paper's equations, `(batch, time, units)`."""
+    weights = {w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.cell.weights}
+    if cell == "layer_norm_lstm":  # whose norms have weights of the same names
+        weights |= {
+            w.path.rsplit("/", 2)[-2] + "/" + w.name: to_numpy(w) for w in layer.cell.weights
+        }
+    step = cell_equations.CELLS[cell]
+    state, outputs = None, []
+    for time in range(x.shape[1]):
+        output, state = step(x[:, : time + 1], state, weights)
+        outputs.append(output)
+    return np.stack(outputs, 1)
+
+
+@each_cell
+def test_agrees_with_the_equations(cell):
+    stack = make_stack(cell)
+    outputs, _ = stack(INPUTS)
+    expected = run_equations(cell, stack.recurrent_layers[0], INPUTS.astype("float64"))
+    np.testing.assert_allclose(to_numpy(outputs), expected, atol=2e-5)
+
+
+@each_cell
+def test_steps_and_parts_are_the_whole(cell):
+    stack = make_stack(cell, num_layers=2)
+    outputs, final = stack(INPUTS)
+    early, state = stack(INPUTS[:, :2])
+    later, parts = stack(INPUTS[:, 2:], initial_state=state)
+    both = np.concatenate([to_numpy(early), to_numpy(later)], 1)
+    np.testing.assert_allclose(both, to_numpy(outputs), atol=1e-5)
+    for mine, its in zip(parts, final, strict=True):
+        np.testing.assert_allclose(to_numpy(mine), to_numpy(its), atol=1e-5)
+    state = stack.get_initial_state(3)
+    for time in range(6):
+        output, state = stack.step(INPUTS[:, time], state)
+        np.testing.assert_allclose(to_numpy(output), to_numpy(outputs)[:, time], atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", SCANS)
+def test_masked_steps_change_nothing(cell):
+    """Wherever they stand: before, between or behind the others."""
+    stack = make_stack(cell)
+    mask = np.array([[1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1], [1, 1, 0, 0, 0, 0]], "bool")
+    outputs, final = stack(INPUTS, mask=mask)
+    for row in range(3):
+        alone, state = stack(INPUTS[row : row + 1, mask[row]])
+        np.testing.assert_allclose(to_numpy(outputs)[row, mask[row]], to_numpy(alone)[0], atol=1e-5)
+        for mine, its in zip(final, state, strict=True):
+            np.testing.assert_allclose(to_numpy(mine)[row], to_numpy(its)[0], atol=1e-5)
+    assert not to_numpy(outputs)[1, :2].any()  # zeros before the first that counts
+    np.testing.assert_array_equal(to_numpy(outputs)[1, 3], to_numpy(outputs)[1, 2])
+
+
+@pytest.mark.parametrize("cell", SCANS)
+def test_gradients_are_those_of_the_generic_loop(cell):
+    stack = make_stack(cell)
+    layer = stack.recurrent_layers[0]
+    state = [RANDOM.normal(size=(3, *shape)).astype("float32") for shape in stack.state_shapes]
+    state = [keras.Variable(each) for each in state]
+    wanted = ops.convert_to_tensor(RANDOM.normal(size=(3, 6, 5)), "float32")
+
+    def scored():
+        outputs, *final = layer(INPUTS, initial_state=[each + 0 for each in state])
+        return ops.sum(outputs * wanted) + sum(ops.sum(each) for each in final)
+
+    variables = [*stack.weights, *state]
+    found = runners.gradients(scored, variables)
+    layer.kernels = ()
+    assert rnnzoo.layers.kernels.choose_kernel(layer).name == "generic"
+    for mine, its in zip(found, runners.gradients(scored, variables), strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-4, rtol=1e-4)
+
+
+def test_the_scans_are_the_recurrence():
+    """Both kernels, the first with and without a known length, and its gradient."""
+    a, b = RANDOM.uniform(0, 1, (2, 3, 7, 4)).astype("float32")
+    start = RANDOM.normal(size=(3, 4)).astype("float32")
+    state, expected = start, []
+    for t in range(7):
+        state = a[:, t] * state + b[:, t]
+        expected.append(state)
+    expected = np.stack(expected, 1)
+    for kernel in linear_scan.KERNELS:
+        if kernel.runs_on(keras.config.backend(), gpu=False):
+            scanned = kernel.scan(*map(ops.convert_to_tensor, (a, b, start)))
+            np.testing.assert_allclose(to_numpy(scanned), expected, atol=1e-5)
+    if keras.config.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    loop, scan = (kernel.scan for kernel in linear_scan.KERNELS)
+    shapes = [
+        tf.TensorSpec((None, None, 4)),
+        tf.TensorSpec((None, None, 4)),
+        tf.TensorSpec((None, 4)),
+    ]
+
+    @tf.function(input_signature=shapes)
+    def unknown_length(a, b, start):
+        with tf.GradientTape() as tape:
+            tape.watch([a, b, start])
+            states = loop(a, b, start)
+            score = tf.reduce_sum(states**2)
+        return states, tape.gradient(score, [a, b, start])
+
+    given = [tf.constant(each) for each in (a, b, start)]
+    states, found = unknown_length(*given)
+    np.testing.assert_allclose(states, expected, atol=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        score = tf.reduce_sum(scan(*given) ** 2)
+    for mine, its in zip(found, tape.gradient(score, given), strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-4)
+
+
+@each_cell
+def test_models_train_carry_state_save_load_and_write(cell, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell)
+    runners.check_config(model)
+    runners.check_gradients(model)
+    runners.check_training_and_saving(model, tmp_path / "cell.keras")
+    whole = model.evaluate(StreamDataset(IDS, 3, 20), verbose=0)
+    short = model.evaluate(StreamDataset(IDS, 3, 5), verbose=0)
+    np.testing.assert_allclose(short, whole, rtol=1e-5)
+    assert len(rnnzoo.load(tmp_path / "cell.keras").generate("to be", 3, seed=1)) == 3
+    row = rnnzoo.kernels(model)[0]
+    scans = "elementwise_loop" if keras.config.backend() == "tensorflow" else "associative_scan"
+    assert row.training.name == (scans if cell in SCANS else "generic")
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16"])
+@each_cell
+def test_mixed_precision(cell, dtype):
+    model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell, dtype=dtype)
+    runners.check_mixed_precision(model)
+
+
+@pytest.mark.parametrize("cell", ["rg_lru", "slstm"])
+def test_translators_take_them(cell, tmp_path):
+    """Both directions, with padding, and states that are matrices or start elsewhere than zero."""
+    model = runners.seq2seq(cell=cell, attention_position="after_cell")()
+    runners.check_gradients(model)
+    assert model.translate(["one two", "two"])[1] == model.translate("two")
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="SavedModels need TensorFlow")
+@pytest.mark.parametrize(
+    "cell", ["rg_lru", *(pytest.param(c, marks=pytest.mark.slow) for c in CELLS if c != "rg_lru")]
+)
+def test_they_export(cell, tmp_path):
+    model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell)
+    runners.check_export(model, str(tmp_path / "exported"))
+
+
+def test_what_they_have_not_is_said():
+    with pytest.raises(InputError, match="'min_gru' has none"):
+        rnnzoo.char_lstm(9, units=4, cell="min_gru", weight_drop=0.5)
