@@ -85,7 +85,7 @@ def _norm(x, gain, bias=0.0):
 
 def layer_norm_lstm(x, state, w):
     """Ba et al. 2016, equations 20 to 22."""
-    h, c = state or (zeros(x, w["recurrent_kernel"][:, :5]),) * 2
+    h, c = state or (np.zeros((len(x), len(w["recurrent_kernel"]))),) * 2
     gates = _norm(x[:, -1] @ w["kernel"], w["input_norm/gamma"])
     gates = gates + _norm(h @ w["recurrent_kernel"], w["recurrent_norm/gamma"]) + w["bias"]
     i, f, g, o = np.split(gates, 4, 1)

@@ -40,7 +40,8 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         vocabulary_size: Number of target tokens; id 0 is padding.
         units: Size of the recurrent state and of the attention's space.
         num_layers: Number of recurrent layers.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding.
         attention_position: `"before_cell"`, `"after_cell"`, or `None` for no attention.
         dropout: Rate of the dropout on the embeddings and on each layer's output; in residual

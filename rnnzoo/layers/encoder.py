@@ -25,7 +25,8 @@ class Encoder(ReplaceableLayers, keras.layers.Layer):
         vocabulary_size: Number of source tokens; id 0 is padding.
         units: Size of the recurrent state of each direction.
         num_layers: Number of layers.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding.
         merge_mode: How the two directions are merged, `"concat"`, `"sum"` or `"mul"`; `None` reads
             forwards only.

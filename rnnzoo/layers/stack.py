@@ -26,7 +26,8 @@ class RecurrentStack(keras.layers.Layer):
     Args:
         units: Size of the state, one number for all layers or one per layer.
         num_layers: Number of layers; may be left out when `units` is a list.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         dropout: Rate of the dropout on each layer's output (Zaremba et al. 2014), the last
             included; in residual blocks, behind each norm. It leaves the recurrent connections
             alone, so cuDNN stays in use.

@@ -36,7 +36,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             text, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores tokens by their input embeddings, which
@@ -525,7 +526,8 @@ def char_lstm(
         vocabulary: A `Vocabulary` of characters, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers, 2 when left out; as many as `units` lists.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a character's embedding; at most 128 when left out, since there
             are few characters, but `units`, the width of the stream, for residual blocks.
         dropout: Rate of the dropout on the output of each recurrent layer; 0.5 suits a text of a
@@ -613,7 +615,8 @@ def word_lm(
         vocabulary: A `Vocabulary` of words, or a number of ids.
         units: Size of the recurrent state, one number or one per layer.
         num_layers: Number of recurrent layers, 1 when left out; as many as `units` lists.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a word's embedding.
         dropout: Rate of the dropout on the output of each recurrent layer.
         tie_embedding_weights: Whether the output scores words by their input embeddings, which

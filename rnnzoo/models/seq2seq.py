@@ -40,7 +40,8 @@ class Seq2Seq(ZooModel):
             `"<end>"`, or a number of ids, 0 padding, 1 start and 2 end.
         units: Size of the recurrent states, and of the attention's space.
         num_layers: Number of recurrent layers on each side.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` when left out.
         attention: `"bahdanau"`, or `None` for a decoder that only gets the encoder's final state.
         attention_position: `"before_cell"`, as in the paper: the previous state asks, and what it
@@ -442,7 +443,8 @@ def gru_seq2seq(
         target_vocabulary: A `Vocabulary` with padding, start and end, or a number of ids.
         units: Size of the recurrent states, and of the attention's space.
         num_layers: Number of recurrent layers on each side.
-        cell: `"lstm"`, `"gru"`, `"simple_rnn"` or a name given to `rnnzoo.layers.register_cell`.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
         embedding_dim: Length of a token's embedding; `units` when left out.
         attention: `"bahdanau"` or `None`.
         attention_position: `"before_cell"` (Bahdanau et al. 2015, a loop) or `"after_cell"` (the

@@ -21,6 +21,14 @@ SCANS = ["min_gru", "min_lstm", "rg_lru", "qrnn"]
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
 
+def few_cells(*quick):
+    """One of each kind by default, and all in the slow tests."""
+    return pytest.mark.parametrize(
+        "cell",
+        [pytest.param(cell, marks=[] if cell in quick else pytest.mark.slow) for cell in CELLS],
+    )
+
+
 def to_numpy(tensor):
     return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
@@ -33,7 +41,7 @@ def make_stack(cell, units=5, num_layers=1, **options):
     return stack
 
 
-def run_equations(cell, layer, x, state=None):
+def run_equations(cell, layer, x):
     """The outputs of the paper's equations, `(batch, time, units)`."""
     weights = {w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.cell.weights}
     if cell == "layer_norm_lstm":  # whose norms have weights of the same names
@@ -149,7 +157,7 @@ def test_the_scans_are_the_recurrence():
         np.testing.assert_allclose(mine, its, atol=1e-4)
 
 
-@each_cell
+@few_cells("min_gru", "rg_lru", "slstm")
 def test_models_train_carry_state_save_load_and_write(cell, tmp_path):
     keras.utils.set_random_seed(0)
     model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell)
@@ -165,25 +173,24 @@ def test_models_train_carry_state_save_load_and_write(cell, tmp_path):
     assert row.training.name == (scans if cell in SCANS else "generic")
 
 
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16"])
-@each_cell
-def test_mixed_precision(cell, dtype):
-    model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell, dtype=dtype)
+@few_cells("rg_lru")
+def test_mixed_precision(cell):
+    model = rnnzoo.char_lstm(
+        runners.CHARACTERS, units=6, num_layers=1, cell=cell, dtype="mixed_bfloat16"
+    )
     runners.check_mixed_precision(model)
 
 
-@pytest.mark.parametrize("cell", ["rg_lru", "slstm"])
-def test_translators_take_them(cell, tmp_path):
-    """Both directions, with padding, and states that are matrices or start elsewhere than zero."""
+@few_cells("rg_lru")
+def test_translators_take_them(cell):
+    """Both directions, with padding."""
     model = runners.seq2seq(cell=cell, attention_position="after_cell")()
     runners.check_gradients(model)
     assert model.translate(["one two", "two"])[1] == model.translate("two")
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="SavedModels need TensorFlow")
-@pytest.mark.parametrize(
-    "cell", ["rg_lru", *(pytest.param(c, marks=pytest.mark.slow) for c in CELLS if c != "rg_lru")]
-)
+@few_cells("rg_lru")
 def test_they_export(cell, tmp_path):
     model = rnnzoo.char_lstm(runners.CHARACTERS, units=6, num_layers=1, cell=cell)
     runners.check_export(model, str(tmp_path / "exported"))

@@ -71,7 +71,7 @@ class RGLRUCell(ScanCell):
 
     def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
         """Computes `a`, the input of h, and the gate of the output; see `ScanCell.coefficients`."""
-        taps = ops.unstack(self.convolution, axis=0)  # the last is that of the step itself
+        taps = [self.convolution[k] for k in range(self.window)]  # the last is of the step itself
         v = sum(u * tap for u, tap in zip(window, taps, strict=True)) + self.convolution_bias
         gates = ops.sigmoid(self.product(v, self.gate_kernel) + self.gate_bias)
         r, i = ops.split(gates, 2, axis=-1)

@@ -37,8 +37,9 @@ class Kernel:
 
     Attributes:
         name: `"cudnn"`; `"cpu_loop"` and `"attending_loop"`, rnnzoo's own for TensorFlow on a
-            CPU; `"generic"`, Keras's loop over the cell; or `"cell"`, the cell alone, one step
-            at a time.
+            CPU; `"elementwise_loop"` and `"associative_scan"`, of cells without a product between
+            two steps; `"generic"`, Keras's loop over the cell; or `"cell"`, the cell alone, one
+            step at a time.
         reason: Why this one, in words; where it is not the fastest, what to change.
         kernel: What runs it; None for `"cell"`.
     """
