@@ -17,20 +17,21 @@ import sys
 import time
 from pathlib import Path
 
-PROCESSES = (1, 2, 4)
+PROCESSES, WARM = (1, 2, 4), 3
 ROWS, LENGTH, UNITS, VOCABULARY = 32, 64, 256, 65
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=50, help="steps that are measured")
+    parser.add_argument("--processes", nargs="+", type=int, default=PROCESSES)
     parser.add_argument("--as-process", nargs=3, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.as_process:
         return measure(args.steps, *args.as_process)
     print("| processes | wall ms | processor ms of all | MB sent of all | MB by the model |")
     print("|---|---|---|---|---|")
-    for count in PROCESSES:
+    for count in args.processes:
         found = run(args.steps, count)
         wall, processor = (max(f["wall"] for f in found), sum(f["processor"] for f in found))
         sent = found[0]["sent"]
@@ -73,13 +74,13 @@ def measure(steps, count, number, port):
 
     class Meter(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if batch in (9, 9 + steps):  # the first ones compile
+            if batch in (WARM - 1, WARM - 1 + steps):  # the first ones compile
                 now = np.array([time.perf_counter(), time.process_time(), loopback_bytes()])
                 self.first, self.spent = now, now - getattr(self, "first", now)
 
     join(count, process_id=number, coordinator=f"127.0.0.1:{port}")
     keras.utils.set_random_seed(0)
-    ids = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * LENGTH * (steps + 10) + 1)
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * LENGTH * (steps + WARM) + 1)
     with together():
         model = rnnzoo.char_lstm(VOCABULARY, units=UNITS, num_layers=2)
         model.compile()

@@ -176,12 +176,10 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle)
-            if self._prepare(self._training_state, rows):
-                self.train_function = None  # the compiled step holds the old variables
+            self._prepare(self._training_state, rows, step="train_function")
         held_out = stream_rows(kwargs.get("validation_data"))
-        if held_out and self._prepare(self._evaluation_state, held_out):
-            # Before the training: over several devices of JAX no variable may come later.
-            self.train_function = self.test_function = None
+        if held_out:
+            self._prepare(self._evaluation_state, held_out, step="test_function")
         with self._carry(self._training_state, x, rows):
             return super().fit(x, *args, shuffle=shuffle and not rows, **kwargs)
 
@@ -204,8 +202,7 @@ class StatefulStreams:
         rows = stream_rows(x)
         if rows:
             refuse_shuffled(x, shuffle=False)
-            if self._prepare(self._evaluation_state, rows):
-                self.test_function = None
+            self._prepare(self._evaluation_state, rows, step="test_function")
         with self._carry(self._evaluation_state, x, rows):
             return super().evaluate(x, *args, **kwargs)
 
@@ -227,11 +224,16 @@ class StatefulStreams:
         if _of_step.get():
             self._stream_state.write(state)
 
-    def _prepare(self, stream_state, rows):
-        """Makes variables for the rows of a stream; returns whether they are new."""
+    def _prepare(self, stream_state, rows, step):
+        """Makes variables for the rows of a stream; drops the compiled step that holds others."""
         with scope_of(self):
             rows = rows_of_step(rows)
-            return stream_state.prepare(rows, self.get_initial_state(rows))
+            new = stream_state.prepare(rows, self.get_initial_state(rows))
+        if new:
+            setattr(self, step, None)
+            if keras.distribution.distribution() is not None and self._stream_state is None:
+                # Over several devices of JAX a compiled step fixes which variables there are.
+                self.train_function = self.test_function = None
 
 
 def stream_rows(data: Any) -> int | None:
