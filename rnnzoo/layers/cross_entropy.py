@@ -7,7 +7,8 @@ from keras import ops
 
 from rnnzoo.typing import Tensor
 
-CHUNK_TOKENS = 256  # so many rows of logits of 10,000 words are 10 MB and stay in a cache
+CHUNK_TOKENS = 768  # a chunk has fewer: enough for fast products, few enough for a cache
+LIKELY = 1e-30  # the logarithm of a float32 probability above it is exact
 
 
 def chunked_cross_entropy(
@@ -23,9 +24,9 @@ def chunked_cross_entropy(
     """Cross-entropy of a softmax layer that never holds the logits of all tokens at once.
 
     The logits of a whole batch, `tokens x vocabulary_size` numbers, and their gradient are what
-    fills the memory and the time of a word model. Here they exist for `CHUNK_TOKENS` tokens at a
-    time. While a chunk's logits are at hand, what they add to the gradient of the mean is computed
-    too, so that nothing has to be kept or computed twice.
+    fills the memory and the time of a word model. Here they exist for fewer than
+    `CHUNK_TOKENS` tokens at a time. While a chunk's logits are at hand, what they add to the
+    gradient of the mean is computed too, so that nothing has to be kept or computed twice.
 
     Args:
         hidden: Hidden vectors, `(tokens, features)`, in the dtype to compute the products in.
@@ -89,15 +90,15 @@ def chunked_cross_entropy(
 
 def _forward(hidden, matrix, bias, labels):
     """The nats of each token, `(tokens,)`."""
-    (hidden, labels), tokens, chunks = _in_chunks(hidden, labels)
+    (hidden, labels), tokens, chunks, size = _in_chunks(hidden, labels)
 
     def one_chunk(index, nats):
-        here = index * CHUNK_TOKENS
-        h, y = _rows(hidden, here), _rows(labels, here)
-        _, _, chunk_nats = _softmax(h, matrix, bias, labels=y)
+        here = index * size
+        logits = _logits(_rows(hidden, here, size), matrix) + bias
+        chunk_nats = _nats(logits, _rows(labels, here, size))
         return index + 1, ops.slice_update(nats, (here,), chunk_nats)
 
-    nats = ops.zeros((chunks * CHUNK_TOKENS,), "float32")
+    nats = ops.zeros((chunks * size,), "float32")
     _, nats = ops.while_loop(lambda index, _: index < chunks, one_chunk, (_first(), nats))
     return nats[:tokens]
 
@@ -120,79 +121,102 @@ def _forward_and_backward(hidden, matrix, bias, labels, weights, label_smoothing
     Of the sum, not of the mean: divided by thousands of tokens they would be lost in float16.
     """
     features, vocabulary_size = matrix.shape
-    all_hidden, all_labels, all_weights = hidden, labels, weights
-    (hidden, labels, weights), tokens, chunks = _in_chunks(hidden, labels, weights)
-    transposed = ops.transpose(matrix)  # (V, E)
+    sharp, weight = 1.0 - label_smoothing, ops.expand_dims(weights, -1)  # (N, 1)
+    joined, with_bias = _with_bias(hidden, matrix, bias)
+    # A token's weight multiplies its features rather than its logits, which are many more.
+    weighted = weight * ops.cast(joined, "float32")  # (N, E + 1)
+    # What to raise, the right token of each row, is one number a row: for all rows at once.
+    raised = ops.segment_sum(sharp * weighted, labels, num_segments=vocabulary_size)  # (V, E + 1)
+    weighted = ops.cast(weighted, hidden.dtype)
+    parts, tokens, chunks, size = _in_chunks(joined, weighted, labels)
 
-    def one_chunk(index, nats, d_hidden, d_matrix, d_bias):
-        here = index * CHUNK_TOKENS
-        h, y, weight = _rows(hidden, here), _rows(labels, here), _rows(weights, here)
-        exponentials, total, chunk_nats = _softmax(h, matrix, bias, labels=y)
-        d_logits = exponentials * ops.expand_dims(weight / total, -1)  # (n, V): what to lower
-        d_bias = d_bias + ops.sum(d_logits, 0)
-        d_logits = ops.cast(d_logits, h.dtype)
-        d_matrix = d_matrix + ops.cast(ops.matmul(ops.transpose(h), d_logits), "float32")
-        d_h = ops.cast(ops.matmul(d_logits, transposed), "float32")  # (n, E)
+    def one_chunk(index, nats, d_hidden, d_matrix):
+        here = index * size
+        h, w, y = (_rows(part, here, size) for part in parts)
+        probabilities, chunk_nats = _softmax(h, with_bias, labels=y)
+        d_logits = ops.cast(probabilities, h.dtype)  # (n, V): what to lower
+        d_matrix = d_matrix + ops.cast(ops.matmul(ops.transpose(w), d_logits), "float32")
+        d_h = ops.cast(ops.matmul(d_logits, ops.transpose(matrix)), "float32")  # (n, E)
         nats = ops.slice_update(nats, (here,), chunk_nats)
         d_hidden = ops.slice_update(d_hidden, (here, 0), d_h)
-        return index + 1, nats, d_hidden, d_matrix, d_bias
+        return index + 1, nats, d_hidden, d_matrix
 
     start = (
         _first(),
-        ops.zeros((chunks * CHUNK_TOKENS,), "float32"),
-        ops.zeros((chunks * CHUNK_TOKENS, features), "float32"),
-        ops.zeros((features, vocabulary_size), "float32"),
-        ops.zeros((vocabulary_size,), "float32"),
+        ops.zeros((chunks * size,), "float32"),
+        ops.zeros((chunks * size, features), "float32"),
+        -ops.transpose(raised),
     )
-    _, nats, d_hidden, d_matrix, d_bias = ops.while_loop(
-        lambda index, *_: index < chunks, one_chunk, start
-    )
-    # What to raise, the right token of each row, is one number a row: for all rows at once.
-    sharp = (1.0 - label_smoothing) * all_weights
-    weight = ops.expand_dims(sharp, -1)  # (N, 1)
-    right = ops.cast(ops.take(transposed, all_labels, axis=0), "float32")  # (N, E)
-    d_hidden = d_hidden[:tokens] - weight * right
-    raised = weight * ops.cast(all_hidden, "float32")
-    raised = ops.segment_sum(raised, all_labels, num_segments=vocabulary_size)  # (V, E)
-    d_matrix = d_matrix - ops.transpose(raised)
-    d_bias = d_bias - ops.segment_sum(sharp, all_labels, num_segments=vocabulary_size)
+    _, nats, d_hidden, d_matrix = ops.while_loop(lambda index, *_: index < chunks, one_chunk, start)
+    right = ops.cast(ops.transpose(ops.take(matrix, labels, axis=1)), "float32")  # (N, E)
+    d_hidden = weight * (d_hidden[:tokens] - sharp * right)
+    d_matrix, d_bias = d_matrix[:-1], d_matrix[-1]
     if label_smoothing:  # the rest raises every token a little
-        even = ops.expand_dims(label_smoothing / vocabulary_size * all_weights, -1)  # (N, 1)
+        even = label_smoothing / vocabulary_size * weight  # (N, 1)
         d_hidden = d_hidden - even * ops.sum(ops.cast(matrix, "float32"), axis=1)
-        raised = ops.sum(even * ops.cast(all_hidden, "float32"), axis=0)  # (E,)
+        raised = ops.sum(even * ops.cast(hidden, "float32"), axis=0)  # (E,)
         d_matrix = d_matrix - ops.expand_dims(raised, -1)
         d_bias = d_bias - ops.sum(even)
     return nats[:tokens], d_hidden, d_matrix, d_bias
 
 
-def _softmax(h, matrix, bias, labels):
-    """The exponentials of a chunk's logits, `(n, V)`, their sums, and the nats, `(n,)`."""
-    logits = ops.cast(ops.matmul(h, matrix), "float32") + bias  # (n, V)
-    logits = logits - ops.max(logits, axis=-1, keepdims=True)
-    exponentials = ops.exp(logits)
-    total = ops.sum(exponentials, axis=-1)
-    right = ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1)  # (n, 1)
-    return exponentials, total, ops.log(total) - ops.squeeze(right, -1)
+def _with_bias(hidden, matrix, bias):
+    """Joins a one to each hidden vector and the bias to the matrix, as its last row.
+
+    The product then adds the bias, and that of the gradients has the gradient of the bias: neither
+    takes a pass of its own over the logits.
+    """
+    ones = ops.ones((ops.shape(hidden)[0], 1), hidden.dtype)
+    bias = ops.expand_dims(ops.cast(bias, matrix.dtype), 0)
+    return ops.concatenate([hidden, ones], -1), ops.concatenate([matrix, bias], 0)
+
+
+def _softmax(h, matrix, labels):
+    """The probabilities of a chunk, `(n, V)`, and its nats, `(n,)`."""
+    probabilities = ops.softmax(_logits(h, matrix), axis=-1)
+    right = _at(labels, probabilities)
+    nats = ops.cond(
+        ops.all(right > LIKELY),
+        lambda: -ops.log(right),
+        # Logits that were kept for this rare case would cost every chunk a copy.
+        lambda: _nats(_logits(h, matrix), labels),
+    )
+    return probabilities, nats
+
+
+def _logits(h, matrix):
+    return ops.cast(ops.matmul(h, matrix), "float32")  # (n, V)
+
+
+def _nats(logits, labels):
+    return ops.logsumexp(logits, axis=-1) - _at(labels, logits)
+
+
+def _at(labels, rows):
+    """The number of each row, `(n, V)`, at its label, `(n,)`."""
+    return ops.squeeze(ops.take_along_axis(rows, ops.expand_dims(labels, -1), axis=-1), -1)
 
 
 def _in_chunks(*tensors):
-    """Pads tensors with zero rows to whole chunks; also gives the rows there were, and the chunks.
+    """Pads tensors with zero rows to whole chunks of one size, as even as can be.
 
-    Both numbers are tensors where the rows are unknown as the graph is made.
+    Also returns the rows there were, the number of chunks and their size, which are tensors where
+    the rows are unknown as the graph is made.
     """
     tokens = ops.shape(tensors[0])[0]
-    chunks = (tokens + CHUNK_TOKENS - 1) // CHUNK_TOKENS
-    missing = chunks * CHUNK_TOKENS - tokens
+    chunks = tokens // CHUNK_TOKENS + 1
+    size = (tokens + chunks - 1) // chunks
+    missing = chunks * size - tokens
     padded = [
         ops.concatenate([tensor, ops.zeros((missing, *tensor.shape[1:]), tensor.dtype)])
         for tensor in tensors
     ]
-    return padded, tokens, chunks
+    return padded, tokens, chunks, size
 
 
-def _rows(tensor, start):
-    """The rows of the chunk that begins at `start`."""
-    shape = (CHUNK_TOKENS, *tensor.shape[1:])
+def _rows(tensor, start, size):
+    """The `size` rows of the chunk that begins at `start`."""
+    shape = (size, *tensor.shape[1:])
     return ops.slice(tensor, (start, *[0] * (len(shape) - 1)), shape)
 
 

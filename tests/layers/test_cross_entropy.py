@@ -92,12 +92,16 @@ def test_no_weight_at_all_costs_nothing(case):
     assert all((gradient == 0).all() for gradient in found)
 
 
-def test_extreme_logits_stay_finite(case):
+def test_extreme_logits_stay_exact(case):
     variables, labels, weights = case
     variables[0].assign(variables[0] * 1e4)
     for gradient in gradients(lambda: chunked(variables, labels, weights)[1], variables):
         assert np.isfinite(gradient).all()
-    assert np.isfinite(ops.convert_to_numpy(chunked(variables, labels, weights)[0])).all()
+    nats, expected = (f(variables, labels, weights)[0] for f in (chunked, plain))
+    assert float(ops.max(nats)) > 1000  # of probabilities that underflow
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(nats), ops.convert_to_numpy(expected), rtol=1e-5, atol=1e-2
+    )
 
 
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="looks at TensorFlow's graph")
@@ -126,7 +130,7 @@ def test_no_tensor_of_all_logits(case):
     assert any(shape.rank is not None for shape in bodies + outputs)
     for shape in bodies + outputs:
         if shape.rank == 2 and shape[1] == WORDS and shape[0] is not None:
-            assert shape[0] in (4, FEATURES), f"a tensor of shape {shape}"
+            assert shape[0] <= 4, f"a tensor of shape {shape}"  # a chunk; matrix and bias
 
 
 def test_sampled_approaches_the_full_gradient(case):
