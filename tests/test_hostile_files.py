@@ -15,6 +15,7 @@ import pytest
 from rnnzoo import archive, zoo
 from rnnzoo.errors import InputError
 from rnnzoo.models import LanguageModel, char_lstm
+from rnnzoo.models.checked_file import load_weights_file
 from rnnzoo.vocabulary import Vocabulary
 
 WEIGHTS, CONFIG = "model.weights.h5", "config.json"
@@ -86,16 +87,16 @@ for _ in range(60):
 CONFIGS = {
     "giant units": (dict(units=10**9), "'units' is 1000000000, and no weights are as large"),
     "too many units": (dict(units=3000), "describes far more weights than it holds"),
-    "many layers": (dict(units=[4] * 100), "far more weights|other weights"),
+    "many layers": (dict(units=[4] * 100), "far more weights|other arrays"),
     "a long list": (dict(units=[4] * 200), "'units' is a list of 200, more than 128"),
-    "another size": (dict(units=5), "describes .* other weights .* and it holds"),
-    "a layer more": (dict(units=[4, 4, 4]), "describes 3 other weights .* and it holds no further"),
+    "another size": (dict(units=5), "the model has .* other arrays .* and the file"),
+    "a layer more": (dict(units=[4, 4, 4]), "has 3 other arrays .* and the file nothing instead"),
     "a size as text": (dict(units="4"), "`units` must be a whole number"),
     "a size that is an object": (dict(units={"a": 4}), "cannot be loaded"),
     "NaN": (dict(dropout=float("nan")), "number nan, which is not finite"),
     "infinity": (dict(dropout=float("inf")), "number inf, which is not finite"),
     "a giant number": (dict(sampled_softmax=10**4000), "'sampled_softmax' is 1000"),
-    "another vocabulary": (dict(vocabulary__config__tokens=list("abc")), "other weights"),
+    "another vocabulary": (dict(vocabulary__config__tokens=list("abc")), "other arrays"),
     "deep": (dict(extra=DEEP), "nested more than 32 deep"),
     "an unknown argument": (dict(extra=1), "cannot be loaded"),
     "a Lambda layer": (dict(changed_layers={"head": {"layer": part("Lambda")}}), "may run code"),
@@ -186,13 +187,13 @@ ARRAYS = {
     "a compressed array": (
         lambda r: replaced(r, data=np.zeros((999, 999)), compression="gzip"), "not stored in full"
     ),
-    "another shape": (lambda r: replaced(r, data=np.zeros((7, 4), "f4")), "holds 1 other weights"),
+    "another shape": (lambda r: replaced(r, data=np.zeros((7, 4), "f4")), "file 1 other arrays"),
     "integers": (lambda r: replaced(r, data=np.zeros((4, 7), "i8")), r"\(such as int 4x7\)"),
     "booleans": (lambda r: replaced(r, data=np.zeros((4, 7), bool)), "array of type bool"),
     "texts": (lambda r: replaced(r, data=[b"a"]), r"an array of type object"),
     "no array": (lambda r: replaced(r, data=h5py.Empty("f4")), "without a shape"),
-    "an array less": (lambda r: r.__delitem__(KERNEL), "holds no further weights"),
-    "an array more": (lambda r: r.create_dataset("x/vars/0", data=[1.0]), "no further.*holds 1"),
+    "an array less": (lambda r: r.__delitem__(KERNEL), "the file nothing"),
+    "an array more": (lambda r: r.create_dataset("x/vars/0", data=[1.0]), "nothing and the file 1"),
     "an array elsewhere": (
         lambda r: (r.move("head/vars", "foot/vars")), "cannot be loaded",
     ),
@@ -288,3 +289,17 @@ def test_a_class_of_ones_own(tmp_path):
     model.save(tmp_path / "own.keras")
     loaded = zoo.load(tmp_path / "own.keras")
     assert loaded.offsets == model.offsets and float(loaded.scale) == 2.5
+
+
+def test_weights_alone(saved, tmp_path):
+    model, path = zoo.load(saved), tmp_path / "a.weights.h5"
+    model.save_weights(path)
+    load_weights_file(model, path)
+    content = path.read_bytes()
+    for how, sentence in (ARRAYS["another shape"], ARRAYS["an external link"]):
+        path.write_bytes(h5(how)(content))
+        with pytest.raises(InputError, match=sentence):
+            load_weights_file(model, path)
+    path.write_bytes(content[:999])
+    with pytest.raises(InputError, match=r"no HDF5 that can be read\); get or make them again"):
+        load_weights_file(model, path)

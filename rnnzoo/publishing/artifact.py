@@ -13,6 +13,7 @@ import keras
 from rnnzoo.data import corpora
 from rnnzoo.files import atomic_path, copy_atomically, write_atomically
 from rnnzoo.hardware import machine, versions
+from rnnzoo.models.checked_file import load_weights_file
 from rnnzoo.plots import plot_learning_curve
 from rnnzoo.publishing.card import card
 from rnnzoo.publishing.report import show
@@ -68,7 +69,7 @@ def write_artifact(trained: Trained) -> Path:
 def _best(model, checkpoint):
     """A clean float32 copy of the model with the best weights, which any machine runs well."""
     best = model.copy_in_dtype("float32")
-    best.load_weights(checkpoint.best)
+    load_weights_file(best, checkpoint.best)
     return best
 
 

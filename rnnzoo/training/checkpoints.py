@@ -51,11 +51,10 @@ class Checkpoint:
         path = self.folder / "progress.json"
         if path.is_file():
             try:
-                self.progress = _checked(parse_json(path.read_bytes(), finite=False))
+                progress = parse_json(path.read_bytes(), finite=False)
             except InputError as error:
-                raise InputError(
-                    f"{path} is damaged ({error}); delete the folder {self.folder} and train anew."
-                ) from None
+                raise _damaged(path, error) from None
+            self.progress = _checked(progress, path)
 
     @property
     def last(self) -> Path:
@@ -134,15 +133,9 @@ class Checkpoint:
     def load(self) -> keras.Model:
         """Loads the last model that is whole, and takes up its state and its progress."""
         path = newest_whole(self.last)
-        try:
-            self.state, progress = read_snapshot(path)
-            if progress is not None:
-                self.progress = {**_checked(progress), "finished": self.progress["finished"]}
-        except InputError as error:
-            raise InputError(
-                f"The checkpoint {path} is damaged ({error}); delete the folder {self.folder} and "
-                "train anew."
-            ) from error
+        self.state, progress = read_snapshot(path)
+        if progress is not None:
+            self.progress = {**_checked(progress, path), "finished": self.progress["finished"]}
         return load_model_file(path)
 
     def check_identity(self, **identity: Any) -> None:
@@ -222,14 +215,18 @@ _KINDS = {
 _ALWAYS = ("epoch", "step", "minutes", "finished")
 
 
-def _checked(progress):
-    """The progress that somebody's file has, if it is one."""
+def _checked(progress, path):
+    """The progress that a file has, if it is one."""
     if not isinstance(progress, dict):
-        raise InputError("it is no JSON object")
+        raise _damaged(path, "it is no JSON object")
     for name, kind in _KINDS.items():
         if (name in progress or name in _ALWAYS) and not isinstance(progress.get(name), kind):
-            raise InputError(f"its {name!r} is {str(progress.get(name))[:40]!r}")
+            raise _damaged(path, f"its {name!r} is {str(progress.get(name))[:40]!r}")
     return progress
+
+
+def _damaged(path, why):
+    return InputError(f"{path} is damaged ({why}); delete the folder {path.parent} and train anew.")
 
 
 class SaveCheckpoints(keras.callbacks.Callback):

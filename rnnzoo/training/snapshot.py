@@ -108,11 +108,16 @@ def read_snapshot(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | N
     Raises:
         InputError: If they are no arrays and no JSON.
     """
-    with zipfile.ZipFile(path) as archive:
-        if STATE not in archive.namelist():
-            return {}, None
-        state = read_arrays(io.BytesIO(archive.read(STATE)))
-        return state, parse_json(archive.read(PROGRESS), finite=False)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if STATE not in archive.namelist():
+                return {}, None
+            state = read_arrays(io.BytesIO(archive.read(STATE)))
+            return state, parse_json(archive.read(PROGRESS), finite=False)
+    except (InputError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"The checkpoint {path} is damaged ({error}); delete its folder and train anew."
+        ) from error
 
 
 def _sync(folder):
