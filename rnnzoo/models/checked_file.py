@@ -81,7 +81,7 @@ def load_weights_file(model: keras.Model, path: str | os.PathLike) -> None:
     """
     try:
         with open(path, "rb") as file:
-            _compare(model, read_headers(file))
+            _compare(model, _of_model(read_headers(file)))
         model.load_weights(path)
     except Exception as error:  # Keras and h5py each raise their own
         raise InputError(
@@ -157,7 +157,7 @@ def _without_values(budget):
 def _check_sizes(config, headers):
     """Makes the model without values, and holds its shapes against those of the weights."""
     foreign = any(map(is_foreign, objects(config)))
-    weights = [one for one in headers if one.path.split("/")[0] != OPTIMIZER]
+    weights = _of_model(headers)
     # Of int4, a byte holds two values; a layer has a few seeds beside its weights.
     budget = _Budget(64 + 4 * len(weights), 4096 + 2 * sum(one.bytes for one in weights))
     inner = dict(config["config"])
@@ -178,6 +178,11 @@ def _check_sizes(config, headers):
     if replaced == changes:
         _compare(model, weights)
     _check_metrics(config)
+
+
+def _of_model(headers):
+    """The headers without those of an optimizer, which Keras writes beside the model."""
+    return [one for one in headers if one.path.split("/")[0] != OPTIMIZER]
 
 
 def _compare(model, weights):

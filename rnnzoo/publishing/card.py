@@ -276,10 +276,13 @@ def _code(segments):
 
 def _repeated(training):
     """What another training with this seed would give."""
-    if training.get("max_minutes"):
+    later = training.get("segments", [])[1:]
+    if training.get("max_minutes") or not all(one.get("exact") for one in later):
+        clock = all(one.get("exact") for one in later)
+        why = "the learning rate followed the clock" if clock else "it was resumed by older code"
         return (
-            "- The learning rate followed the clock, so another training with this seed ends with "
-            "other weights, of about the same figures."
+            f"- Since {why}, another training with this seed ends with other weights, of about the "
+            "same figures."
         )
     return (
         "- The same seed gives the same weights, bit for bit, on this machine with this code and "

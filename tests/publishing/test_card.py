@@ -89,3 +89,11 @@ def test_the_recipe_is_told_by_what_differs():
     noted = json.loads(json.dumps(asdict(recipe)))  # as in metrics.json, with lists for tuples
     assert card._recipe(noted) == told
     assert card._recipe({"older": 1}) == ["older: 1"]
+
+
+def test_what_a_seed_repeats():
+    exact, inexact = {"exact": True}, {"exact": False}
+    assert "bit for bit" in card._repeated({})
+    assert "bit for bit" in card._repeated({"max_minutes": None, "segments": [inexact, exact]})
+    assert "followed the clock" in card._repeated({"max_minutes": 3.0, "segments": [exact]})
+    assert "resumed by older code" in card._repeated({"segments": [exact, inexact]})
