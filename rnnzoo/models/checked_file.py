@@ -18,6 +18,7 @@ from keras.src.backend.common import global_state
 
 from rnnzoo.archive import digest_fits, has_digest, open_zip, parse_json, unpacked
 from rnnzoo.errors import InputError
+from rnnzoo.models.base import ZooModel
 from rnnzoo.models.checked_config import (
     Refused,
     check_classes,
@@ -69,7 +70,7 @@ def load_model_file(path: str | os.PathLike) -> keras.Model:
         ) from error
 
 
-def load_weights_file(model: keras.Model, path: str | os.PathLike) -> None:
+def load_weights_file(model: ZooModel, path: str | os.PathLike) -> None:
     """Loads weights that `save_weights` wrote into a model, once their headers were checked.
 
     Args:
@@ -81,7 +82,9 @@ def load_weights_file(model: keras.Model, path: str | os.PathLike) -> None:
     """
     try:
         with open(path, "rb") as file:
-            _compare(model, _of_model(read_headers(file)))
+            headers = read_headers(file)
+        if not model._changes():  # LoRA and quantization store other arrays
+            _compare(model, _of_model(headers))
         model.load_weights(path)
     except Exception as error:  # Keras and h5py each raise their own
         raise InputError(
