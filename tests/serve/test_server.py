@@ -300,4 +300,4 @@ def test_the_command(tmp_path):
         assert json.loads(found)["data"][0]["id"] == "letters"
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) in (0, 130)
+        assert process.wait(60) in (0, 130)
