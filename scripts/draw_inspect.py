@@ -26,7 +26,7 @@ IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 CELLS = {"SimpleRNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
 EPOCHS = 1
 LINE = "ROMEO:\nBut soft! what light through yonder window breaks?\n"
-CONTEXT, POSITIONS = 100, range(200, 1400, 80)  # characters read, and which are predicted
+CONTEXT, POSITIONS = 100, range(200, 1400, 240)  # characters read, and which are predicted
 STEPS, CLIPNORM, RATE = 200, 1.0, 1.0
 
 

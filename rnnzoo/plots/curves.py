@@ -33,13 +33,10 @@ def plot_learning_curve(
         ```
     """
     rows = _rows(log)
-    # An epoch's own row repeats the mean of the whole epoch: use it where there is nothing finer.
-    trained = [row for row in rows if row["loss"]]  # not so where an epoch was cut off
-    fine = [row for row in trained if not row["val_loss"]] or trained
-    checked = [row for row in rows if row["val_loss"]]
+    fine, checked = _fine_and_checked(rows)
     with picture(path, 7, 4) as figure:
         axes = _axes(figure, title)
-        axes.plot(_minutes(fine), [float(row["loss"]) for row in fine], label=loss, linewidth=1)
+        axes.plot(_minutes(fine), _losses(fine), label=loss, linewidth=1)
         if all(row[_measure(rows)] for row in checked):
             axes.plot(_minutes(checked), _nats(checked), "o-", label="training, mean of an epoch")
         axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", label="validation")
@@ -49,7 +46,7 @@ def plot_learning_curve(
 def plot_learning_curves(
     logs: Mapping[str, str | os.PathLike], path: str | os.PathLike, *, title: str | None = None
 ) -> None:
-    """Draws what the validation of several trainings measured, in one picture.
+    """Draws several trainings in one picture: thin the loss, thick what validation measured.
 
     Args:
         logs: The log.csv of each training, by the name it gets in the picture.
@@ -64,9 +61,10 @@ def plot_learning_curves(
     with picture(path, 7, 4) as figure:
         axes = _axes(figure, title)
         for name, log in logs.items():
-            checked = [row for row in _rows(log) if row["val_loss"]]
-            axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", label=name)
-        axes.set_ylabel("validation, nats per token")
+            fine, checked = _fine_and_checked(_rows(log))
+            (thin,) = axes.plot(_minutes(fine), _losses(fine), linewidth=0.7)
+            colour = thin.get_color()
+            axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", color=colour, label=name)
         axes.legend()
 
 
@@ -82,6 +80,18 @@ def _axes(figure, title):
 def _rows(log):
     with open(log, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def _fine_and_checked(rows):
+    """The rows of the loss as finely as there are, and those with a validation."""
+    # An epoch's own row repeats the mean of the whole epoch: use it where there is nothing finer.
+    trained = [row for row in rows if row["loss"]]  # not so where an epoch was cut off
+    fine = [row for row in trained if not row["val_loss"]] or trained
+    return fine, [row for row in rows if row["val_loss"]]
+
+
+def _losses(rows):
+    return [float(row["loss"]) for row in rows]
 
 
 def _minutes(rows):

@@ -96,7 +96,8 @@ def test_curves_of_several_runs(drawn, tmp_path):
             f"0.5,2.0,,,\n1.0,1.5,1.4,{bits},{bits}\n"
         )
     plots.plot_learning_curves({name: tmp_path / name for name in ("lstm", "gru")}, "x.png")
-    lstm, gru = drawn[0].axes[0].lines
+    thin, lstm, _, gru = drawn[0].axes[0].lines
+    np.testing.assert_allclose(thin.get_xydata(), [[0.5, 2.0]])
     np.testing.assert_allclose(lstm.get_xydata(), [[1, 2 * math.log(2)]])
     assert gru.get_label() == "gru" and gru.get_ydata()[0] == pytest.approx(3 * math.log(2))
 
