@@ -57,9 +57,9 @@ def check_logits(model, folder, ids=(3, 1, 4, 1, 5), atol=1e-5):
         result = step(token=token, **{f"state_{i}": each for i, each in enumerate(state)})
         logits, expected = model.step(token, state)
         state = [result[f"new_state_{i}"] for i in range(len(state))]
-        np.testing.assert_allclose(result["logits"], logits, rtol=0, atol=atol)
+        np.testing.assert_allclose(result["logits"], logits, rtol=1e-6, atol=atol)
         for found, each in zip(state, expected, strict=True):
-            np.testing.assert_allclose(found, each, rtol=0, atol=atol)
+            np.testing.assert_allclose(found, each, rtol=1e-6, atol=atol)
 
 
 def check_pair(model, folder, source=(4, 5, 3, 2), target=(1, 4, 3, 5), atol=1e-5):
@@ -69,12 +69,12 @@ def check_pair(model, folder, source=(4, 5, 3, 2), target=(1, 4, 3, 5), atol=1e-
     (*arrays, mask), states = model.encode(np.array([source]))
     state = [read.pop(f"state_{i}") for i in range(len(states))]
     for found, each in zip(state, states, strict=True):
-        np.testing.assert_allclose(found, each, rtol=0, atol=atol)
+        np.testing.assert_allclose(found, each, rtol=1e-6, atol=atol)
     attends = model.decoder.attention is not None
     assert set(read) == ({"values", "keys", "mask"} if attends else set())
     if attends:
         for name, each in zip(("values", "keys"), arrays, strict=True):
-            np.testing.assert_allclose(read[name], each, rtol=0, atol=atol)
+            np.testing.assert_allclose(read[name], each, rtol=1e-6, atol=atol)
     step = network("step")
     for token in target:
         token = np.array([token], "int32")
@@ -82,9 +82,9 @@ def check_pair(model, folder, source=(4, 5, 3, 2), target=(1, 4, 3, 5), atol=1e-
         result = step(token=token, **named, **read)
         logits, _, weights = model.step(token, state, [*arrays, mask])
         state = [result[f"new_state_{i}"] for i in range(len(state))]
-        np.testing.assert_allclose(result["logits"], logits, rtol=0, atol=atol)
+        np.testing.assert_allclose(result["logits"], logits, rtol=1e-6, atol=atol)
         if attends:
-            np.testing.assert_allclose(result["attention"], weights, rtol=0, atol=atol)
+            np.testing.assert_allclose(result["attention"], weights, rtol=1e-6, atol=atol)
 
 
 def run_example(folder, text, *, python=sys.executable):
