@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from rnnzoo.export.generating import generate, next_tokens, score_texts
 from rnnzoo.export.shared import Shared
+from rnnzoo.export.signatures import endpoint
 from rnnzoo.export.streaming import decode, start, start_tokens, step
 from rnnzoo.export.translating import score_pairs, translate, translate_n_best
 from rnnzoo.vocabulary import Vocabulary
@@ -45,14 +46,11 @@ def make_endpoints(
 
 def serve(shared: Shared, inputs: list[Any]) -> tuple[Callable, dict[str, Callable]]:
     """Makes `serve`: ids to logits, as Keras exports it."""
-    specs = tf.nest.map_structure(
-        lambda spec: tf.TensorSpec(spec.shape, spec.dtype, getattr(spec, "name", None)), inputs
-    )
 
     def serve(tokens):
         return shared.model(tokens, training=False)
 
-    function = tf.function(serve, autograph=False, input_signature=specs)
+    function = endpoint(serve, tokens=inputs[0])
     return function, {"serve": function}
 
 
