@@ -26,7 +26,7 @@ FIXED = [
 def texts(count, seed=0):
     """Bytes of all kinds, most of them no UTF-8, some of them all that a tiny model knows."""
     draw = np.random.default_rng(seed)
-    known = b"to be, or not to be: one two three"
+    known = [b"to be, or not to be", b"one two three", b"123"]  # of each model
     made = list(FIXED)
     while len(made) < count:
         size = int(draw.integers(1, 40))
@@ -37,7 +37,8 @@ def texts(count, seed=0):
             points = draw.integers(1, 0x3000, size)
             made.append("".join(map(chr, points)).encode())
         else:
-            text = bytearray(draw.choice(list(known), size).astype("uint8"))
+            alphabet = known[len(made) // 4 % 3]
+            text = bytearray(draw.choice(list(alphabet), size).astype("uint8"))
             if kind == 2:
                 text[int(draw.integers(size))] = int(draw.integers(256))
             made.append(bytes(text))
@@ -100,4 +101,4 @@ def test_random_bytes(word_export, translator_export):
 def test_ten_thousand_random_bytes(word_export, character_export, translator_export):
     run(word_export, translator_export, 10_000)
     for call in (character_export.generate, character_export.next_tokens, character_export.score):
-        assert check(call, texts(10_000)) > 1_000
+        assert check(call, texts(10_000)) > 500
