@@ -240,8 +240,12 @@ class Blocked:
         if name.partition(".")[0] in ("rnnzoo", "keras", "tf_keras"):
             raise ImportError(name)
 
+import tensorflow as tf  # it looks for Keras itself, so that this comes first
+
+assert "rnnzoo" not in sys.modules
+for name in [name for name in sys.modules if name.partition(".")[0] in ("keras", "tf_keras")]:
+    del sys.modules[name]
 sys.meta_path.insert(0, Blocked())
-import tensorflow as tf
 
 characters = tf.saved_model.load(sys.argv[1])
 translator = tf.saved_model.load(sys.argv[2])
