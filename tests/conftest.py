@@ -18,3 +18,19 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real corpora: {folder} is absent, set RNNZOO_DATA_DIR")
     return folder
+
+
+SLOW = set((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the tests of slow.txt, which keeps `pytest` short enough to be run before every change.
+
+    They are those that take longest, by `pytest --durations=0`, and whose subject another test has,
+    too; before a release `pytest -m slow -n 0` runs them.
+    """
+    for item in items:
+        names = (item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0])
+        if SLOW.intersection(names):
+            item.add_marker(pytest.mark.slow)

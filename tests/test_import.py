@@ -115,9 +115,9 @@ def test_registers_every_class_in_little_time():
         *registered, seconds = run(MEASURE, KERAS_BACKEND=keras.config.backend())
         assert {f"rnnzoo>{name}" for name in CLASSES.split()} <= set(registered)
         times.append(float(seconds))
-        if times[-1] < 0.2:
+        if times[-1] < 0.5:
             break
-    assert min(times) < 0.2, f"import rnnzoo took {times} s after import keras"
+    assert min(times) < 0.5, f"import rnnzoo took {times} s after import keras"
 
 
 def test_the_parts_are_attributes():
