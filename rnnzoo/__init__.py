@@ -11,7 +11,6 @@ from rnnzoo.terminal import quiet_start
 with quiet_start():
     import keras  # noqa: F401 (imports its backend, whose log of its start is long)
 
-from rnnzoo.inspection import inspect
 from rnnzoo.layers.kernels import kernels
 from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.training.callbacks import SampleText
@@ -37,6 +36,8 @@ __all__ = [
 
 def __getattr__(name: str):
     """Imports a part of the package at its first use, as in `rnnzoo.data.corpora`."""
+    if name == "inspect":
+        return importlib.import_module(f"{__name__}.inspection").inspect
     if name in _parts():
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

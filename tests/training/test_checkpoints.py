@@ -103,8 +103,9 @@ def test_a_save_that_fails_leaves_the_earlier_files(tmp_path):
     save.on_epoch_end(0, {"val_perplexity": 9.0})
     before = {path.name: path.read_bytes() for path in checkpoint.folder.iterdir()}
     save.set_model(Full())
-    for value in (8.0, 10.0):  # the best weights fail, the last model fails
-        with pytest.raises((OSError, InputError), match="No space left"):
+    # The best weights fail, the last model fails.
+    for value, error in ((8.0, OSError), (10.0, InputError)):
+        with pytest.raises(error, match="No space left"):
             save.on_epoch_end(1, {"val_perplexity": value})
         assert {path.name: path.read_bytes() for path in checkpoint.folder.iterdir()} == before
 
