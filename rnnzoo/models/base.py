@@ -20,6 +20,7 @@ from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.models.compile_arguments import loss_of_logits, metrics_of_logits
 from rnnzoo.models.compiled_functions import CompiledFunctions
 from rnnzoo.models.resumed import ResumedFit
+from rnnzoo.models.serialized import optimizers_of_any_backend
 from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
@@ -113,6 +114,7 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as it was when it was saved, for the backend that now runs."""
+        optimizers_of_any_backend(config)
         config = keras.saving.deserialize_keras_object(config)
         config.pop("jit_compile", None)  # False from TensorFlow would take the compiler from JAX
         try:

@@ -3,13 +3,14 @@
 import importlib.util
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from rnnzoo.errors import InputError
 from rnnzoo.models.base import FILE_FORMAT
+from rnnzoo.models.serialized import objects
 from rnnzoo.models.weights_file import Header
 
 PACKAGE = "rnnzoo>"  # what Keras puts before the names of our classes
@@ -72,17 +73,6 @@ def _is_module(name):
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
-
-
-def objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    """All serialized objects in a configuration."""
-    if isinstance(value, dict):
-        if "class_name" in value:
-            yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from objects(inner)
 
 
 def _is_registered(value) -> bool:

@@ -25,8 +25,8 @@ from rnnzoo.models.checked_config import (
     check_kind,
     check_numbers,
     is_foreign,
-    objects,
 )
+from rnnzoo.models.serialized import objects, optimizers_of_any_backend
 from rnnzoo.models.weights_file import OPTIMIZER, Header, read_headers
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -54,6 +54,7 @@ def load_model_file(path: str | os.PathLike) -> keras.Model:
     try:
         config, headers = _read(path)
         check_kind(config, where)
+        optimizers_of_any_backend(config)
         check_classes(config, where)
         check_numbers(config, headers)
         _check_sizes(config, headers)
