@@ -1,7 +1,8 @@
 """The newer cells in plain NumPy, a step at a time, as their papers write them.
 
 Each takes the inputs so far `(batch, time, features)`, of which the last is the step's, its own
-state (None before the first step) and the weights by name; it returns the output and the state.
+state (None before the first step) and the weights by name; it returns the output, the state and the
+gates by name.
 """
 
 import math
@@ -26,8 +27,9 @@ def min_gru(x, h, w):
     (w_z, w_h), (b_z, b_h) = np.split(w["kernel"], 2, 1), np.split(w["bias"], 2)
     h = zeros(x, b_z) if h is None else h
     z = sigmoid(x[:, -1] @ w_z + b_z)
-    h = (1 - z) * h + z * (x[:, -1] @ w_h + b_h)
-    return h, h
+    candidate = x[:, -1] @ w_h + b_h
+    h = (1 - z) * h + z * candidate
+    return h, h, {"z": z, "candidate": candidate}
 
 
 def min_lstm(x, h, w):
@@ -37,7 +39,7 @@ def min_lstm(x, h, w):
     f, i = sigmoid(f), sigmoid(i)
     h = zeros(x, f) if h is None else h
     h = f / (f + i) * h + i / (f + i) * candidate
-    return h, h
+    return h, h, {"f": f, "i": i, "candidate": candidate}
 
 
 def rg_lru(x, h, w):
@@ -52,7 +54,7 @@ def rg_lru(x, h, w):
     h = a * h + np.sqrt(np.maximum(1 - a**2, 1e-6)) * (i * v)
     g = x[:, -1] @ w["output_gate_kernel"] + w["output_gate_bias"]
     g = g * (1 + erf(g / np.sqrt(2))) / 2
-    return (g * h) @ w["output_kernel"], h
+    return (g * h) @ w["output_kernel"], h, {"r": r, "i": i, "output_gate": g}
 
 
 def qrnn(x, c, w):
@@ -62,8 +64,9 @@ def qrnn(x, c, w):
         gates = gates + x[:, -2] @ w["past_kernel"]
     z, f, o = np.split(gates, 3, 1)
     c = zeros(x, z) if c is None else c
-    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
-    return sigmoid(o) * c, c
+    z, f, o = np.tanh(z), sigmoid(f), sigmoid(o)
+    c = f * c + (1 - f) * z
+    return o * c, c, {"z": z, "f": f, "o": o}
 
 
 def sru(x, c, w):
@@ -74,8 +77,9 @@ def sru(x, c, w):
     c = zeros(x, v_f) if c is None else c
     f = sigmoid(now @ w_f + v_f * c + b_f)
     r = sigmoid(now @ w_r + v_r * c + b_r)
-    c = f * c + (1 - f) * (now @ w_c)
-    return r * c + (1 - r) * np.sqrt(3) * (now @ w_x), c
+    candidate = now @ w_c
+    c = f * c + (1 - f) * candidate
+    return r * c + (1 - r) * np.sqrt(3) * (now @ w_x), c, {"f": f, "r": r, "candidate": candidate}
 
 
 def _norm(x, gain, bias=0.0):
@@ -89,9 +93,10 @@ def layer_norm_lstm(x, state, w):
     gates = _norm(x[:, -1] @ w["kernel"], w["input_norm/gamma"])
     gates = gates + _norm(h @ w["recurrent_kernel"], w["recurrent_norm/gamma"]) + w["bias"]
     i, f, g, o = np.split(gates, 4, 1)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(_norm(c, w["state_norm/gamma"], w["state_norm/beta"]))
-    return h, (h, c)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    c = f * c + i * g
+    h = o * np.tanh(_norm(c, w["state_norm/gamma"], w["state_norm/beta"]))
+    return h, (h, c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def mogrifier_lstm(x, state, w):
@@ -105,9 +110,10 @@ def mogrifier_lstm(x, state, w):
             h = 2 * sigmoid(now @ w[f"turn_{index}"]) * h
     gates = now @ w["kernel"] + h @ w["recurrent_kernel"] + w["bias"]
     i, f, g, o = np.split(gates, 4, 1)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(c)
-    return h, (h, c)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    c = f * c + i * g
+    h = o * np.tanh(c)
+    return h, (h, c), {"i": i, "f": f, "g": g, "o": o}
 
 
 def slstm(x, state, w):
@@ -115,10 +121,11 @@ def slstm(x, state, w):
     h, c, n = state or (zeros(x, np.split(w["bias"], 4)[0]),) * 3
     gates = x[:, -1] @ w["kernel"] + h @ w["recurrent_kernel"] + w["bias"]
     z, i, f, o = np.split(gates, 4, 1)
-    c = sigmoid(f) * c + np.exp(i) * np.tanh(z)
-    n = sigmoid(f) * n + np.exp(i)
-    h = sigmoid(o) * c / n
-    return h, (h, c, n)
+    z, i, f, o = np.tanh(z), np.exp(i), sigmoid(f), sigmoid(o)
+    c = f * c + i * z
+    n = f * n + i
+    h = o * c / n
+    return h, (h, c, n), {"z": z, "i": i, "f": f, "o": o}
 
 
 CELLS = {

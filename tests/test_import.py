@@ -145,5 +145,7 @@ def test_a_compiled_model_loads_on_another_backend(writer, reader, tmp_path):
     begin = f"import rnnzoo, keras\npath = {str(tmp_path / 'model.keras')!r}\n"
     save = "model = rnnzoo.char_lstm(9, units=4)\nmodel.compile('adamw')\nmodel.save(path)"
     run(begin + save, KERAS_BACKEND=writer)
-    read = "model = rnnzoo.load(path)\nprint(type(model.optimizer).__name__, keras.backend.backend())"
+    read = (
+        "model = rnnzoo.load(path)\nprint(type(model.optimizer).__name__, keras.backend.backend())"
+    )
     assert run(begin + read, KERAS_BACKEND=reader) == ["AdamW", reader]

@@ -9,6 +9,8 @@ import rnnzoo
 from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.errors import InputError
 from rnnzoo.layers import register_cell
+from rnnzoo.layers.cells.registry import find_cell
+from tests import cell_equations
 
 TEXT = "to be or not"
 MARKS = ("<pad>", "<start>", "<end>")
@@ -134,6 +136,31 @@ def test_a_cell_of_ones_own_names_its_gates_and_states():
     for t, gate in enumerate(layer.gates["open"]):
         memory = 0.5 * memory + gate
         np.testing.assert_allclose(layer.states["memory"][t, :, 1], memory, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "cell, dtype, states, gates",
+    [
+        ("rg_lru", "float32", {"h": (5,), "u": (3, 5)}, ["r", "i", "output_gate"]),
+        pytest.param(
+            "layer_norm_lstm", "mixed_bfloat16", {"h": (5,), "c": (5,)}, ["i", "f", "o", "g"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)  # fmt: skip
+def test_the_newer_cells_name_theirs(cell, dtype, states, gates):
+    """The values are checked beside the cells' equations, in tests/layers/test_cells.py."""
+    model = writer(cell=cell, dtype=dtype, num_layers=1)
+    (layer,) = rnnzoo.inspect(model, TEXT).layers
+    assert (layer.cell, list(layer.gates)) == (cell, gates)
+    assert {name: values.shape[1:] for name, values in layer.states.items()} == states
+    assert all(values.shape == (len(TEXT), 5) for values in layer.gates.values())
+
+
+def test_every_registered_cell_names_states_and_gates():
+    for name in (*cell_equations.CELLS, "lstm", "gru"):
+        cls = find_cell(name)
+        assert cls.state_names and cls.gates, name
 
 
 @pytest.mark.parametrize(

@@ -41,26 +41,37 @@ def make_stack(cell, units=5, num_layers=1, **options):
 
 
 def run_equations(cell, layer, x):
-    """The outputs of the paper's equations, `(batch, time, units)`."""
+    """The outputs of the paper's equations, `(batch, time, units)`, and the gates of each step."""
     weights = {w.name: ops.convert_to_numpy(w).astype("float64") for w in layer.cell.weights}
     if cell == "layer_norm_lstm":  # whose norms have weights of the same names
         weights |= {
             w.path.rsplit("/", 2)[-2] + "/" + w.name: to_numpy(w) for w in layer.cell.weights
         }
     step = cell_equations.CELLS[cell]
-    state, outputs = None, []
+    state, outputs, gates = None, [], []
     for time in range(x.shape[1]):
-        output, state = step(x[:, : time + 1], state, weights)
+        output, state, its = step(x[:, : time + 1], state, weights)
         outputs.append(output)
-    return np.stack(outputs, 1)
+        gates.append(its)
+    return np.stack(outputs, 1), gates
 
 
 @each_cell
 def test_agrees_with_the_equations(cell):
     stack = make_stack(cell)
     outputs, _ = stack(INPUTS)
-    expected = run_equations(cell, stack.recurrent_layers[0], INPUTS.astype("float64"))
+    layer = stack.recurrent_layers[0]
+    expected, gates = run_equations(cell, layer, INPUTS.astype("float64"))
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=2e-5)
+    state = layer.get_initial_state(3)
+    for time, its in enumerate(gates):
+        found = layer.cell.gates(INPUTS[:, time], state)
+        assert found.keys() == its.keys()
+        for name, values in found.items():
+            np.testing.assert_allclose(
+                to_numpy(values), its[name], atol=2e-5, rtol=1e-5, err_msg=name
+            )
+        _, state = layer.cell(INPUTS[:, time], state)
 
 
 @each_cell

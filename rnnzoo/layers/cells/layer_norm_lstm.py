@@ -50,10 +50,16 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
         self, inputs: Tensor, states: list[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
-        h, c = states
-        gates = self.input_norm(ops.matmul(inputs, self.kernel)) + self.bias
-        gates = gates + self.recurrent_norm(ops.matmul(h, self.recurrent_kernel))
-        i, f, g, o = ops.split(gates, 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        h = ops.sigmoid(o) * ops.tanh(self.state_norm(c))
+        _, c = states
+        i, f, o, g = self.gates(inputs, states).values()
+        c = f * c + i * g
+        h = o * ops.tanh(self.state_norm(c))
         return h, [h, c]
+
+    def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the gates i, f, o and the candidate g of one step; see `register_cell`."""
+        sums = self.input_norm(ops.matmul(inputs, self.kernel))
+        sums = sums + self.recurrent_norm(ops.matmul(states[0], self.recurrent_kernel))
+        sums = ops.add(sums, self.bias)  # in mixed precision the bias is float32 outside of `call`
+        i, f, g, o = ops.split(sums, 4, axis=-1)  # (B, units) each
+        return {"i": ops.sigmoid(i), "f": ops.sigmoid(f), "o": ops.sigmoid(o), "g": ops.tanh(g)}

@@ -41,8 +41,12 @@ class MinGRUCell(ScanCell):
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 2 * units))
         self.bias = self.add_vector("bias", np.r_[np.linspace(-4, 0, units), np.zeros(units)])
 
+    def gates_over_time(self, x: Tensor, window: list[Tensor]) -> dict[str, Tensor]:
+        """Computes z and the candidate; see `ScanCell.gates_over_time`."""
+        z, candidate = ops.split(self.product(x, self.kernel) + self.bias, 2, axis=-1)
+        return {"z": ops.sigmoid(z), "candidate": candidate}
+
     def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
         """Computes `1 - z` and `z` times the candidate; see `ScanCell.coefficients`."""
-        z, candidate = ops.split(self.product(x, self.kernel) + self.bias, 2, axis=-1)
-        z = ops.sigmoid(z)
+        z, candidate = self.gates_over_time(x, window).values()
         return 1 - z, z * candidate, None

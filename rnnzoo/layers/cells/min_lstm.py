@@ -43,9 +43,13 @@ class MinLSTMCell(ScanCell):
         start = np.r_[np.ones(units), np.linspace(-4, 0, units), np.zeros(units)]
         self.bias = self.add_vector("bias", start)
 
+    def gates_over_time(self, x: Tensor, window: list[Tensor]) -> dict[str, Tensor]:
+        """Computes f, i and the candidate; see `ScanCell.gates_over_time`."""
+        f, i, candidate = ops.split(self.product(x, self.kernel) + self.bias, 3, axis=-1)
+        return {"f": ops.sigmoid(f), "i": ops.sigmoid(i), "candidate": candidate}
+
     def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
         """Computes the share of h and the rest of the sum; see `ScanCell.coefficients`."""
-        f, i, candidate = ops.split(self.product(x, self.kernel) + self.bias, 3, axis=-1)
-        f, i = ops.sigmoid(f), ops.sigmoid(i)
+        f, i, candidate = self.gates_over_time(x, window).values()
         kept = f / (f + i)
         return kept, (1 - kept) * candidate, None

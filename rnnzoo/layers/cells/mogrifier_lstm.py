@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnnzoo.layers.cells.lstm import LSTM
 from rnnzoo.layers.cells.registry import register_cell
 from rnnzoo.typing import Shape, Tensor
 
@@ -46,10 +47,18 @@ class MogrifierLSTMCell(keras.layers.LSTMCell):
         self, inputs: Tensor, states: list[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
+        return super().call(*self._scaled(inputs, states), training=training)
+
+    def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the LSTM's gates after all turns; see `register_cell`."""
+        return LSTM.gates(self, *self._scaled(inputs, states))
+
+    def _scaled(self, inputs, states):
+        """Takes the turns; returns what the LSTM reads: x and its state."""
         x, (h, c) = inputs, states
         for index, turn in enumerate(self.turns):
             if index % 2 == 0:
                 x = 2 * ops.sigmoid(ops.matmul(h, turn)) * x
             else:
                 h = 2 * ops.sigmoid(ops.matmul(x, turn)) * h
-        return super().call(x, [h, c], training=training)
+        return x, [h, c]

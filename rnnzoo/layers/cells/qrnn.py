@@ -55,12 +55,16 @@ class QRNNCell(ScanCell):
         """Computes the product that the next step reads; see `ScanCell.shared`."""
         return self.product(x, self.past_kernel)
 
-    def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
-        """Computes f, the input of c, and the gate of the output; see `ScanCell.coefficients`."""
+    def gates_over_time(self, x: Tensor, window: list[Tensor]) -> dict[str, Tensor]:
+        """Computes z, f and o; see `ScanCell.gates_over_time`."""
         both = window[0] + self.product(x, self.kernel) + self.bias
         z, f, o = ops.split(both, 3, axis=-1)
-        f = ops.sigmoid(f)
-        return f, (1 - f) * ops.tanh(z), ops.sigmoid(o)
+        return {"z": ops.tanh(z), "f": ops.sigmoid(f), "o": ops.sigmoid(o)}
+
+    def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
+        """Computes f, the input of c, and the gate of the output; see `ScanCell.coefficients`."""
+        z, f, o = self.gates_over_time(x, window).values()
+        return f, (1 - f) * z, o
 
     def output(self, h: Tensor, rest: Any) -> Tensor:
         """Computes the outputs; see `ScanCell.output`."""

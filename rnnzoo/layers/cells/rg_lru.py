@@ -69,18 +69,27 @@ class RGLRUCell(ScanCell):
         """Computes u; see `ScanCell.shared`."""
         return self.product(x, self.kernel) + self.bias
 
+    def gates_over_time(self, x: Tensor, window: list[Tensor]) -> dict[str, Tensor]:
+        """Computes r, i and the output's gate; see `ScanCell.gates_over_time`."""
+        return self._gates(x, self._convolved(window))
+
+    def _gates(self, x, v):
+        gates = self.product(v, self.gate_kernel) + self.gate_bias
+        r, i = ops.split(ops.sigmoid(gates), 2, axis=-1)
+        gate = self.product(x, self.output_gate_kernel) + self.output_gate_bias
+        return {"r": r, "i": i, "output_gate": ops.gelu(gate, approximate=False)}
+
     def coefficients(self, x: Tensor, window: list[Tensor]) -> tuple[Tensor, Tensor, Any]:
         """Computes `a`, the input of h, and the gate of the output; see `ScanCell.coefficients`."""
-        taps = [self.convolution[k] for k in range(self.window)]  # the last is of the step itself
-        v = sum(u * tap for u, tap in zip(window, taps, strict=True)) + self.convolution_bias
-        gates = ops.sigmoid(self.product(v, self.gate_kernel) + self.gate_bias)
-        r, i = ops.split(gates, 2, axis=-1)
+        v = self._convolved(window)
+        r, i, gate = self._gates(x, v).values()
         log_a = -SHARPNESS * ops.softplus(self.decay) * r
         scale = ops.sqrt(ops.maximum(-ops.expm1(2 * log_a), LEAST))
-        gate = ops.gelu(
-            self.product(x, self.output_gate_kernel) + self.output_gate_bias, approximate=False
-        )
         return ops.exp(log_a), scale * (i * v), gate
+
+    def _convolved(self, window):
+        taps = [self.convolution[k] for k in range(self.window)]  # the last is of the step itself
+        return sum(u * tap for u, tap in zip(window, taps, strict=True)) + self.convolution_bias
 
     def output(self, h: Tensor, rest: Any) -> Tensor:
         """Computes the outputs; see `ScanCell.output`."""

@@ -83,8 +83,8 @@ class ScanCell(keras.layers.Layer):
 
     What a step computes of its inputs, and of those shortly before it, is written once, for whole
     sequences `(batch, time, ...)`; a single step is a sequence of one. A subclass gives
-    `coefficients` and, where it needs them, `output` and `shared`. Products are in the compute
-    dtype, all else in float32.
+    `coefficients` and, where it needs them, `output` and `shared`; `gates_over_time` names its
+    gates. Products are in the compute dtype, all else in float32.
 
     Args:
         units: Size of the state and of the output.
@@ -130,6 +130,24 @@ class ScanCell(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def gates_over_time(self, x: Tensor, window: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the gates of all steps.
+
+        Args:
+            x: As in `coefficients`.
+            window: As in `coefficients`.
+
+        Returns:
+            Float32 `(batch, time, units)` tensors by the names of the gates; none by default.
+        """
+        return {}
+
+    def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes the gates of one step; see `register_cell`."""
+        x = ops.expand_dims(inputs, 1)
+        found = self.gates_over_time(x, self._windows(x, states)[1])
+        return {name: ops.squeeze(values, 1) for name, values in found.items()}
+
     def output(self, h: Tensor, rest: Any) -> Tensor:
         """Computes the outputs `(batch, time, units)` of the states, which they are by default."""
         return h
@@ -154,12 +172,8 @@ class ScanCell(keras.layers.Layer):
             The outputs `(batch, time, units)`, and the state after the last step that counts.
         """
         state = [ops.cast(each, "float32") for each in state]
-        window, after = [], []
-        if self.window > 1:
-            past = ops.concatenate([state[1], self.shared(x)], axis=1)  # (B, K - 1 + T, S)
-            ends = [*range(1 - self.window, 0), None]
-            window = [past[:, start:end] for start, end in enumerate(ends)]
-            after = [past[:, 1 - self.window :]]
+        past, window = self._windows(x, state)
+        after = [] if past is None else [past[:, 1 - self.window :]]
         decay, inputs, rest = self.coefficients(x, window)
         if lengths is not None:
             counts = ops.arange(ops.shape(x)[1], dtype="int32") < ops.expand_dims(lengths, 1)
@@ -171,6 +185,14 @@ class ScanCell(keras.layers.Layer):
                 after = [ops.take_along_axis(past, ops.expand_dims(last, 2), axis=1)]
         h = scan(decay, inputs, state[0])
         return self.output(h, rest), [h[:, -1], *after]
+
+    def _windows(self, x, state):
+        """What `shared` is before and during the steps, and the windows of `coefficients`."""
+        if self.window == 1:
+            return None, []
+        past = ops.concatenate([state[1], self.shared(x)], axis=1)  # (B, K - 1 + T, S)
+        ends = [*range(1 - self.window, 0), None]
+        return past, [past[:, start:end] for start, end in enumerate(ends)]
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""

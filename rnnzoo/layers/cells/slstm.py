@@ -66,13 +66,22 @@ class SLSTMCell(keras.layers.Layer):
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
         h, mean, log_n = states
-        gates = ops.matmul(inputs, self.kernel) + ops.matmul(h, self.recurrent_kernel) + self.bias
-        z, i, f, o = ops.split(gates, 4, axis=-1)
+        z, i, f, o = self._sums(inputs, h)
         kept = ops.log_sigmoid(f) + log_n
         log_n = ops.logaddexp(kept, i)
         mean = ops.exp(kept - log_n) * mean + ops.exp(i - log_n) * ops.tanh(z)
         h = ops.sigmoid(o) * mean
         return h, [h, mean, log_n]
+
+    def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes z, i, f and o of one step; see `register_cell`. i has no upper bound."""
+        z, i, f, o = self._sums(inputs, states[0])
+        return {"z": ops.tanh(z), "i": ops.exp(i), "f": ops.sigmoid(f), "o": ops.sigmoid(o)}
+
+    def _sums(self, inputs, h):
+        """Computes what z, i, f and o are functions of, `(batch, units)` each."""
+        sums = ops.matmul(inputs, self.kernel) + ops.matmul(h, self.recurrent_kernel) + self.bias
+        return ops.split(sums, 4, axis=-1)
 
     def get_config(self) -> dict:
         """The arguments that remake the cell."""

@@ -55,14 +55,24 @@ class SRUCell(keras.layers.Layer):
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
         c = states[0]
+        f, r, candidate, x = self._parts(inputs, c)
+        c = f * c + (1 - f) * candidate
+        return r * c + (1 - r) * float(np.sqrt(3)) * x, [c]
+
+    def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
+        """Computes f, r and the candidate of one step; see `register_cell`."""
+        f, r, candidate, _ = self._parts(inputs, states[0])
+        return {"f": f, "r": r, "candidate": candidate}
+
+    def _parts(self, inputs, c):
+        """Computes both gates, the candidate and what the highway carries."""
         products = ops.matmul(inputs, self.kernel)
         gates, candidate = products[:, : 2 * self.units], products[:, 2 * self.units :]
         candidate, x = candidate[:, : self.units], candidate[:, self.units :]
         x = inputs if self.highway else x
         seen = ops.concatenate([c, c], axis=-1) * self.gate_vector
         f, r = ops.split(ops.sigmoid(gates + seen + self.bias), 2, axis=-1)
-        c = f * c + (1 - f) * candidate
-        return r * c + (1 - r) * float(np.sqrt(3)) * x, [c]
+        return f, r, candidate, x
 
     def get_config(self) -> dict:
         """The arguments that remake the cell."""
