@@ -5,12 +5,14 @@ from typing import Any
 
 import keras
 
+from rnnzoo.layers.kernels.cpu import without_gradients
+
 
 def compile_function(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function that reads a model's weights and some arrays.
+    """Compiles a function that reads a model's weights and some arrays, without gradients.
 
     TensorFlow traces it once for all shapes, so that a new prompt length costs nothing; JAX
-    compiles it once per shape; torch runs it as it is, without gradients.
+    compiles it once per shape; torch runs it as it is.
 
     Args:
         model: The `keras.Model` whose weights the function reads.
@@ -45,7 +47,7 @@ def compile_function(model: keras.Model, function: Callable[..., Any]) -> Callab
 def _compile_tensorflow(function):
     import tensorflow as tf
 
-    traced = {}
+    traced, function = {}, without_gradients(function)
 
     def kind(array):
         # One trace for each set of ranks and dtypes; every dimension is left free, but for the

@@ -19,6 +19,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from rnnzoo.layers.kernels import cpu_loop
+from rnnzoo.layers.kernels.cpu import without_gradients
 
 NAMES = ("LSTM", "GRU", "SimpleRNN")
 
@@ -102,9 +103,20 @@ def test_gradients_agree_with_keras(case, monkeypatch):
             [tf.TensorSpec((None, units)) for _ in state],
             *([] if mask is None else [tf.TensorSpec((None, None), "bool")]),
         )
+    expected = results_and_gradients(theirs, x, state, mask, signature)
+    assert_close(results_and_gradients(ours, x, state, mask, signature), expected)
+    read = without_gradients(ours)(x, initial_state=state, mask=mask)
+    assert_close(tf.nest.flatten(read), expected[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_gradients_in_bfloat16(name):
+    layer, _ = same_weights(name, 6, 3, return_state=True, dtype="mixed_bfloat16")
+    x = tf.constant(numbers(2, 5, 3, seed=11))
+    read = without_gradients(layer)(x)
+    assert read[0].dtype == "bfloat16"
     assert_close(
-        results_and_gradients(ours, x, state, mask, signature),
-        results_and_gradients(theirs, x, state, mask, signature),
+        *(tf.nest.map_structure(lambda r: tf.cast(r, "float32"), r) for r in (read, layer(x))), 2e-2
     )
 
 

@@ -37,6 +37,7 @@ def run(
     initial_state: Tensors,
     mask: tf.Tensor | None,
     training: bool,
+    gradients: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
     """Runs a recurrent layer over its sequences: what `inner_loop` of a Keras layer returns.
 
@@ -48,6 +49,7 @@ def run(
         initial_state: List of (B, U), one for each state of the cell.
         mask: (B, T) booleans, true where a step counts; or None.
         training: Whether dropout applies to the inputs.
+        gradients: Whether a gradient may be taken; it is faster without.
 
     Returns:
         `(last output (B, U), outputs (B, T, U) or (B, 1, U), states)`, as Keras's generic loop.
@@ -71,7 +73,7 @@ def run(
         None if weight is None else tf.cast(tf.convert_to_tensor(weight), x.dtype)
         for weight in weights
     )
-    outputs, states = scan(
+    outputs, states = (scan if gradients else forward_scan)(
         equations,
         x,
         initial_state,
@@ -150,6 +152,51 @@ def scan(
     results = list(results) if isinstance(results, list | tuple) else [results]
     outputs = results.pop() if return_sequences else None
     return outputs, results
+
+
+def forward_scan(
+    equations: Any,
+    x: tf.Tensor,
+    initial_state: Tensors,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor | None = None,
+    mask: tf.Tensor | None = None,
+    return_sequences: bool = True,
+) -> tuple[tf.Tensor | None, list[tf.Tensor]]:
+    """Computes what `scan` does, and keeps nothing for a gradient.
+
+    No matrix is copied: to take one apart by gates costs as much as several steps of one row.
+    """
+    dtype, gates = x.dtype, equations.gates
+    steps, batch = tf.shape(x)[0], tf.shape(x)[1]
+    inner_bias, projected = None, tf.reshape(x, (steps * batch, x.shape[2])) @ kernel
+    if bias is not None:
+        input_biases, inner_bias = split_bias(equations, bias, recurrent_kernel.shape[0])
+        projected = tf.nn.bias_add(projected, tf.concat(input_biases, 0))
+    projected = tf.reshape(projected, (steps, batch, kernel.shape[1]))
+    # Halves by rows are parts of the matrix as it lies in memory, and run side by side.
+    halves = 2 - recurrent_kernel.shape[0] % 2
+    recurrent_weights = tf.split(recurrent_kernel, halves)
+
+    def forward_step(inputs, state):
+        parts = tf.split(tf.cast(state[0], dtype), halves, axis=1)
+        products = [h @ w for h, w in zip(parts, recurrent_weights, strict=True)]
+        products = tf.add_n([tf.cast(each, "float32") for each in products])
+        recurrent = tf.split(products, gates, axis=1)
+        if inner_bias is not None:
+            recurrent[-1] += inner_bias
+        read = tf.split(tf.cast(inputs[0], "float32"), gates, axis=1)
+        new, _ = equations.forward(read, recurrent, state)
+        if mask is not None:
+            new = [tf.where(inputs[1], n, s) for n, s in zip(new, state, strict=True)]
+        return new, [tf.cast(new[0], dtype)] if return_sequences else []
+
+    inputs = [unstack(each, False) for each in ([projected] if mask is None else [projected, mask])]
+    state = [tf.cast(s, "float32") for s in initial_state]
+    dtypes = [dtype] if return_sequences else []
+    final, outputs = loop(forward_step, inputs, state, dtypes=dtypes, steps=steps)
+    return (stack(outputs[0]) if return_sequences else None), final
 
 
 def no_second_order(*_):
