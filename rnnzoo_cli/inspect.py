@@ -57,7 +57,7 @@ def inspect(
                 raise InputError(f"{option} writes a {suffix} file, not {path.name!r}.")
             if path is not None:
                 check_output(path.parent, megabytes=5, option=option)
-        units = [_unit(each) for each in unit or []]
+        units = [inspection.parse_unit(each) for each in unit or []]
         loaded = zoo.load(model)
         parts = text.split("\t", 1) if hasattr(loaded, "translate") else [text]
         record = inspection.inspect(loaded, *parts)
@@ -71,19 +71,6 @@ def inspect(
             print_json(_as_json(record, dict(zip(unit or [], activations, strict=True))))
         elif html is None and plot is None:
             print_table(_table(record, dict(zip(unit or [], activations, strict=True))))
-
-
-def _unit(text):
-    """A layer, the name of a state and a place in it."""
-    from rnnzoo.errors import InputError
-
-    layer, _, rest = text.partition(":")
-    state, _, place = rest.partition(":")
-    if not (layer.isdecimal() and state and place.isdecimal()):
-        raise InputError(
-            f"--unit is LAYER:STATE:UNIT with numbers counted from 0, such as 1:c:37, not {text!r}."
-        )
-    return int(layer), state, int(place)
 
 
 def _as_json(record, activations):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -13,7 +13,8 @@ from keras import ops
 from rnnzoo.errors import InputError
 from rnnzoo.generation.batching import LENGTH_STEP
 from rnnzoo.generation.inputs import chances
-from rnnzoo.generation.protocol import Decodable, cast_like
+from rnnzoo.generation.protocol import Decodable
+from rnnzoo.generation.row_steps import compiled_start, compiled_step
 from rnnzoo.generation.samplers import MixedSampler, Sampler
 from rnnzoo.typing import Tensor
 
@@ -26,11 +27,14 @@ class Request:
         ids: The ids that the model starts from, int32 `(length,)`, not empty.
         sampler: What `with_penalties(get_sampler(...))` returned.
         seed: A whole number of at least 0, on which the draws depend, and on nothing else.
+        unit: The place of a unit in the row's state, whose activation each `Choice` has; the
+            tensors of the state count one after the other. None for no activation.
     """
 
     ids: np.ndarray
     sampler: Sampler
     seed: int
+    unit: int | None = None
 
 
 class Choice(NamedTuple):
@@ -40,11 +44,14 @@ class Choice(NamedTuple):
         token: Its id.
         log_probability: In nats, of the model's own distribution; None if it was not asked for.
         alternatives: The likeliest tokens, `(id, log-probability)`, the likeliest first.
+        activation: Of the row's unit when the token was chosen, after the token before it; None
+            where the row names no unit.
     """
 
     token: int
     log_probability: float | None = None
     alternatives: tuple[tuple[int, float], ...] = ()
+    activation: float | None = None
 
 
 class Row:
@@ -58,7 +65,7 @@ class Row:
     def __init__(self, request: Request, numbers: Sequence[float]):
         self.choice: Choice | None = None
         self.choices: list[Choice] = []
-        self._numbers = list(numbers)
+        self._numbers, self._unit = list(numbers), request.unit
         self._chances = chances(request.seed)
 
 
@@ -135,9 +142,10 @@ class Rows:
             )
         rows = [Row(request, self._numbers_of(request)) for request in requests]
         inputs = self.model.pack([each.ids for each in _padded(requests)], LENGTH_STEP)
-        run = _compiled_start(self.model, self.sampler, self.alternatives)
+        units = _units(rows)
+        run = compiled_start(self.model, self.sampler, self.alternatives, watches=bool(units))
         uniforms, numbers = _drawing(rows)
-        chosen, new = run(*inputs, self._buffer, uniforms[0], numbers)
+        chosen, new = run(*inputs, self._buffer, uniforms[0], numbers, *units)
         _note(rows, chosen)
         if len(self):
             places = [place for place, row in enumerate(self._rows) if row is not None]
@@ -163,13 +171,15 @@ class Rows:
         if not self._rows:
             return
         tokens = np.array([row.choice.token for row in _padded(self._rows)], "int32")
+        units = _units(self._rows)
         run = compiled_step(
-            self.model, self.sampler, self.alternatives, like=self._state, many=count > 1
-        )
+            self.model, self.sampler, self.alternatives,
+            like=self._state, many=count > 1, watches=bool(units),
+        )  # fmt: skip
         uniforms, numbers = _drawing(self._rows, count)
         uniforms = uniforms if count > 1 else uniforms[0]
         flat = keras.tree.flatten(self._state)
-        chosen, self._state = run(tokens, uniforms, numbers, *flat)
+        chosen, self._state = run(tokens, uniforms, numbers, *units, *flat)
         _note(self._rows, chosen, many=count > 1)
 
     def free(self, *rows: Row) -> None:
@@ -226,97 +236,27 @@ def _drawing(rows: Sequence[Row], count: int = 1) -> tuple[np.ndarray, np.ndarra
     return uniforms, np.array([row._numbers for row in padded], "float32")
 
 
-def _note(rows: Sequence[Row], chosen: Sequence[Tensor], many: bool = False) -> None:
+def _units(rows):
+    """The place of each row's unit, int32 (R,), in a list; an empty one where no row has one."""
+    places = [row._unit for row in rows]
+    if all(place is None for place in places):
+        return []
+    return [np.array(_padded([place or 0 for place in places]), "int32")]
+
+
+def _note(rows: Sequence[Row], chosen: dict[str, Tensor], many: bool = False) -> None:
     """Gives each row its choices, parts of (R, ...) or, of many steps, (N, R, ...)."""
-    parts = [ops.convert_to_numpy(part).tolist() for part in chosen]
-    steps = list(zip(*parts, strict=True)) if many else [parts]
+    parts = {name: ops.convert_to_numpy(part).tolist() for name, part in chosen.items()}
+    steps = list(zip(*parts.values(), strict=True)) if many else [list(parts.values())]
     for place, row in enumerate(rows):
-        row.choices = [_choice(*(part[place] for part in parts)) for parts in steps]
+        row.choices = [
+            _choice(row, **dict(zip(parts, (part[place] for part in step), strict=True)))
+            for step in steps
+        ]
         row.choice = row.choices[-1]
 
 
-def _choice(token, log_probability=None, ids=(), values=()):
-    return Choice(token, log_probability, tuple(zip(ids, values, strict=True)))
-
-
-def _choose(model, sampler, alternatives, *, logits, uniforms, numbers, own):
-    """Chooses tokens: `(token, its log-probability, other tokens, theirs)`, and the new state."""
-    logits = model.rules.suppress(logits)
-    names = list(sampler.numbers())
-    by_name = {name: numbers[:, i : i + 1] for i, name in enumerate(names)}  # (R, 1) each
-    token, own = sampler.sample(logits, uniforms, own, numbers=by_name)
-    if not alternatives:
-        return (token,), own
-    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)  # (R, V)
-    its = ops.take_along_axis(log_probabilities, ops.expand_dims(token, -1), axis=-1)[:, 0]
-    likeliest, ids = ops.top_k(log_probabilities, alternatives)  # (R, alternatives)
-    return (token, its, ops.cast(ids, "int32"), likeliest), own
-
-
-def _compiled_start(model: Decodable, sampler: Sampler, alternatives: int) -> Callable:
-    """Compiles reading the inputs and choosing the first tokens."""
-
-    def run(*arrays):
-        *inputs, buffer, uniforms, numbers = arrays
-        logits, state = model.start(tuple(inputs))
-        own = sampler.start(ops.shape(logits)[0], model.rules.size, ops.shape(buffer)[0])
-        chosen, own = _choose(
-            model, sampler, alternatives, logits=logits, uniforms=uniforms, numbers=numbers, own=own
-        )
-        return chosen, (state, own)
-
-    return model.compiled(("rows_start", sampler.key(), alternatives), run)
-
-
-def compiled_step(
-    model: Decodable, sampler: Sampler, alternatives: int, *, like: Any, many: bool = False
-) -> Callable:
-    """Compiles reading a token for each row and choosing the next.
-
-    Args:
-        model: What is decoded.
-        sampler: What chooses.
-        alternatives: As in `Rows`.
-        like: How a state looks.
-        many: Whether there are uniform numbers for many steps (N, R), and not for one (R,); what
-            is chosen has as many axes.
-    """
-    structure = keras.tree.map_structure(lambda _: 0, like)
-
-    def one(tokens, uniforms, numbers, *flat):
-        old, own = keras.tree.pack_sequence_as(structure, list(flat))
-        logits, new = model.step(tokens, old)
-        chosen, own = _choose(
-            model, sampler, alternatives, logits=logits, uniforms=uniforms, numbers=numbers, own=own
-        )
-        return chosen, (cast_like(new, old), own)
-
-    def steps(tokens, uniforms, numbers, *flat):
-        shape = ops.shape(uniforms)  # (N, R)
-        positions = ops.arange(shape[0], dtype="int32")
-        buffers = [ops.zeros(shape, "int32")]
-        if alternatives:
-            buffers.append(ops.zeros(shape, "float32"))
-            buffers += [ops.zeros((*shape, alternatives), kind) for kind in ("int32", "float32")]
-
-        def body(position, tokens, *carried):
-            buffers, flat = carried[:kept], carried[kept:]
-            uniform = ops.take(uniforms, position, axis=0)
-            chosen, state = one(tokens, uniform, numbers, *flat)
-            buffers = [
-                ops.where(
-                    ops.reshape(ops.equal(positions, position), (-1, *[1] * len(new.shape))),
-                    new, buffer,
-                )
-                for new, buffer in zip(chosen, buffers, strict=True)
-            ]  # fmt: skip
-            return (position + 1, chosen[0], *buffers, *keras.tree.flatten(state))
-
-        kept = len(buffers)
-        first = (ops.convert_to_tensor(0, "int32"), tokens, *buffers, *flat)
-        last = ops.while_loop(lambda position, *_: position < shape[0], body, first)
-        state = keras.tree.pack_sequence_as(structure, list(last[2 + kept :]))
-        return tuple(last[2 : 2 + kept]), state
-
-    key = ("rows_step", sampler.key(), alternatives, many)
-    return model.compiled(key, steps if many else one)
+def _choice(row, *, token, log_probability=None, ids=(), values=(), activation=None):
+    activation = None if row._unit is None else activation
+    others = tuple(zip(ids, values, strict=True))
+    return Choice(token, log_probability, others, activation=activation)

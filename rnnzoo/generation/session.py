@@ -13,7 +13,7 @@ from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.batching import LENGTH_STEP
 from rnnzoo.generation.growing_text import GrowingText
 from rnnzoo.generation.inputs import chances, encode_prompts, read_seed
-from rnnzoo.generation.rows import compiled_step
+from rnnzoo.generation.row_steps import compiled_step
 from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.generation.session_state import checked_state
 
@@ -84,7 +84,7 @@ class Session:
             chosen, self._state = run(
                 token, uniform, self._numbers, *keras.tree.flatten(self._state)
             )
-            self._token = int(ops.convert_to_numpy(chosen[0])[0])
+            self._token = int(ops.convert_to_numpy(chosen["token"])[0])
             ids.append(self._token)
         if self._text is None:
             return np.array(ids, "int32")

@@ -1,5 +1,6 @@
 """What happens inside a recurrent network while it reads a text."""
 
+from rnnzoo.inspection.one_unit import parse_unit, read_unit
 from rnnzoo.inspection.page import save_page
 from rnnzoo.inspection.properties import PROPERTIES
 from rnnzoo.inspection.reading import inspect
@@ -15,6 +16,8 @@ __all__ = [
     "activation",
     "find_units",
     "inspect",
+    "parse_unit",
+    "read_unit",
     "save_page",
     "sensitivity",
 ]

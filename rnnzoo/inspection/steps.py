@@ -10,7 +10,7 @@ from keras import ops
 from rnnzoo.generation.protocol import cast_like
 from rnnzoo.inspection.record import LayerRecord
 from rnnzoo.inspection.watching import Steps, watched_cells
-from rnnzoo.layers.cells.registry import class_of
+from rnnzoo.layers.cells.registry import class_of, state_shapes
 from rnnzoo.typing import Tensor
 
 ALTERNATIVES = 5
@@ -96,16 +96,21 @@ def layer_record(name: str, cell: keras.layers.Layer, steps: Steps) -> LayerReco
         lambda array: ops.convert_to_tensor(array, "float32"), tuple(steps)
     )
     cell_name, cls = class_of(cell) or ("", None)
-    names = getattr(cls, "state_names", None)
-    if names is None:
-        names = ["h"] if len(after) == 1 else [f"state_{place}" for place in range(len(after))]
     gates = cls.gates(cell, inputs, before) if hasattr(cls, "gates") else {}
     return LayerRecord(
         name,
         cell_name,
-        states={key: to_float(value) for key, value in zip(names, after, strict=True)},
+        states=dict(zip(state_names(cell), map(to_float, after), strict=True)),
         gates={key: to_float(value) for key, value in gates.items()},
     )
+
+
+def state_names(cell: keras.layers.Layer) -> Sequence[str]:
+    """Returns a name for each tensor of a cell's state: its own names where it has any."""
+    _, cls = class_of(cell) or ("", None)
+    count = len(state_shapes(cell))
+    default = ["h"] if count == 1 else [f"state_{place}" for place in range(count)]
+    return getattr(cls, "state_names", default)
 
 
 def to_float(tensor: Tensor) -> np.ndarray:

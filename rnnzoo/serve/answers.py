@@ -46,6 +46,7 @@ class Texts:
         limit: int,
         stop: list[str],
         alternatives: int | None,
+        unit: int | None = None,
     ) -> None:
         """Hands one more text to the engine; the words are those of `RowRequest` and `Job`.
 
@@ -62,7 +63,7 @@ class Texts:
         try:
             (ids,), _ = encode_prompts(self.model, prompt)
             job = Job(
-                RowRequest(ids, sampler, seed),
+                RowRequest(ids, sampler, seed, unit=unit),
                 GrowingText(self.model.vocabulary, before=ids, prompt=prompt, stop=stop),
                 limit=limit, seconds=MAX_SECONDS, send=send, alternatives=alternatives,
             )  # fmt: skip

@@ -12,6 +12,7 @@ MAX_TEXTS = 64  # of one request
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 Stop = str | Annotated[list[str], Field(max_length=16)] | None
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Unit = Annotated[str, Field(max_length=100)]  # "1:c:37": layer, state and unit
 Alternatives = Annotated[int, Field(ge=0, le=MAX_ALTERNATIVES)]
 
 
@@ -35,6 +36,7 @@ class GenerateBody(_Body):
     seed: Seed | None = None
     stop: Stop = None
     alternatives: Alternatives | None = None
+    unit: Unit | None = None
     stream: bool = False
 
 
@@ -45,6 +47,13 @@ class TranslateBody(_Body):
     beam_width: int = Field(1, ge=1, le=16)
     attention: bool = False
     alternatives: Alternatives | None = None
+
+
+class ActivationsBody(_Body):
+    """What `/v1/activations` reads."""
+
+    text: Text
+    unit: Unit
 
 
 class ScoreBody(_Body):

@@ -150,8 +150,9 @@ class Engine(threading.Thread):
         """Sends the new tokens of a text, which leaves if it is over."""
         before, now = job.tokens, time.monotonic()
         over = job.take(job.row.choices, self.end_id)
-        self.report(job.tokens - before, now - job.changed, not before)
-        job.changed = now
+        if job.tokens > before:
+            self.report(job.tokens - before, now - job.changed, not before)
+            job.changed = now
         if over:
             self._leave(job)
 

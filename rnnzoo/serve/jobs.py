@@ -19,11 +19,13 @@ class Token(NamedTuple):
         text: What it adds to the text; None for the token that ends one.
         logprob: Its log-probability in nats, before temperature and sampler.
         alternatives: The likeliest tokens at its place, each `(text, logprob)`.
+        activation: Of the request's unit after the token; None where it names none.
     """
 
     text: str | None
     logprob: float
     alternatives: tuple[tuple[str | None, float], ...] = ()
+    activation: float | None = None
 
 
 class Part(NamedTuple):
@@ -68,12 +70,13 @@ class Job:
         self.changed = time.monotonic()  # when tokens came last
         self.deadline = self.changed + self.seconds
         self._sent = self._noted = 0  # characters of the text, and of its tokens
+        self._last: Choice | None = None  # whose activation is not known yet
         self._pending: deque[tuple[int, Token]] = deque()  # where they begin, and tokens
 
     def take(self, choices: list[Choice], end_id: int | None) -> bool:
         """Sends the text of new tokens; returns whether the text is over."""
         pieces, reason = [], None
-        for choice in choices:
+        for choice in self._with_activations(choices):
             self.tokens += 1
             if choice.token == end_id:
                 reason = "end"
@@ -99,6 +102,16 @@ class Job:
         if reason:
             self.send(Part(reason=reason))
         return reason is not None
+
+    def _with_activations(self, choices):
+        """Lets a token wait for the next choice, which has the unit's activation after it."""
+        for choice in choices:
+            if choice.activation is None:
+                yield choice
+                continue
+            last, self._last = self._last, choice
+            if last is not None:
+                yield last._replace(activation=choice.activation)
 
     def _note(self, choice, end_id):
         """Keeps a token until all of its text is sent: a stop text may still take it away."""
@@ -129,4 +142,5 @@ def describe(choice: Choice, text: GrowingText, *, end_id: int | None, alternati
         named(choice.token),
         choice.log_probability,
         tuple((named(token), logprob) for token, logprob in others),
+        activation=choice.activation,
     )

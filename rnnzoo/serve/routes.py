@@ -13,8 +13,10 @@ from rnnzoo.errors import InputError
 from rnnzoo.generation.inputs import read_seed, read_stop
 from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.generation.scoring import token_nats
+from rnnzoo.inspection.one_unit import read_unit, state_tensors, unit_place
+from rnnzoo.inspection.tokens import token_texts
 from rnnzoo.serve.answers import Events, Texts
-from rnnzoo.serve.bodies import GenerateBody, ScoreBody, TranslateBody
+from rnnzoo.serve.bodies import ActivationsBody, GenerateBody, ScoreBody, TranslateBody
 from rnnzoo.serve.jobs import Token
 from rnnzoo.serve.refusals import Refusal
 from rnnzoo.serve.served import Served
@@ -49,10 +51,13 @@ def make_router(served: Served) -> APIRouter:
             repetition_penalty=body.repetition_penalty,
             no_repeat_ngram=body.no_repeat_ngram,
         )
+        unit = None if body.unit is None else unit_place(model, body.unit)
+        alternatives = 0 if unit is not None and body.alternatives is None else body.alternatives
         texts = Texts(model, served.engines[name])
         texts.add(
             body.prompt, sampler=sampler, seed=seed, limit=body.max_new_tokens,
-            stop=read_stop(body.stop, model.vocabulary), alternatives=body.alternatives,
+            stop=read_stop(body.stop, model.vocabulary), alternatives=alternatives,
+            unit=unit,
         )  # fmt: skip
         if body.stream:
             return Events(_events(texts), texts)
@@ -62,7 +67,7 @@ def make_router(served: Served) -> APIRouter:
             "model": name, "text": part.text, "finish_reason": part.reason, "tokens": job.tokens,
             "seed": seed,
         }  # fmt: skip
-        if body.alternatives is not None:
+        if alternatives is not None:
             answer["logprobs"] = [_token(token) for token in part.tokens]
         return answer
 
@@ -115,6 +120,17 @@ def make_router(served: Served) -> APIRouter:
             "perplexity": math.exp(min(total / max(1, len(ids)), 700.0)),
         }  # fmt: skip
 
+    @router.post("/v1/activations")
+    async def activations(body: ActivationsBody) -> dict[str, Any]:
+        """Reads a text, and tells the activation of one unit after each token."""
+        name = served.named(body.model, served.engines)
+        model = served.models[name]
+        ids, values = await served.computed(name, partial(read_unit, model, body.text, body.unit))
+        return {
+            "model": name, "unit": body.unit, "tokens": token_texts(model.vocabulary, ids),
+            "activations": [round(value, 4) for value in values.tolist()],
+        }  # fmt: skip
+
     return router
 
 
@@ -132,6 +148,7 @@ def _check_greedy(model, body):
 def _about(name, model, created):
     translates = hasattr(model, "translate")
     vocabulary = model.target_vocabulary if translates else model.vocabulary
+    states = [] if translates or vocabulary is None else state_tensors(model)
     return {
         "id": name,
         "object": "model",
@@ -142,18 +159,22 @@ def _about(name, model, created):
         "parameters": model.count_params(),
         "level": None if vocabulary is None else vocabulary.level,
         "vocabulary_size": None if vocabulary is None else len(vocabulary),
+        "states": [tensor._asdict() for tensor in states],
     }
 
 
 def _token(token: Token) -> dict[str, Any]:
     """A token as JSON."""
-    return {
+    told = {
         "text": token.text,
         "logprob": round(token.logprob, 4),
         "alternatives": [
             {"text": text, "logprob": round(logprob, 4)} for text, logprob in token.alternatives
         ],
     }
+    if token.activation is not None:
+        told["activation"] = round(token.activation, 4)
+    return told
 
 
 async def _events(texts: Texts) -> AsyncIterator[str]:

@@ -1,6 +1,7 @@
 """Rows that are decoded together get what each would get alone."""
 
 import random
+from dataclasses import replace
 from unittest import mock
 
 import keras
@@ -12,6 +13,7 @@ import rnnzoo
 from rnnzoo.errors import InputError
 from rnnzoo.generation.rows import Request, Rows
 from rnnzoo.generation.samplers import TopKSampler, get_sampler, with_penalties
+from rnnzoo.inspection.one_unit import parse_unit, read_unit, unit_place
 from tests import runners
 
 PROMPTS = ["to be", "or not t", "b"]
@@ -54,6 +56,31 @@ def tie_before(model, prompt, one, other, **options):
     return abs(a - b)
 
 
+@pytest.mark.slow  # tests/serve/test_server.py has one row of it
+def test_rows_tell_the_activation_of_their_own_unit(model):
+    """What `inspect` says of the same text, a token later; and nothing where no unit is named."""
+    rows, units = Rows(model.decodable(), capacity=3), ["0:h:1", None, "1:h:4"]
+    asked = [request(model, "to be", seed=seed, temperature=0.7) for seed in range(3)]
+    places = [unit and unit_place(model, unit) for unit in units]
+    asked = [replace(each, unit=place) for each, place in zip(asked, places, strict=True)]
+    joined = rows.join(*asked)
+    choices = [[*row.choices] for row in joined]
+    for count in (4, 1):
+        rows.step(count)
+        for its, row in zip(choices, joined, strict=True):
+            its += row.choices
+    for unit, its in zip(units, choices, strict=True):
+        if unit is None:
+            assert {choice.activation for choice in its} == {None}
+            continue
+        text = "to be" + model.vocabulary.decode([choice.token for choice in its])
+        layer, state, place = parse_unit(unit)
+        expected = rnnzoo.inspect(model, text).layers[layer].states[state][4:-1, place]
+        found = [choice.activation for choice in its]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(read_unit(model, text, unit)[1][4:-1], expected, atol=1e-5)
+
+
 def test_each_row_is_written_as_if_alone(model):
     """Rows of all samplers join and leave at random; a difference must be a tie of two logits."""
     rows, draw = Rows(model.decodable(), capacity=8, alternatives=2), random.Random(0)
@@ -92,7 +119,7 @@ def test_log_probabilities_are_the_models(model):
     for _ in range(3):
         logits = ops.convert_to_numpy(model(vocabulary.encode(text)[None]))[0, -1]
         expected = logits - np.log(np.exp(logits).sum())
-        token, log_probability, alternatives = row.choice
+        token, log_probability, alternatives, _ = row.choice
         np.testing.assert_allclose(log_probability, expected[token], atol=1e-4)
         assert len(alternatives) == len(vocabulary)
         for index, value in alternatives:

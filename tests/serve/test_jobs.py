@@ -10,7 +10,7 @@ pytest.importorskip("fastapi")
 WORDS = ["<end>", "Well", ",", "no", ".", "yes"]
 
 
-def run(ids, *, prompt="Well", stop=(), limit=9, alternatives=2):
+def run(ids, *, prompt="Well", stop=(), limit=9, alternatives=2, activations=()):
     """The parts of a text whose tokens come two at a time."""
     from rnnzoo.serve.jobs import Job
 
@@ -24,6 +24,12 @@ def run(ids, *, prompt="Well", stop=(), limit=9, alternatives=2):
         limit=limit, seconds=60, send=parts.append, alternatives=alternatives,
     )  # fmt: skip
     choices = [Choice(token, -0.5, ((token, -0.5), (0, -1.5), (2, -3.0))) for token in ids]
+    if activations:
+        choices = [
+            choice._replace(activation=value)
+            for choice, value in zip(choices, activations, strict=True)
+        ]
+        choices.append(choices[-1])  # an engine goes on until the job is over
     for at in range(0, len(choices), 2):
         if job.take(choices[at : at + 2], end_id=0):
             break
@@ -46,6 +52,13 @@ def test_tokens_and_alternatives_go_on_after_the_text():
     assert first.logprob == -0.5
     assert first.alternatives == ((" no", -0.5), (None, -1.5))
     assert [token for part in run([2, 3], alternatives=None) for token in part.tokens] == []
+
+
+def test_a_token_waits_for_the_activation_after_it():
+    parts = run([2, 3, 4, 5, 0], activations=[0.1, 0.2, 0.3, 0.4, 0.5])
+    assert text_of(parts) == ", no. yes" and parts[-1].reason == "end"
+    assert [token.activation for part in parts for token in part.tokens] == [0.2, 0.3, 0.4, 0.5]
+    assert tokens_of(run([2, 3, 4], limit=2, activations=[0.1, 0.2, 0.3])) == [",", " no"]
 
 
 def test_no_space_after_a_prompt_that_ends_in_one():

@@ -6,9 +6,11 @@ The pictures of docs/ are made by `pytest -m slow -n 0 tests/serve/test_page.py`
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rnnzoo
+from rnnzoo.inspection import read_unit
 from tests.export.pages import CHROMIUM, CHROMIUM_OPTIONS, run_to_the_end
 from tests.serve.loopback import listening
 
@@ -128,6 +130,58 @@ def test_a_text_streams_in_shaded_by_probability(page, models):
     assert len(text_of(page)) == 105 and text_of(page)[:55] == again
 
 
+SHADES = """all => all.map((each) => [
+    Number(each.style.getPropertyValue("--strength")), each.style.getPropertyValue("--colour"),
+])"""
+
+
+def shades(page):
+    """The activation that each token's shade stands for."""
+    found = page.eval_on_selector_all("#text .token", SHADES)
+    return [strength / 0.55 * (-1 if "below" in colour else 1) for strength, colour in found]
+
+
+def test_the_text_is_shaded_by_one_unit_while_it_streams(page, models):
+    """With the keyboard alone; and the text at hand by another unit, or by surprise again."""
+
+    def expected(text, unit):
+        return read_unit(models["letters"], "to " + text, f"0:h:{unit}")[1][3:]
+
+    page.focus("#shading")
+    page.keyboard.type("layer")
+    assert page.eval_on_selector("#shading", "it => it.selectedOptions[0].label") == "layer 0, h"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "unit"
+    page.keyboard.press("ArrowUp")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    text, _ = run_to_the_end(page, "to ", length=50, seed=7)
+    assert asked == ["generate"]  # the activations came with the text
+    np.testing.assert_allclose(shades(page), expected(text, 1), atol=2e-3)
+    page.hover("#text .token >> nth=4")
+    assert f"unit 1: {expected(text, 1)[4]:.2f}" in page.inner_text("#token")
+
+    page.fill("#unit", "2")  # is read again
+    page.wait_for_function("() => tokens.every((it) => it.activations['0:h:2'] !== undefined)")
+    np.testing.assert_allclose(shades(page), expected(text, 2), atol=2e-3)
+    page.click("#go-on")
+    finished(page, 2)
+    assert asked == ["generate", "activations", "generate"]
+    np.testing.assert_allclose(shades(page), expected(text_of(page), 2), atol=2e-3)
+    other = page.locator("#alternatives li:not(.taken) button").first
+    other.click()
+    finished(page, 3)
+    page.wait_for_function("() => tokens.every((it) => it.activations['0:h:2'] !== undefined)")
+    np.testing.assert_allclose(shades(page), expected(text_of(page), 2), atol=2e-3)
+
+    page.select_option("#shading", "surprise")
+    assert page.locator("#which").is_hidden() and min(shades(page)) >= 0
+    page.select_option("#shading", label="layer 0, h")
+    page.select_option("#model", "numbers")  # a translator has no such menu
+    assert page.locator("#shading option").count() == 2
+    assert page.input_value("#shading") == "surprise" and page.locator("#which").is_hidden()
+
+
 def test_a_translation_with_its_attention(page, models):
     page.select_option("#model", "numbers")
     text, _ = run_to_the_end(page, "one two")
@@ -199,16 +253,18 @@ def test_what_is_wrong_is_told(page):
 
 
 def test_a_screen_reader_finds_names_and_news(page):
+    page.select_option("#shading", label="layer 0, h")
     run_to_the_end(page, "to ", length=50)
     page.hover("#text .token >> nth=4")
     names = {}
     session = page.context.new_cdp_session(page)
     for node in session.send("Accessibility.getFullAXTree")["nodes"]:
         role = node.get("role", {}).get("value")
-        if role in ("button", "textbox", "slider", "combobox", "heading", "link"):
+        if role in ("button", "textbox", "slider", "combobox", "heading", "link", "spinbutton"):
             names.setdefault(role, []).append(node["name"]["value"])
-    assert len(names) == 6 and all(name for found in names.values() for name in found)
-    assert {"Model", "Begin with"} <= {*names["combobox"], *names["textbox"]}
+    assert len(names) == 7 and all(name for found in names.values() for name in found)
+    assert {"Model", "Begin with", "Shade by"} <= {*names["combobox"], *names["textbox"]}
+    assert names["spinbutton"] == ["unit"]
     assert page.get_attribute("#token", "aria-live") == "polite"
     assert page.get_attribute("html", "lang") == "en"
     assert page.locator("main").count() == page.locator("h1").count() == 1

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import rnnzoo
 from rnnzoo.generation.scoring import token_nats
 from tests import runners
 from tests.serve.loopback import listening
@@ -60,6 +61,30 @@ def test_many_clients_get_the_texts_that_they_would_get_alone(client, models):
         assert answer["seed"] == seed and answer["model"] == name
         assert answer["finish_reason"] == "length" or "stop" in options
     assert client.app.state.engines["letters"].load == (0, 0)
+
+
+def test_one_unit_over_a_text(client, models):
+    """While it is written, and read again; as `inspect` says."""
+    body = {"model": "letters", "prompt": "to ", "max_new_tokens": 9, "seed": 3, "unit": "0:h:2"}
+    answer = client.post("/v1/generate", json=body).json()
+    assert answer["text"] == models["letters"].generate("to ", 9, seed=3)
+    expected = rnnzoo.inspect(models["letters"], "to " + answer["text"]).layers[0].states["h"]
+    found = [token["activation"] for token in answer["logprobs"]]
+    np.testing.assert_allclose(found, expected[3:, 2], atol=1e-4)
+    again = client.post(
+        "/v1/activations",
+        json={"model": "letters", "text": "to " + answer["text"], "unit": "0:h:2"},
+    ).json()
+    np.testing.assert_allclose(again["activations"], expected[:, 2], atol=1e-4)
+    assert "".join(again["tokens"]) == "to " + answer["text"]
+    listed = {model["id"]: model["states"] for model in client.get("/v1/models").json()["data"]}
+    assert listed["letters"][0] == {"layer": 0, "name": "h", "units": expected.shape[-1]}
+    assert listed["numbers"] == []
+    for unit, says in (
+        ("0:h:99", "none is 99"), ("7:h:0", "none is 7"), ("0:x:0", "'x'"), ("up", "LAYER:STATE"),
+    ):  # fmt: skip
+        refused = client.post("/v1/generate", json={**body, "unit": unit})
+        assert refused.status_code == 422 and says in refused.json()["error"]
 
 
 @pytest.mark.slow

@@ -96,6 +96,10 @@ const show = {
   },
 };
 
+function activationOf({ state }, tensor, unit) {
+  return state?.[tensors.indexOf(tensor)][unit];
+}
+
 // -- Requests ----------------------------------------------------------------------------------
 
 function ask(message) {
@@ -175,7 +179,10 @@ function introduce() {
   const level = (translates ? description.source_vocabulary : description.vocabulary).level;
   if (level !== "character") $("length").max = 500;
   if (level !== "character") $("length").value = 100;
-  if (!translates) offerUnits();
+  if (!translates) {
+    offerUnits(description.layers.flatMap(({ cell, units }, layer) =>
+      STATES[cell].map((name) => ({ layer, name, units }))));
+  }
   showSettings();
   say("One moment: the weights are being read.");
 }

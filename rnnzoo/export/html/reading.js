@@ -169,7 +169,7 @@ function choose(index) {
   token.element.classList.add("chosen");
   const share = document.createElement("small");
   share.textContent = `probability ${percent(token.probability)}`;
-  if (!$("which").hidden) share.textContent += `, unit ${$("unit").value}: ${activation(token).toFixed(2)}`;
+  if (!$("which").hidden) share.textContent += `, unit ${chosenUnit().unit}: ${activation(token).toFixed(2)}`;
   $("token").append(visible(token.text), share);
   $("alternatives").append(...token.alternatives.map((other) => alternative(token, index, other)));
   if (!token.attention) return;

@@ -1,15 +1,26 @@
 // How the text is shaded: by the surprise of each token, or by the activation of one unit after it.
+// A page gives `activationOf(token, tensor, unit)`: a number, or undefined where it is not known.
 
-const unitsOf = []; // the units of each tensor of the state
+let tensors = []; // of the state: layer, name and units, named as `rnnzoo.inspect` names them
 
-/** Puts the tensors of the state into the menu, named as `rnnzoo.inspect` names them. */
-function offerUnits() {
-  description.layers.forEach(({ cell, units }, layer) => {
-    for (const name of STATES[cell]) {
-      $("shading").append(new Option(`layer ${layer}, ${name}`, unitsOf.length));
-      unitsOf.push(units);
-    }
-  });
+/** Puts the tensors of the state into the menu, in place of others. */
+function offerUnits(found) {
+  tensors = found;
+  [...$("shading").options].forEach((option) => { if (isTensor(option.value)) option.remove(); });
+  tensors.forEach(({ layer, name }, i) => $("shading").append(new Option(`layer ${layer}, ${name}`, i)));
+  shadeAll();
+}
+
+function isTensor(by) {
+  return by !== "" && by !== "surprise";
+}
+
+/** The unit that is chosen: its tensor and its place in it; null where none is. */
+function chosenUnit() {
+  const by = $("shading").value;
+  if (!isTensor(by)) return null;
+  const tensor = tensors[Number(by)];
+  return { tensor, unit: Math.max(0, Math.min(tensor.units - 1, Math.floor(Number($("unit").value)))) };
 }
 
 /** Shades a token by what is chosen: its surprise, or one unit's activation after it. */
@@ -30,17 +41,17 @@ function surprise(probability) {
 }
 
 /** The activation of the chosen unit after a token; 0 without shading, null for surprise. */
-function activation({ state }) {
-  const by = $("shading").value;
-  if (by === "surprise") return null;
-  return by && state ? state[Number(by)][Number($("unit").value)] ?? 0 : 0;
+function activation(token) {
+  if ($("shading").value === "surprise") return null;
+  const found = chosenUnit();
+  return found ? activationOf(token, found.tensor, found.unit) ?? 0 : 0;
 }
 
 /** Takes what a person has chosen to shade by. */
 function shadeAll() {
-  const by = $("shading").value, unit = by !== "" && by !== "surprise";
+  const by = $("shading").value, unit = isTensor(by);
   $("which").hidden = !unit;
-  if (unit) $("unit").max = unitsOf[Number(by)] - 1;
+  if (unit) $("unit").max = tensors[Number(by)].units - 1;
   for (const scale of document.querySelectorAll("#legend .scale")) {
     scale.hidden = scale.dataset.scale !== (unit ? "unit" : by);
   }

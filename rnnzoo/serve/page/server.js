@@ -19,7 +19,7 @@ async function request(path, body) {
   const answer = await fetch(path, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: $("model").value, alternatives: ALTERNATIVES, ...body }),
+    body: JSON.stringify({ model: $("model").value, ...body }),
     signal: asked.signal,
   });
   if (!answer.ok) throw new Error((await answer.json()).error);
@@ -45,20 +45,26 @@ async function during(write) {
   try {
     await write();
   } catch (error) {
-    const lost = error instanceof TypeError; // what fetch throws where nothing answers
-    if (lost) say("The server does not answer; is it still running?", true);
-    else if (error.name !== "AbortError") say(error.message, true);
+    if (error.name !== "AbortError") tell(error);
   }
-  if (own === writing) finish(translates ? null : seed);
+  if (own !== writing) return;
+  finish(translates ? null : seed);
+  readAgain(); // where another unit was chosen meanwhile
+}
+
+function tell(error) {
+  const lost = error instanceof TypeError; // what fetch throws where nothing answers
+  say(lost ? "The server does not answer; is it still running?" : error.message, true);
 }
 
 function probable({ text, logprob }) {
   return { id: text, text, probability: Math.exp(logprob) };
 }
 
-/** A token as the reading aids take it. */
-function read(token) {
-  return { ...probable(token), alternatives: token.alternatives.map(probable) };
+/** A token as the reading aids take it; `unit` is the one whose activation it brings. */
+function read(token, unit) {
+  const alternatives = token.alternatives.map(probable);
+  return { ...probable(token), alternatives, activations: unit ? { [unit]: token.activation } : {} };
 }
 
 // -- Writing and translating -------------------------------------------------------------------
@@ -73,11 +79,18 @@ function startText() {
   goOn();
 }
 
+function wholeText() {
+  return prompt + tokens.map((token) => token.text).join("");
+}
+
 /** Goes on from the prompt and what stands after it. */
 function goOn() {
   during(async () => {
+    const unit = watched();
     const answer = await request("v1/generate", {
-      prompt: prompt + tokens.map((token) => token.text).join(""),
+      prompt: wholeText(),
+      alternatives: ALTERNATIVES,
+      unit,
       max_new_tokens: Number($("length").value),
       temperature: Number($("temperature").value),
       sampler: "top_p",
@@ -86,7 +99,7 @@ function goOn() {
       stream: true,
     });
     for await (const { logprobs = [], finish_reason: reason } of events(answer)) {
-      logprobs.map(read).forEach(showToken);
+      for (const token of logprobs) showToken(read(token, unit));
       count();
       if (reason in ENDS) say(ENDS[reason], reason === "error");
     }
@@ -95,7 +108,7 @@ function goOn() {
 
 async function translate() {
   const attention = models.get($("model").value).attention;
-  const answer = await request("v1/translate", { text: prompt, attention });
+  const answer = await request("v1/translate", { text: prompt, attention, alternatives: ALTERNATIVES });
   const found = await answer.json();
   showSource(found.source, attention);
   found.logprobs.forEach((token, index) => {
@@ -107,6 +120,44 @@ async function translate() {
 
 function stop() {
   if (busy) asked.abort();
+}
+
+// -- One unit ----------------------------------------------------------------------------------
+
+/** The unit to shade by, as the routes name it; null where there is none. */
+function watched() {
+  const found = chosenUnit();
+  return found && `${found.tensor.layer}:${found.tensor.name}:${found.unit}`;
+}
+
+function activationOf({ activations }, { layer, name }, unit) {
+  return activations?.[`${layer}:${name}:${unit}`];
+}
+
+/** Lets the server read the text again where tokens came without the unit's activation. */
+async function readAgain() {
+  const unit = watched(), those = [...tokens];
+  if (!unit || busy || those.every(({ activations }) => activations?.[unit] !== undefined)) return;
+  try {
+    const answer = await request("v1/activations", { text: wholeText(), unit });
+    const { activations } = await answer.json();
+    const before = activations.length - those.length; // tokens of the prompt
+    those.forEach((token, i) => {
+      token.activations = { ...token.activations, [unit]: activations[before + i] };
+      shade(token);
+    });
+    choose(chosen);
+  } catch (error) {
+    if (error.name !== "AbortError") tell(error);
+  }
+}
+
+let waiting;
+for (const kind of ["change", "input"]) {
+  $("legend").addEventListener(kind, () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(readAgain, 200); // a person who types a number has time to end it
+  });
 }
 
 // -- Models ------------------------------------------------------------------------------------
@@ -129,6 +180,7 @@ function chooseModel() {
   $("prompt-label").textContent = translates ? "Text to translate" : "Begin with";
   $("start").textContent = translates ? "Translate" : "Write";
   $("text").setAttribute("aria-label", translates ? "The translation" : "The text that was written");
+  offerUnits(model.states);
   $("go-on").hidden = translates;
   $("go-on").disabled = $("copy").disabled = true;
   $("start").disabled = false;
