@@ -71,6 +71,20 @@ FromModel = Annotated[
     str | None,
     typer.Option("--from", help="Fine-tune this model: a folder or a .keras file."),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        help="Distil: learn from these trained models too, a name or path, or more with commas.",
+        metavar="NAME[,NAME...]",
+    ),
+]
+TeacherAlpha = Annotated[
+    float | None, typer.Option(help="With --teacher: its share of the loss [recipe's own, 0.5].")
+]
+TeacherTemperature = Annotated[
+    float | None,
+    typer.Option(help="With --teacher: temperature of its probabilities [recipe's own, 1]."),
+]
 LogDir = Annotated[
     Path | None,
     typer.Option(

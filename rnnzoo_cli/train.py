@@ -52,6 +52,9 @@ def train(
     overwrite: options.Overwrite = False,
     from_model: options.FromModel = None,
     fold_lookalikes: options.FoldLookalikes = False,
+    teacher: options.Teacher = None,
+    teacher_alpha: options.TeacherAlpha = None,
+    teacher_temperature: options.TeacherTemperature = None,
     log_dir: options.LogDir = None,
     devices: options.Devices = None,
     processes: options.Processes = None,
@@ -76,6 +79,8 @@ def train(
 
       rnnzoo train char_lstm_shakespeare --text-file sonnets.txt --epochs 3
       --from char_lstm_shakespeare --out trained/sonnets
+
+      rnnzoo train char_lstm_shakespeare_small --teacher char_lstm_shakespeare --out trained/small
 
       rnnzoo train char_lstm_shakespeare --processes 2 --process-id 0 --coordinator 10.0.0.1:29500
     """
@@ -107,6 +112,7 @@ def train(
                 )
             chosen, level = _fitting(text_file, level), None
             out = Path("trained") / text_file.name.split(".")[0] if out is None else out
+        chosen = _taught(chosen, teacher, alpha=teacher_alpha, temperature=teacher_temperature)
         train_recipe(
             chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
             epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
@@ -118,6 +124,23 @@ def train(
 def _count(devices):
     """A number where one was typed."""
     return int(devices) if devices is not None and devices.isdecimal() else devices
+
+
+def _taught(recipe, teacher, **numbers):
+    """The recipe with the teachers that were named."""
+    from rnnzoo import recipes
+    from rnnzoo.errors import InputError
+
+    if teacher is None:
+        for name, value in numbers.items():
+            if value is not None:
+                raise InputError(
+                    f"--teacher-{name} is of the loss with a teacher; give one by --teacher, or "
+                    f"leave out --teacher-{name}."
+                )
+        return recipe
+    recipe = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    return recipe.with_teachers(teacher.split(","), **numbers)
 
 
 def _fitting(text_file, level):

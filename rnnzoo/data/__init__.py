@@ -5,6 +5,7 @@ from rnnzoo.data.batches import document_batches, pair_batches, stream_batches, 
 from rnnzoo.data.pairs import read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.pydatasets import PairDataset, StreamDataset
 from rnnzoo.data.resets import random_resets
+from rnnzoo.data.teacher import with_teacher
 
 __all__ = [
     "PairDataset",
@@ -18,4 +19,5 @@ __all__ = [
     "read_tab_separated",
     "stream_batches",
     "window_batches",
+    "with_teacher",
 ]

@@ -9,6 +9,7 @@ from rnnzoo.errors import InputError, check_fraction
 from rnnzoo.evaluation.metrics import TokenLoss, predictions_are_nats
 from rnnzoo.layers.cross_entropy import chunked_cross_entropy, sampled_cross_entropy
 from rnnzoo.layers.heads import TiedHead, softmax_weights
+from rnnzoo.models.distillation import DistillationLoss, split_targets
 from rnnzoo.models.targets import CheckedTargets, Masked
 from rnnzoo.replicas import replica_count, share_of
 from rnnzoo.typing import Tensor
@@ -79,13 +80,18 @@ class ChunkedLoss(CheckedTargets):
     _labels_go_in = False
     _weighted_mean = False  # whether the loss is a mean over the weights of all tokens
     _label_smoothing = 0.0
+    _distils = False  # whether targets may carry what teachers predict
     _target_kind = None  # "ids" or "distributions", as the loss reads them; None of a foreign loss
     _ignored_class = None
 
     def _choose_loss(self, loss, metrics, weighted_metrics, kwargs):
         """Notes what the loss reads, and whether the metrics need no more than nats."""
         smoothed = isinstance(loss, SmoothedCrossEntropy)
-        sparse = smoothed or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+        self._distils = isinstance(loss, DistillationLoss)
+        sparse = isinstance(
+            loss,
+            SmoothedCrossEntropy | DistillationLoss | keras.losses.SparseCategoricalCrossentropy,
+        )
         dense = isinstance(
             loss, keras.losses.CategoricalCrossentropy | keras.losses.CategoricalFocalCrossentropy
         )
@@ -98,13 +104,22 @@ class ChunkedLoss(CheckedTargets):
             and kwargs.get("loss_weights") is None
         )
         self._labels_go_in = bool(
-            sparse and only_nats and self._ignored_class is None and self._weighted_mean
+            sparse
+            and only_nats
+            and self._ignored_class is None
+            and self._weighted_mean
+            and not self._distils
         )
         self._label_smoothing = loss.label_smoothing if smoothed else 0.0
         if self._label_smoothing and self.sampled_softmax:
             raise InputError(
                 "Smoothed labels raise every token of the vocabulary, and `sampled_softmax` "
                 f"scores {self.sampled_softmax} of them; leave out one of the two."
+            )
+        if self._distils and self.sampled_softmax:
+            raise InputError(
+                "Teachers predict every token of the vocabulary, and `sampled_softmax` scores "
+                f"{self.sampled_softmax} of them; leave out one of the two."
             )
 
     def train_step(self, *args: Any) -> Any:
@@ -138,6 +153,9 @@ class ChunkedLoss(CheckedTargets):
         tokens = inputs.get("target", inputs.get("tokens"))
         if self._target_kind is None or tokens is None or not hasattr(y, "shape"):
             return data
+        if self._distils and len(y.shape) == len(tokens.shape) + 1 and y.shape[-1] > 1:
+            labels, weights = self._aligned(tokens, y[..., 0], sample_weight)
+            return x, ops.concatenate([labels[..., None], y[..., 1:]], axis=-1), weights
         y, weights = self._aligned(tokens, y, sample_weight)
         large = self.output_size > LARGE or self.sampled_softmax or self._label_smoothing
         if self._labels_go_in and large and len(y.shape) == len(tokens.shape):
@@ -218,15 +236,21 @@ class ChunkedLoss(CheckedTargets):
             with predictions_are_nats():
                 return super().compute_metrics(x, y, y_pred["nats"], sample_weight=sample_weight)
         y_pred = self._masked(y, y_pred)
+        y = self._labels_of(y, y_pred)
         if self._ignored_class is not None:  # its weight is 0, and its id may be none at all
             y = ops.where(ops.equal(y, ops.cast(self._ignored_class, y.dtype)), 0, y)
         return super().compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def _masked(self, y, logits):
         """The logits, with Keras's mask where targets are padding."""
+        y = self._labels_of(y, logits)
         real = None if self._target_kind is None else self._real(y)
         logits = _at_the_labels(y, logits, self._target_kind)
         return logits if real is None else Masked()([logits, real])
+
+    def _labels_of(self, y, logits):
+        """The labels of targets that carry teachers' predictions; of others what they are."""
+        return split_targets(y)[0] if self._distils and len(y.shape) == len(logits.shape) else y
 
 
 def _at_the_labels(labels, logits, kind):

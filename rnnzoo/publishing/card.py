@@ -94,6 +94,7 @@ def card(record: dict[str, Any]) -> str:
         f"in {training['minutes']:.1f} minutes; {_ending(training)}.",
         f"- Trained in {training['dtype']}: {training['dtype_reason']}.",
         *_shared(training),
+        *_taught(training, record["recipe_arguments"]),
         *([f"- Started from {training['from_model']}."] if training["from_model"] else []),
         *_segments(training.get("segments", [])),
         *_resumed_by(training, record["recipe_arguments"]),
@@ -209,6 +210,19 @@ def _shared(training):
         f"- Trained by {count} {name}, which shared the rows of each batch."
         for name, count in found
         if count > 1
+    ]
+
+
+def _taught(training, recipe):
+    """The line on the models that taught this one."""
+    if not training.get("teachers"):
+        return []
+    names = ", ".join(f"{name} ({sha[:12]}...)" for name, sha in training["teachers"].items())
+    alpha, temperature = recipe["teacher_alpha"], recipe["teacher_temperature"]
+    return [
+        f"- Distilled (Hinton et al. 2015) from {names}, each with a digest of its weights: "
+        f"{alpha:g} of the loss is the cross-entropy with the mean of their probabilities at "
+        f"temperature {temperature:g}, {1 - alpha:g} that with the labels."
     ]
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -10,13 +10,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from rnnzoo import models
-from rnnzoo.data import document_batches, random_resets, stream_batches, window_batches
+from rnnzoo.data import (
+    document_batches,
+    random_resets,
+    stream_batches,
+    window_batches,
+    with_teacher,
+)
 from rnnzoo.data.batches import in_background
 from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError, check_positive, unknown_name
+from rnnzoo.models.distillation import check_distillation
 from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_above_zero, vocabulary_of
 from rnnzoo.tasks.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -41,6 +48,10 @@ class LanguageModelRecipe(Recipe, task="language_model"):
             beside where it must; see `rnnzoo.data.random_resets`.
         temperature: Of the samples.
         ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
+        teachers: Names or paths of trained models of the same vocabulary to learn from; see
+            `rnnzoo.models.DistillationLoss`.
+        teacher_alpha: The share of the teachers in the loss.
+        teacher_temperature: The temperature of their probabilities.
 
     Raises:
         InputError: If a name or a number cannot be.
@@ -52,6 +63,9 @@ class LanguageModelRecipe(Recipe, task="language_model"):
     reset_probability: float = 0.0
     temperature: float = 0.8
     ngram_orders: tuple[int, ...] = ()
+    teachers: tuple[str, ...] = ()
+    teacher_alpha: float = 0.5
+    teacher_temperature: float = 1.0
     corpus_kinds: ClassVar[tuple[str, ...]] = ("text", "documents")
     reads: ClassVar[str] = (
         'a text file, a folder of .txt files or a .jsonl file with a field "text" in every line'
@@ -70,6 +84,7 @@ class LanguageModelRecipe(Recipe, task="language_model"):
             )
         check_above_zero("temperature", self.temperature)
         self._check_resets()
+        self._check_teachers()
 
     def _check_resets(self):
         if not (isinstance(self.reset_probability, Real) and 0 <= self.reset_probability <= 1):
@@ -81,6 +96,31 @@ class LanguageModelRecipe(Recipe, task="language_model"):
                 f"The recipe {self.name!r} has a `reset_probability`, which goes with streams, but "
                 f"its batches are {self.batches}."
             )
+
+    def _check_teachers(self):
+        check_distillation(alpha=self.teacher_alpha, temperature=self.teacher_temperature)
+        if self.teachers and self.batches == "documents":
+            raise InputError(
+                f"The recipe {self.name!r} has teachers, which read streams or windows of one "
+                "text, but its batches are documents."
+            )
+        if self.teachers and self.label_smoothing:
+            raise InputError(
+                f"The recipe {self.name!r} has teachers and `label_smoothing`, which both soften "
+                "the labels; leave out one of the two."
+            )
+
+    def with_teachers(
+        self,
+        names: Sequence[str],
+        *,
+        alpha: float | None = None,
+        temperature: float | None = None,
+    ) -> Self:
+        """The recipe of a model that learns from trained ones too; see `Recipe`."""
+        given = {"teacher_alpha": alpha, "teacher_temperature": temperature}
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(self, teachers=tuple(names), **given)
 
     def kind_of_model(self) -> str:
         """The model in words, to put before what it is trained on."""
@@ -202,6 +242,7 @@ class LanguageModelTask:
         self._check_length(len(ids), rows)
         train, held_out = split(ids, recipe.validation_split)
         self.train = _batches(train, None, recipe, seed=seed, initial_epoch=initial_epoch)
+        self.training_ids, self._draws = train, {"seed": seed, "initial_epoch": initial_epoch}
         self.validation = stream_batches(held_out, rows, recipe.sequence_length)
         self.held_out, self.documents = held_out, None
         self.targets = rows * ((len(held_out) - 1) // rows)  # what the rows leave over is not read
@@ -244,6 +285,7 @@ class LanguageModelTask:
             )
         batches = _batches(flat, train, recipe, seed=seed, initial_epoch=initial_epoch)
         self.train = _without_starts(batches, vocabulary.start_id)
+        self.training_ids, self._draws = flat, {"seed": seed, "initial_epoch": initial_epoch}
         rows = min(recipe.validation_batch_size or recipe.batch_size, len(held_out))
         self.validation = stream_batches(held_out, rows, recipe.sequence_length)
         self.held_out = np.concatenate(held_out)
@@ -263,6 +305,16 @@ class LanguageModelTask:
         """Builds the recipe's model."""
         builder = getattr(models, self.recipe.builder)
         return builder(self.vocabulary, dtype=dtype, **self.recipe.builder_options)
+
+    def distil(self, predictions: np.ndarray) -> None:
+        """Adds what teachers predict to the training batches.
+
+        Args:
+            predictions: Of `rnnzoo.training.distillation.teacher_predictions` for `training_ids`.
+        """
+        places = np.arange(len(self.training_ids))
+        positions = _batches(places, None, self.recipe, **self._draws)
+        self.train = with_teacher(self.train, positions, predictions)
 
     def baselines(self) -> dict[str, float]:
         """Figures of the recipe's n-gram models on the same tokens, by name."""

@@ -1,7 +1,7 @@
 """What a recipe is: one whole way from a corpus to a trained model, as data."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -56,7 +56,8 @@ class Recipe:
             validation and all figures are of the labels as they are.
         average_weights: The momentum, such as 0.999, of a moving average of the weights over the
             batches, which is what is validated and kept; `None` for the weights themselves. It
-            is an average of the last `1 / (1 - momentum)` batches, which should be few of all.
+            is an average of the last `1 / (1 - momentum)` batches, or of the last ninth of those so
+            far where these are fewer.
         dtype: `"float32"`, `"mixed_bfloat16"` or `"auto"`, which takes the second where the device
             is fast at it.
         seed: Of weights, dropout and the order of the data.
@@ -175,6 +176,28 @@ class Recipe:
         check_positive(**{name: value for name, value in sizes.items() if name != "dropout"})
         check_fraction(dropout=sizes.get("dropout", 0.0))
         return replace(recipe, **given, builder_options={**recipe.builder_options, **sizes})
+
+    def with_teachers(
+        self,
+        names: Sequence[str],
+        *,
+        alpha: float | None = None,
+        temperature: float | None = None,
+    ) -> Self:
+        """The recipe of a model that learns from trained ones too.
+
+        Args:
+            names: Their names or paths.
+            alpha: The share of the teachers in the loss.
+            temperature: That of their probabilities.
+
+        Raises:
+            InputError: If the models of this task have no teachers, or a number cannot be.
+        """
+        raise InputError(
+            f"A teacher is for language models so far, and the recipe {self.name!r} trains a model "
+            f"for {self.task.replace('_', ' ')}; leave out --teacher."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Its arguments as JSON gives them back: lists where it has tuples."""

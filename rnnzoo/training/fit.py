@@ -15,7 +15,7 @@ from rnnzoo import zoo
 from rnnzoo.errors import InputError
 from rnnzoo.files import RESULTS, check_output, check_replaces_nothing
 from rnnzoo.hardware import commit, resolve_dtype
-from rnnzoo.models import SmoothedCrossEntropy
+from rnnzoo.models import DistillationLoss, SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
 from rnnzoo.models.resumed import fit_from
 from rnnzoo.optimizers import adam
@@ -27,6 +27,12 @@ from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
+from rnnzoo.training.distillation import (
+    digest,
+    load_teachers,
+    teacher_predictions,
+    teachers_folder,
+)
 from rnnzoo.training.finite import FiniteLoss
 from rnnzoo.training.processes import count, is_first, own_rows
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
@@ -152,6 +158,9 @@ def fit_recipe(
     for name, value in baselines.items():
         print(f"To compare with: {name.replace('_', ' ')} {value:.2f}")
 
+    teachers = _teach(task, recipe)
+    if resume:
+        checkpoint.check_identity(**teachers)
     dtype, reason = resolve_dtype(recipe.dtype)
     if resume and model.dtype_policy.name != dtype:
         dtype, reason = model.dtype_policy.name, "the training began in it"
@@ -172,7 +181,9 @@ def fit_recipe(
             print(f"The training in {out} is finished already; more epochs or minutes go on.")
             return None
     if not resume:
-        checkpoint.note(from_model=from_model and str(from_model), began=recipe.as_json())
+        checkpoint.note(
+            from_model=from_model and str(from_model), began=recipe.as_json(), **teachers
+        )
     clock = _fit(
         model, task, recipe, checkpoint=checkpoint,
         one_segment={"overrides": dict(overrides), "commit": code}, log_dir=log_dir,
@@ -187,11 +198,28 @@ def fit_recipe(
         "dtype": dtype,
         "dtype_reason": reason,
         "from_model": checkpoint.progress["from_model"],
+        **teachers,
         "stopped_by": clock.stopped_by,
         "devices": replica_count(),
         "processes": count(),
     }
     return Trained(model, task, checkpoint, out=out, baselines=baselines, run=run)
+
+
+def _teach(task, recipe):
+    """Puts what the recipe's teachers predict into the task's batches.
+
+    Returns a digest of each teacher by its name, as `teachers`; nothing where there are none.
+    """
+    names = getattr(recipe, "teachers", ())
+    if not names:
+        return {}
+    teachers = load_teachers(names, task.vocabulary)
+    print(f"Teachers: {', '.join(names)}. Their predictions are kept in {teachers_folder()}.")
+    task.distil(
+        teacher_predictions(teachers, task.training_ids, temperature=recipe.teacher_temperature)
+    )
+    return {"teachers": {name: digest(one) for name, one in zip(names, teachers, strict=True)}}
 
 
 def _check_began(checkpoint, recipe):
@@ -260,6 +288,8 @@ def _compiled(model, recipe):
         ema_momentum=recipe.average_weights or 0.0,
     )
     loss = SmoothedCrossEntropy(recipe.label_smoothing) if recipe.label_smoothing else None
+    if getattr(recipe, "teachers", ()):
+        loss = DistillationLoss(recipe.teacher_alpha, temperature=recipe.teacher_temperature)
     model.compile(optimizer=optimizer, loss=loss)
     return model
 
