@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from rnnzoo.replicas import sum_over_replicas
 from rnnzoo.typing import Tensor
@@ -20,6 +21,10 @@ class FusedAdam(keras.optimizers.Adam):
     Keras clips each device's part of it. A file of a model compiled with it loads where rnnzoo is
     imported.
 
+    The averages of `use_ema` have a momentum that grows: after n batches it is (1 + n) / (10 + n),
+    and `ema_momentum` at most. So they are of the last ninth of the batches while these are few,
+    where Keras's would still be near the untrained weights.
+
     Args:
         *args: What `keras.optimizers.Adam` takes, such as `learning_rate` (0.001).
         **kwargs: The same, such as `global_clipnorm`, `weight_decay` or `use_ema`.
@@ -30,7 +35,8 @@ class FusedAdam(keras.optimizers.Adam):
         >>> model.compile(FusedAdam(2e-3, global_clipnorm=1.0))
 
     Reference:
-        Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+        Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015. The momentum is that
+        of TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     """
 
     def _clip_gradients(self, grads):
@@ -38,6 +44,18 @@ class FusedAdam(keras.optimizers.Adam):
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars  # summed before they were clipped
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        if not self.use_ema:
+            return
+        batches = ops.cast(self.iterations, "float32")  # before this one
+        growing = ops.minimum(self.ema_momentum, (1.0 + batches) / (10.0 + batches))
+        momentum = ops.where(batches > 0, growing, 0.0)  # the first average is the first weights
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            if average is not None:
+                own = ops.cast(momentum, variable.dtype)
+                average.assign(own * average + (1 - own) * variable)
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """Updates one variable."""
@@ -73,12 +91,12 @@ def adam(learning_rate: Any, **kwargs: Any) -> keras.optimizers.Adam:
         **kwargs: The same.
 
     Returns:
-        A `FusedAdam` on TensorFlow. Elsewhere `keras.optimizers.Adam`, whose updates JAX compiles
-        and Keras gives to torch all at once.
+        A `FusedAdam` on TensorFlow, and wherever weights are averaged (`use_ema`). Elsewhere
+        `keras.optimizers.Adam`, whose updates JAX compiles and Keras gives to torch all at once.
 
     Example:
         >>> float(adam(2e-3, global_clipnorm=1.0).global_clipnorm)
         1.0
     """
-    kind = FusedAdam if keras.backend.backend() == "tensorflow" else keras.optimizers.Adam
-    return kind(learning_rate, **kwargs)
+    fused = keras.backend.backend() == "tensorflow" or kwargs.get("use_ema")
+    return (FusedAdam if fused else keras.optimizers.Adam)(learning_rate, **kwargs)

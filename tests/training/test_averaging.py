@@ -9,6 +9,7 @@ from keras import ops
 
 import rnnzoo
 from rnnzoo import recipes
+from rnnzoo.optimizers import adam
 from rnnzoo.publishing.train import train
 from rnnzoo.training.averaging import ValidateAverages, averaged_weights
 from rnnzoo.training.callbacks import SampleText
@@ -57,14 +58,18 @@ class Watch(keras.callbacks.Callback):
         self.validated.append(weights_of(self.model))
 
 
-def expected_average(steps):
+def expected_average(steps, momentum=lambda batches: MOMENTUM):
     """The moving average, which starts as the weights after the first batch."""
     average = steps[0]
-    for weights in steps[1:]:
-        average = [
-            MOMENTUM * old + (1 - MOMENTUM) * new for old, new in zip(average, weights, strict=True)
-        ]
+    for batches, weights in enumerate(steps[1:], 1):
+        m = momentum(batches)
+        average = [m * old + (1 - m) * new for old, new in zip(average, weights, strict=True)]
     return average
+
+
+def growing(batches):
+    """The momentum of rnnzoo's own optimizer after so many batches."""
+    return min(MOMENTUM, (1 + batches) / (10 + batches))
 
 
 def test_validation_sees_the_average_and_training_its_own_weights():
@@ -134,6 +139,23 @@ def test_what_is_put_in_is_taken_out():
         assert_same(weights_of(model), before)
 
 
+def test_the_average_of_a_short_training_is_of_its_last_ninth():
+    """With Keras's own momentum of 0.999 it would still be the weights after the first batch."""
+    model = rnnzoo.char_lstm(9, units=4, num_layers=1)
+    model.compile(adam(0.1, use_ema=True, ema_momentum=0.999), run_eagerly=runners.UNTRACED)
+    inputs, targets, _ = runners.batch(model)
+    watch = Watch()
+    for batch in range(12):
+        model.train_on_batch(inputs, targets)
+        watch.set_model(model)
+        watch.on_train_batch_end(batch)
+    average = expected_average(watch.steps, lambda batches: (1 + batches) / (10 + batches))
+    assert_same(averages_of(model), average, atol=1e-5)
+    last, first = watch.steps[-1][0], watch.steps[0][0]
+    found = averages_of(model)[0]
+    assert np.abs(found - last).mean() < 0.5 * np.abs(found - first).mean()
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     pytest.importorskip("tensorflow", reason="`train` reads its text by tf.data")
@@ -157,7 +179,7 @@ def test_the_best_weights_are_averages_and_the_last_are_both(text, unpublished, 
     out = train(FAST, text_file=text, out=tmp_path / "out", epochs=1, callbacks=[watch])
     model = last(out)
     assert_same(weights_of(model), watch.steps[-1])
-    average = expected_average(watch.steps)
+    average = expected_average(watch.steps, growing)
     assert_same(averages_of(model), average, atol=1e-6)
     best = rnnzoo.LanguageModel.from_config(model.get_config())
     best.load_weights(out / "checkpoint" / "best.weights.h5")
