@@ -1,5 +1,6 @@
-"""`rnnzoo evaluate`: the figures of a card, made again from the data."""
+"""`rnnzoo evaluate`: the figures of a card, made again, and what models reach at test time."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,10 @@ def evaluate(
     text_file: Annotated[
         Path | None, typer.Option(help="The text, if the model was trained on one of your own.")
     ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(help="Let the model adapt to the text that it is measured on: dynamic."),
+    ] = None,
     json: options.Json = False,
 ):
     """Make the figures of a model's card again from the data; exit code 1 if they differ.
@@ -24,13 +29,21 @@ def evaluate(
     They are equal if they agree in three digits. The data, the split, how it is read and the code
     are those of the training.
 
+    With --adapt the model adapts to the text while it reads it. That is another measure than the
+    card's, and compared with nothing on it.
+
     Examples:
       rnnzoo evaluate char_lstm_shakespeare
 
       rnnzoo evaluate saved_models/my_novel --text-file my_novel.txt
 
       rnnzoo evaluate char_lstm_shakespeare --json
+
+      rnnzoo evaluate char_lstm_shakespeare --adapt dynamic
     """
+    if adapt is not None:
+        _at_test_time(model, adapt, data_dir=data_dir, text_file=text_file, json=json)
+        return
     with errors_in_a_sentence():
         from rnnzoo.publishing.evaluate import evaluate as evaluate_again
 
@@ -42,6 +55,33 @@ def evaluate(
             _compare(model, found)
     if found.different:
         raise typer.Exit(1)
+
+
+def _at_test_time(model, adapt, *, json, **data):
+    with errors_in_a_sentence():
+        from rnnzoo.publishing.at_test_time import evaluate_at_test_time
+
+        found = evaluate_at_test_time(model, adapt=adapt, **data)
+        if json:
+            print_json({"model": model, **asdict(found)})
+        else:
+            print_beside_plain(model, found)
+
+
+def print_beside_plain(name, found):
+    """Prints the figures of a model that adapts beside those of the same model as it is."""
+    from rich.table import Table
+
+    from rnnzoo.publishing.report import readable
+
+    table = Table("figure", "so", *(f"{each}, as it is" for each in found.plain))
+    for figure in found.now:
+        words = readable(figure, 0)[0]
+        values = [readable(figure, side[figure])[1] for side in (found.now, *found.plain.values())]
+        table.add_row(words, *values)
+    print_table(f"{name}, {found.split} data: {found.data}.")
+    print_table(f"Not a figure of the card: {found.how}.")
+    print_table(table)
 
 
 def _compare(name, found):

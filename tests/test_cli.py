@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import rnnzoo_cli
 
 ROOT = Path(__file__).parents[1]
+NUMBERS = ROOT / "saved_models" / "gru_seq2seq_numbers"
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +144,29 @@ def test_evaluate_tells_what_it_cannot_compare():
     )
 
 
+def test_evaluate_at_test_time(published, capsys):
+    from rnnzoo.publishing.at_test_time import AtTestTime
+    from rnnzoo_cli.evaluate import print_beside_plain
+
+    text = published / "text.txt"
+    done = call("evaluate", "char_lstm_hamlet", "--text-file", text, "--adapt", "dynamic", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    now, plain = found["now"], found["plain"]["char_lstm_hamlet"]
+    assert now["nats_per_character"] < plain["nats_per_character"] - 0.001
+    card = json.loads(call("card", "char_lstm_hamlet", "--json").stdout)["figures"]
+    assert abs(plain["nats_per_character"] - card["nats_per_character"]) < 0.1  # other rows
+    print_beside_plain(found.pop("model"), AtTestTime(**found))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("Not a figure of the card: dynamic evaluation (rate ")
+    assert f"{now['nats_per_character']:.4f}" in "".join(lines[2:])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["evaluate", "char_lstm_hamlet", "--adapt", "dynamc"], "did you mean 'dynamic'"),
+        (["evaluate", str(NUMBERS), "--adapt", "dynamic"], "is a translator"),
         (["kernels", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
         (["kernels", "absent.keras"], "no model at 'absent.keras'"),
         (["list", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),

@@ -177,14 +177,15 @@ class KneserNey:
             self._levels.append(_Level(keys, mass, backoff))
         return self
 
-    def score(self, documents: Sequence[np.ndarray]) -> tuple[float, int]:
-        """Scores every token after the start of each document, the end included.
+    def token_nats(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        """Computes how improbable each token after the start of each document is, the end included.
 
         Args:
             documents: As for `fit`.
 
         Returns:
-            Summed cross-entropy in nats, and the number of tokens predicted.
+            The negative log-probability of each token in nats, float64 of shape (tokens,), one
+            document after the other.
 
         Raises:
             InputError: If the model is not fitted, or a document is not of the form.
@@ -202,8 +203,22 @@ class KneserNey:
             probabilities[inside] += level.mass[found]
             grams = np.full(len(tokens), -1)
             grams[inside] = found
-        predicted = probabilities[positions > 0]
-        return float(-np.log(predicted).sum()), len(predicted)
+        return -np.log(probabilities[positions > 0])
+
+    def score(self, documents: Sequence[np.ndarray]) -> tuple[float, int]:
+        """Scores every token after the start of each document, the end included.
+
+        Args:
+            documents: As for `fit`.
+
+        Returns:
+            Summed cross-entropy in nats, and the number of tokens predicted.
+
+        Raises:
+            InputError: If the model is not fitted, or a document is not of the form.
+        """
+        nats = self.token_nats(documents)
+        return float(nats.sum()), len(nats)
 
     def perplexity(self, documents: Sequence[np.ndarray]) -> float:
         """Perplexity of documents: e to the mean cross-entropy in nats of what `score` counts.

@@ -118,11 +118,12 @@ class WordModel(ZooModel):
             own, state = self._split(layer, state)
             hidden = layer(hidden, initial_state=own, training=training)  # (B, T, units)
         if not isinstance(inputs, dict):
-            return self._logits(hidden)
+            return self.logits(hidden)
         labels, weights = inputs["labels"], inputs.get("weights")
         return self._token_losses(hidden, self, labels, weights=weights, training=training)
 
-    def _logits(self, hidden):
+    def logits(self, hidden):
+        """Computes the logits of hidden vectors, float32 `(..., vocabulary_size)`."""
         return ops.cast(self.head(hidden), "float32")
 
     def step(self, tokens, state):
@@ -132,7 +133,7 @@ class WordModel(ZooModel):
             own, state = self._split(layer, state)
             hidden, own = layer.cell(hidden, own)
             new_state += own
-        return self._logits(hidden), new_state
+        return self.logits(hidden), new_state
 
     def _split(self, layer, state):
         """The part of the state that is this layer's, and the rest."""

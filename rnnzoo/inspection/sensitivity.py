@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from rnnzoo.errors import InputError
-from rnnzoo.inspection.gradients import gradient
+from rnnzoo.gradients import gradients
 from rnnzoo.inspection.reading import ids_of
 from rnnzoo.inspection.watching import replaced
 
@@ -55,10 +55,11 @@ def sensitivity(model: keras.Model, text: Any, position: int = -1) -> np.ndarray
     read, predicted = ids[None, :place], int(ids[place])
     embedded = ops.convert_to_numpy(ops.cast(model.embedding(read), "float32"))  # (1, P, E)
 
-    def log_probability(vectors):
-        vectors = ops.cast(vectors, model.embedding.compute_dtype)
+    def log_probability(points):
+        vectors = ops.cast(points[0], model.embedding.compute_dtype)
         with replaced(model.embedding, "call", lambda *_, **__: vectors):
             logits, _ = model.prefill(read, np.array([place], "int32"))
-        return ops.log_softmax(logits)[0, predicted]
+        return ops.log_softmax(logits)[0, predicted], None
 
-    return np.linalg.norm(gradient(log_probability, embedded)[0], axis=-1)
+    (found,), _ = gradients(log_probability, [embedded])  # (1, P, E)
+    return np.linalg.norm(ops.convert_to_numpy(found)[0], axis=-1)

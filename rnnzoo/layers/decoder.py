@@ -183,9 +183,9 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         self, target: Tensor, state: list[Tensor], memory: list[Tensor], training: bool = False
     ) -> Tensor:
         """Returns the logits of whole sequences; see the class."""
-        return self._logits(self.features(target, state, memory, training=training))
+        return self.logits(self.features(target, state, memory, training=training))
 
-    def _logits(self, readout: Tensor) -> Tensor:
+    def logits(self, readout: Tensor) -> Tensor:
         """Computes the logits of what `features` returns, `(..., vocabulary_size)`."""
         if isinstance(self.head, TiedHead):
             return self.head(readout, self.embeddings())
@@ -295,7 +295,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
             new_state += upper_state
         if self.attention_position == "after_cell":
             context, weights = self.attention(hidden, values, keys=keys, mask=mask)
-        logits = self._logits(self._deep_output(hidden, context, embedded, training=False))
+        logits = self.logits(self._deep_output(hidden, context, embedded, training=False))
         return logits, new_state, weights
 
     def _num_cell_states(self):

@@ -165,7 +165,7 @@ class ChunkedLoss(CheckedTargets):
     def _token_losses(self, hidden, output, labels, weights, training):
         """The nats of each token `(batch, time)` and their mean, which alone has a gradient.
 
-        `output` has the layer `head` and gives the matrix of `embeddings()` and `_logits(hidden)`.
+        `output` has the layer `head` and gives the matrix of `embeddings()` and `logits(hidden)`.
         """
         weights = ops.ones(ops.shape(labels), "float32") if weights is None else weights
         smoothing = self._label_smoothing if training else 0.0  # validation is exact
@@ -175,7 +175,7 @@ class ChunkedLoss(CheckedTargets):
         else:
             softmax = softmax_weights(output.head)
         if softmax is None:  # of a quantized or foreign head all logits are needed
-            logits = ops.cast(output._logits(hidden), "float32")
+            logits = ops.cast(output.logits(hidden), "float32")
             nats = losses = keras.losses.sparse_categorical_crossentropy(
                 labels, logits, from_logits=True
             )

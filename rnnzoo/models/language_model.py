@@ -187,7 +187,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             self._keep(state)
         if labels is not None:
             return self._token_losses(hidden, self, labels, weights=weights, training=training)
-        logits = self._logits(hidden)  # (B, T, V)
+        logits = self.logits(hidden)  # (B, T, V)
         return (logits, state) if return_state else logits
 
     @property
@@ -207,7 +207,21 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         """Computes the matrix of the embedding layer, `(vocabulary_size, embedding_dim)`."""
         return embedding_matrix(self.embedding, self.vocabulary_size)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
+    def hidden(
+        self, tokens: Tensor, initial_state: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Reads sequences up to the last recurrent layer.
+
+        Args:
+            tokens: Token ids, int32 `(batch, time)`.
+            initial_state: The state to go on from; the one before any token when left out.
+
+        Returns:
+            The vectors that `logits` takes, `(batch, time, units)`, and the final state.
+        """
+        return self.recurrent(self.embedding(tokens), initial_state=initial_state)
+
+    def logits(self, hidden: Tensor) -> Tensor:
         """Computes the logits of hidden vectors, float32 `(..., vocabulary_size)`."""
         if isinstance(self.head, TiedHead):
             logits = self.head(hidden, self.embeddings())
@@ -233,7 +247,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             True
         """
         hidden, state = self.recurrent.step(self.embedding(tokens), state)
-        return self._logits(hidden), state
+        return self.logits(hidden), state
 
     def prefill(
         self, tokens: Tensor, lengths: Tensor, initial_state: list[Tensor] | None = None
@@ -254,7 +268,7 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         hidden, state = self.recurrent(hidden, initial_state=initial_state, mask=mask)
         last = ops.reshape(ops.cast(lengths, "int32") - 1, (-1, 1, 1))
         last_hidden = ops.squeeze(ops.take_along_axis(hidden, last, axis=1), 1)  # (B, units)
-        return self._logits(last_hidden), state
+        return self.logits(last_hidden), state
 
     def decodable(self) -> DecodableLanguageModel:
         """Returns what `rnnzoo.generation` needs of this model."""

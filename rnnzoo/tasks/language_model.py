@@ -159,6 +159,8 @@ class LanguageModelTask:
         vocabularies: The vocabulary, in a tuple.
         train: Training batches.
         validation: Validation batches.
+        parts: The ids of the training part and of the validation part, each one flat array or a
+            list of documents.
         split: A sentence that says what is held out.
 
     Raises:
@@ -244,7 +246,7 @@ class LanguageModelTask:
         self.train = _batches(train, None, recipe, seed=seed, initial_epoch=initial_epoch)
         self.training_ids, self._draws = train, {"seed": seed, "initial_epoch": initial_epoch}
         self.validation = stream_batches(held_out, rows, recipe.sequence_length)
-        self.held_out, self.documents = held_out, None
+        self.held_out, self.documents, self.parts = held_out, None, (train, held_out)
         self.targets = rows * ((len(held_out) - 1) // rows)  # what the rows leave over is not read
         units = f"{self.vocabulary.level}s"
         self.split = (
@@ -272,7 +274,7 @@ class LanguageModelTask:
     def _read_documents(self, seed, initial_epoch):
         recipe, vocabulary = self.recipe, self.vocabulary
         train, held_out = (vocabulary.encode_documents(texts) for texts in self.texts)
-        self.documents = train, held_out
+        self.documents = self.parts = train, held_out
         order = np.random.default_rng(seed).permutation(len(train))
         flat = np.concatenate([train[index] for index in order])
         needed = recipe.batch_size * recipe.sequence_length
