@@ -61,6 +61,12 @@ def check_fraction(**fractions: float) -> None:
             raise InputError(f"`{name}` must be at least 0 and below 1, not {value!r}.")
 
 
+def check_not_negative(name: str, value: float) -> None:
+    """Checks that a number is at least 0."""
+    if not (isinstance(value, numbers.Real) and value >= 0):
+        raise InputError(f"`{name}` must be at least 0, not {value!r}.")
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Makes the error for a name that nothing has, with the nearest names that exist.
 

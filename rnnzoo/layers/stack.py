@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnzoo.errors import InputError, check_fraction, check_positive
+from rnnzoo.errors import InputError, check_fraction, check_not_negative, check_positive
 from rnnzoo.layers.blocks import make_block
 from rnnzoo.layers.cells.cell_loop import recurrent_layer, run_cell
 from rnnzoo.layers.cells.registry import output_size, state_shapes
@@ -40,6 +40,10 @@ class RecurrentStack(keras.layers.Layer):
         block: `"plain"`, or `"residual"`: norms and a gated feed-forward layer around each layer,
             beside a stream; see `rnnzoo.layers.ResidualBlock`. All `units` are then one number.
         expansion: Inner width of a residual block's feed-forward layer, in `units`.
+        activation_regularization: In training, what the mean square of the outputs, after dropout,
+            counts for in the loss (AR); 2 is usual.
+        temporal_regularization: The same of the change of the last layer's outputs from step to
+            step, before dropout (TAR); 1 is usual.
         **kwargs: What every `keras.layers.Layer` takes.
 
     Call arguments:
@@ -52,8 +56,8 @@ class RecurrentStack(keras.layers.Layer):
         The outputs of the last layer, `(batch, time, units)`, and the final state.
 
     Raises:
-        InputError: If a size is not positive, `dropout` is not a fraction, the cell or the block is
-            unknown, or the layers of a residual stack differ in size.
+        InputError: If a size is not positive, `dropout` is not a fraction, a penalty is negative,
+            the cell or the block is unknown, or the layers of a residual stack differ in size.
 
     Example:
         >>> import numpy as np
@@ -61,6 +65,10 @@ class RecurrentStack(keras.layers.Layer):
         >>> outputs, state = stack(np.ones((4, 5, 3), "float32"))
         >>> outputs.shape == (4, 5, 8) and len(state) == 2
         True
+
+    Reference:
+        Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018
+        (arXiv:1708.02182), for weight drop and both penalties.
     """
 
     def __init__(
@@ -75,10 +83,16 @@ class RecurrentStack(keras.layers.Layer):
         trainable_initial_state: bool = False,
         block: str = "plain",
         expansion: float = 1.5,
+        activation_regularization: float = 0.0,
+        temporal_regularization: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_fraction(dropout=dropout)
+        check_not_negative("activation_regularization", activation_regularization)
+        check_not_negative("temporal_regularization", temporal_regularization)
+        self.activation_regularization = float(activation_regularization)
+        self.temporal_regularization = float(temporal_regularization)
         if isinstance(units, list | tuple):
             if num_layers not in (None, len(units)):
                 raise InputError(
@@ -188,7 +202,21 @@ class RecurrentStack(keras.layers.Layer):
             outputs, *state = layer(read, initial_state=state, mask=mask, training=training)
             final_state += state
             inputs = block.leave(stream, outputs, training=training)  # (B, T, units)
+        if training:
+            self._regularize(inputs, outputs)
         return inputs, final_state
+
+    def _regularize(self, dropped, outputs):
+        """Adds the penalties on the last layer's outputs, after and before dropout, to the loss."""
+        if self.activation_regularization:
+            square = ops.mean(ops.square(ops.cast(dropped, "float32")))
+            self.add_loss(self.activation_regularization * square)
+        if self.temporal_regularization:
+            outputs = ops.cast(outputs, "float32")
+            changes = outputs[:, 1:] - outputs[:, :-1]  # (B, T - 1, units)
+            size = ops.maximum(ops.size(changes), 1)  # none in a batch of one step
+            square = ops.sum(ops.square(changes)) / ops.cast(size, "float32")
+            self.add_loss(self.temporal_regularization * square)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         """None: the mask ends here, whoever gave it has it."""
@@ -228,6 +256,9 @@ class RecurrentStack(keras.layers.Layer):
             config["trainable_initial_state"] = True
         if self.block != "plain":
             config |= {"block": self.block, "expansion": self.expansion}
+        for name in ("activation_regularization", "temporal_regularization"):
+            if getattr(self, name):
+                config[name] = getattr(self, name)
         return config
 
     def get_config(self) -> dict[str, Any]:

@@ -52,6 +52,9 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             recurrent layer; `dropout` then stands behind the norms. See
             `rnnzoo.layers.ResidualBlock`.
         expansion: Inner width of a residual block's feed-forward layer, in `units`.
+        activation_regularization: In training, what the mean square of the last recurrent outputs
+            counts for in the loss (AR; Merity et al. 2018); 2 is usual.
+        temporal_regularization: The same of their change from step to step (TAR); 1 is usual.
         **kwargs: What every `keras.Model` takes, such as `name` and `dtype`.
 
     Call arguments:
@@ -99,6 +102,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
         trainable_initial_state: bool = False,
         block: str = "plain",
         expansion: float = 1.5,
+        activation_regularization: float = 0.0,
+        temporal_regularization: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -111,6 +116,8 @@ class LanguageModel(ReplaceableLayers, StatefulStreams, ZooModel):
             units, num_layers=num_layers, cell=cell, dropout=dropout,
             locked_dropout=locked_dropout, weight_drop=weight_drop,
             trainable_initial_state=trainable_initial_state, block=block, expansion=expansion,
+            activation_regularization=activation_regularization,
+            temporal_regularization=temporal_regularization,
             dtype=dtype, name="recurrent",
         )  # fmt: skip
         self.embedding_dim = int(embedding_dim or recurrent.units[0])
@@ -531,6 +538,8 @@ def char_lstm(
     trainable_initial_state: bool = False,
     block: str = "plain",
     expansion: float = 1.5,
+    activation_regularization: float = 0.0,
+    temporal_regularization: float = 0.0,
     name: str = "char_lstm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -554,6 +563,9 @@ def char_lstm(
             recurrent layer; `dropout` then stands behind the norms. See
             `rnnzoo.layers.ResidualBlock`.
         expansion: Inner width of a residual block's feed-forward layer, in `units`.
+        activation_regularization: In training, what the mean square of the last recurrent outputs
+            counts for in the loss (AR; Merity et al. 2018); 2 is usual.
+        temporal_regularization: The same of their change from step to step (TAR); 1 is usual.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -599,6 +611,8 @@ def char_lstm(
         trainable_initial_state=trainable_initial_state,
         block=block,
         expansion=expansion,
+        activation_regularization=activation_regularization,
+        temporal_regularization=temporal_regularization,
         name=name,
         **kwargs,
     )
@@ -620,6 +634,8 @@ def word_lm(
     trainable_initial_state: bool = False,
     block: str = "plain",
     expansion: float = 1.5,
+    activation_regularization: float = 0.0,
+    temporal_regularization: float = 0.0,
     name: str = "word_lm",
     **kwargs: Any,
 ) -> LanguageModel:
@@ -646,6 +662,9 @@ def word_lm(
             recurrent layer; `dropout` then stands behind the norms. See
             `rnnzoo.layers.ResidualBlock`.
         expansion: Inner width of a residual block's feed-forward layer, in `units`.
+        activation_regularization: In training, what the mean square of the last recurrent outputs
+            counts for in the loss (AR; Merity et al. 2018); 2 is usual.
+        temporal_regularization: The same of their change from step to step (TAR); 1 is usual.
         name: Name of the model.
         **kwargs: What every `keras.Model` takes, such as `dtype`.
 
@@ -679,6 +698,8 @@ def word_lm(
         trainable_initial_state=trainable_initial_state,
         block=block,
         expansion=expansion,
+        activation_regularization=activation_regularization,
+        temporal_regularization=temporal_regularization,
         name=name,
         **kwargs,
     )

@@ -6,7 +6,13 @@ from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
-from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
+from rnnzoo.errors import (
+    InputError,
+    check_fraction,
+    check_not_negative,
+    check_positive,
+    unknown_name,
+)
 
 # What of a recipe may change after a training that is to be made again: words, and measuring.
 NOT_TRAINING = {
@@ -230,9 +236,3 @@ def check_above_zero(name: str, value: float) -> None:
     """Checks that a number of a recipe is above 0."""
     if not (isinstance(value, Real) and value > 0):
         raise InputError(f"`{name}` must be above 0, not {value!r}.")
-
-
-def check_not_negative(name: str, value: float) -> None:
-    """Checks that a number of a recipe is at least 0."""
-    if not (isinstance(value, Real) and value >= 0):
-        raise InputError(f"`{name}` must be at least 0, not {value!r}.")

@@ -10,10 +10,10 @@ import numpy as np
 from rnnzoo import models
 from rnnzoo.data import pair_batches
 from rnnzoo.data.corpus import Corpus
-from rnnzoo.errors import InputError, check_positive, unknown_name
+from rnnzoo.errors import InputError, check_not_negative, check_positive, unknown_name
 from rnnzoo.evaluation.translation_quality import signatures, translation_quality
 from rnnzoo.generation.translate import translate
-from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_not_negative, vocabulary_of
+from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, vocabulary_of
 from rnnzoo.tasks.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
