@@ -364,8 +364,9 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         )
     warn_of_few_batches(clock)
     done = max(0, clock.steps_before - progress["epoch"] * clock.steps_per_epoch)  # of this epoch
-    if checkpoint.state:
-        model.evaluate(validation.take(1), verbose=0)  # makes the metrics, which go on
+    # Makes the metrics, which a resumed training goes on with. Without them `fit` would build model
+    # and metrics from a batch of its data (on JAX, on several devices), and so begin an epoch more.
+    model.evaluate(validation.take(1), verbose=0)
     # An interrupt reaches one process alone: it then ends the training of all.
     interrupt = stop_on_interrupt(clock) if count() == 1 else contextlib.nullcontext()
     with interrupt, progress_line:

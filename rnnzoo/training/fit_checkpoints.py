@@ -88,6 +88,9 @@ class Checkpoints(keras.callbacks.Callback):
         self._epoch = self._batch = 0
         self._beside = list(callbacks)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Makes the metrics, which go on within an epoch. Without them `fit` would build model and
+        # metrics from a batch of its data (on JAX, on several devices), and so begin an epoch more.
+        model.evaluate(_blank(batches), verbose=0)
         newest = newest_whole(self.path)
         if newest is None:
             return 0, 0
@@ -97,8 +100,6 @@ class Checkpoints(keras.callbacks.Callback):
         print(
             f"Going on from {newest}: {self._epoch} epochs and {self._batch} batches are trained."
         )
-        if self._batch:
-            model.evaluate(_blank(batches), verbose=0)  # makes the metrics, which go on
         return self._epoch, self._batch
 
     def _put_back(self, model, saved, newest):
