@@ -6,6 +6,7 @@ from rnnzoo.data.pairs import read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.pydatasets import PairDataset, StreamDataset
 from rnnzoo.data.resets import random_resets
 from rnnzoo.data.teacher import with_teacher
+from rnnzoo.data.variable import variable_stream_batches
 
 __all__ = [
     "PairDataset",
@@ -18,6 +19,7 @@ __all__ = [
     "read_parallel",
     "read_tab_separated",
     "stream_batches",
+    "variable_stream_batches",
     "window_batches",
     "with_teacher",
 ]

@@ -352,7 +352,8 @@ def _padded(take, starts, counts, *, width=None):
     """The twin of `indexing.take_padded` and `weights_of` on tensors."""
     import tensorflow as tf
 
-    width = tf.reduce_max(counts) if width is None else tf.constant(width, counts.dtype)
+    if not tf.is_tensor(width):
+        width = tf.reduce_max(counts) if width is None else tf.constant(width, counts.dtype)
     steps = tf.range(width)  # (T,)
     inside = steps < counts[:, None]  # (B, T)
     ids = take(tf.where(inside, starts[:, None] + steps, 0))

@@ -14,6 +14,7 @@ from rnnzoo.data import (
     document_batches,
     random_resets,
     stream_batches,
+    variable_stream_batches,
     window_batches,
     with_teacher,
 )
@@ -22,6 +23,7 @@ from rnnzoo.data.corpus import Corpus
 from rnnzoo.data.encoded import encode_corpus
 from rnnzoo.data.sequences import split
 from rnnzoo.data.sources import keras_home
+from rnnzoo.data.variable import cuts_of
 from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.models.distillation import check_distillation
 from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_above_zero, vocabulary_of
@@ -46,6 +48,9 @@ class LanguageModelRecipe(Recipe, task="language_model"):
         stride: From one window's start to the next; its length when left out.
         reset_probability: How likely a row of a stream is to start from an empty state in a batch,
             beside where it must; see `rnnzoo.data.random_resets`.
+        variable_length: Whether a stream's batches are a half to one and a half of
+            `sequence_length` long, other ones in each epoch, with learning rates in proportion; see
+            `rnnzoo.data.variable_stream_batches`.
         temperature: Of the samples.
         ngram_orders: Orders of the Kneser-Ney models to compare a model of documents with.
         teachers: Names or paths of trained models of the same vocabulary to learn from; see
@@ -61,6 +66,7 @@ class LanguageModelRecipe(Recipe, task="language_model"):
     batches: str = "streams"
     stride: int | None = None
     reset_probability: float = 0.0
+    variable_length: bool = False
     temperature: float = 0.8
     ngram_orders: tuple[int, ...] = ()
     teachers: tuple[str, ...] = ()
@@ -95,6 +101,13 @@ class LanguageModelRecipe(Recipe, task="language_model"):
             raise InputError(
                 f"The recipe {self.name!r} has a `reset_probability`, which goes with streams, but "
                 f"its batches are {self.batches}."
+            )
+
+        if self.variable_length and (self.batches != "streams" or self.sequence_length < 4):
+            raise InputError(
+                f"The recipe {self.name!r} has `variable_length`, which goes with streams of a "
+                f"`sequence_length` of at least 4, but its batches are {self.batches} of "
+                f"{self.sequence_length}."
             )
 
     def _check_teachers(self):
@@ -318,6 +331,17 @@ class LanguageModelTask:
         positions = _batches(places, None, self.recipe, **self._draws)
         self.train = with_teacher(self.train, positions, predictions)
 
+    def relative_length(self, epoch: int, batch: int) -> float:
+        """How long a training batch is, in `sequence_length`, where batches differ in length."""
+        recipe = self.recipe
+        if not recipe.variable_length:
+            return 1.0
+        cuts = cuts_of(
+            len(self.train), sequence_length=recipe.sequence_length, seed=self._draws["seed"],
+            epoch=epoch,
+        )  # fmt: skip
+        return float(cuts[batch + 1] - cuts[batch]) / recipe.sequence_length
+
     def baselines(self) -> dict[str, float]:
         """Figures of the recipe's n-gram models on the same tokens, by name."""
         if self.documents is None:
@@ -444,7 +468,10 @@ def _batches(flat, documents, recipe, seed, initial_epoch):
         return window_batches(flat, size, length, stride=recipe.stride or length, **draws)
     if recipe.batches == "documents":
         return document_batches(documents, size, max_length=length, **draws)
-    batches = stream_batches(flat, size, length)
+    if recipe.variable_length:
+        batches = variable_stream_batches(flat, size, length, **draws)
+    else:
+        batches = stream_batches(flat, size, length)
     if recipe.reset_probability:
         batches = random_resets(batches, recipe.reset_probability, **draws)
     return batches

@@ -338,6 +338,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
             peak=recipe.learning_rate,
             warmup_steps=recipe.warmup_steps,
             final_fraction=recipe.final_fraction,
+            scale=getattr(task, "relative_length", None),
         ),
         ValidateAverages(),
         TrainingLog(checkpoint.log if checkpoint.writes else None, clock),

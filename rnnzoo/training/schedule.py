@@ -228,6 +228,7 @@ class LearningRate(keras.callbacks.Callback):
         peak: The highest rate.
         warmup_steps: Batches over which the rate rises from zero.
         final_fraction: The last rate as a fraction of the peak.
+        scale: A factor of the rate, given the epoch and the batch in it; 1 when left out.
     """
 
     def __init__(
@@ -237,21 +238,26 @@ class LearningRate(keras.callbacks.Callback):
         peak: float,
         warmup_steps: int = 0,
         final_fraction: float = 0.0,
+        scale: Callable[[int, int], float] | None = None,
     ):
         super().__init__()
+        self.scale = scale
         self.clock, self.peak = clock, peak
         self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the rate of this batch."""
         clock = self.clock
-        self.model.optimizer.learning_rate = learning_rate_at(
+        rate = learning_rate_at(
             clock.progress,
             step=clock.step,
             peak=self.peak,
             warmup_steps=self.warmup_steps,
             final_fraction=self.final_fraction,
         )
+        if self.scale is not None:
+            rate *= self.scale(*divmod(clock.step, clock.steps_per_epoch))
+        self.model.optimizer.learning_rate = rate
 
 
 def measure_validation(model: keras.Model, batches: tf.data.Dataset, sample: int = 4) -> float:

@@ -58,6 +58,11 @@ def test_a_name_can_be_taken_once():
         ({"epochs": -1}, "`epochs`"),
         ({"reset_probability": 1.5}, "`reset_probability` must be from 0 to 1, not 1.5"),
         ({"reset_probability": 0.5, "batches": "windows"}, "goes with streams"),
+        ({"variable_length": True, "batches": "windows"}, "which goes with streams"),
+        (
+            {"variable_length": True, "sequence_length": 3},
+            "at least 4, but its batches are streams of 3",
+        ),
         ({"sample_length": 0}, "`sample_length`"),
         ({"temperature": 0.0}, "`temperature` must be above 0, not 0.0"),
         ({"learning_rate": float("nan")}, "`learning_rate` must be above 0"),

@@ -37,6 +37,7 @@ TEXT = replace(
 RECIPES = {
     "streams": replace(TEXT, reset_probability=0.5, average_weights=0.9, patience=5),
     "windows": replace(TEXT, batches="windows", stride=9),
+    "variable": replace(TEXT, variable_length=True),
     "pairs": replace(
         recipes.get("spelled_numbers_tiny"),
         corpus_options={"min_digits": 1, "max_digits": 3, "samples": 80, "validation_samples": 4},
@@ -99,7 +100,8 @@ def result(out):
 
 @pytest.mark.parametrize(
     "kind",
-    ["streams"] + [pytest.param(kind, marks=pytest.mark.slow) for kind in ("windows", "pairs")],
+    ["streams"]
+    + [pytest.param(kind, marks=pytest.mark.slow) for kind in ("windows", "pairs", "variable")],
 )
 def test_a_killed_training_ends_as_one_that_was_not(kind, run):
     whole = run(kind, "whole")

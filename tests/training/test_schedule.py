@@ -120,3 +120,19 @@ def test_the_rate_is_set_for_each_batch():
 def test_sizes_must_be_positive():
     with pytest.raises(InputError, match="steps_per_epoch"):
         TrainingClock(1, steps_per_epoch=0)
+
+
+def test_a_rate_may_be_scaled_by_epoch_and_batch():
+    clock = TrainingClock(2, steps_per_epoch=3)
+    rate = LearningRate(clock, peak=1.0, final_fraction=1.0, scale=lambda *at: 10 * at[0] + at[1])
+    model = SimpleNamespace(stop_training=False, optimizer=SimpleNamespace(learning_rate=None))
+    clock.set_model(model)
+    rate.set_model(model)
+    clock.on_train_begin()
+    clock.on_epoch_begin(1)
+    rates = []
+    for batch in range(3):
+        rate.on_train_batch_begin(batch)
+        rates.append(model.optimizer.learning_rate)
+        clock.on_train_batch_end(batch)
+    assert rates == [10, 11, 12]
