@@ -2,5 +2,6 @@
 
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.fit_checkpoints import Checkpoints
+from rnnzoo.training.regularization import RegularizationSchedule
 
-__all__ = ["Checkpoints", "SampleText"]
+__all__ = ["Checkpoints", "RegularizationSchedule", "SampleText"]
