@@ -20,7 +20,7 @@ def evaluate(
     ] = None,
     adapt: Annotated[
         str | None,
-        typer.Option(help="Let the model adapt to the text that it is measured on: dynamic."),
+        typer.Option(help="Let it adapt to the text that it is measured on: dynamic, or cache."),
     ] = None,
     json: options.Json = False,
 ):
@@ -29,8 +29,9 @@ def evaluate(
     They are equal if they agree in three digits. The data, the split, how it is read and the code
     are those of the training.
 
-    With --adapt the model adapts to the text while it reads it. That is another measure than the
-    card's, and compared with nothing on it.
+    With --adapt the model adapts to the text while it reads it; of A+B, several models, the
+    probabilities are averaged. These are other measures than the card's: they are printed beside
+    the models as they are, and compared with no card.
 
     Examples:
       rnnzoo evaluate char_lstm_shakespeare
@@ -40,8 +41,10 @@ def evaluate(
       rnnzoo evaluate char_lstm_shakespeare --json
 
       rnnzoo evaluate char_lstm_shakespeare --adapt dynamic
+
+      rnnzoo evaluate char_lstm_shakespeare+char_lstm_shakespeare_small
     """
-    if adapt is not None:
+    if adapt is not None or ("+" in model and not Path(model).exists()):
         _at_test_time(model, adapt, data_dir=data_dir, text_file=text_file, json=json)
         return
     with errors_in_a_sentence():

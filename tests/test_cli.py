@@ -162,9 +162,24 @@ def test_evaluate_at_test_time(published, capsys):
     assert f"{now['nats_per_character']:.4f}" in "".join(lines[2:])
 
 
+def test_evaluate_several_models(published):
+    text = published / "text.txt"
+    both = f"char_lstm_hamlet+{published / 'trained'}"
+    found = json.loads(call("evaluate", both, "--text-file", text, "--json").stdout)
+    (one, other), now = found["plain"].values(), found["now"]["nats_per_character"]
+    assert found["how"].startswith("the mean of the probabilities of char_lstm_hamlet and ")
+    assert abs(one["nats_per_character"] - other["nats_per_character"]) < 1e-3  # half precision
+    assert abs(now - one["nats_per_character"]) < 1e-3
+    cached = call("evaluate", "char_lstm_hamlet", "--text-file", text, "--adapt", "cache", "--json")
+    now = json.loads(cached.stdout)["now"]["nats_per_character"]
+    assert now < one["nats_per_character"] - 0.02  # the text repeats itself
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["evaluate", "char_lstm_hamlet+char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
+        (["evaluate", f"char_lstm_hamlet+{NUMBERS}"], "on the same parts of the same corpus"),
         (["evaluate", "char_lstm_hamlet", "--adapt", "dynamc"], "did you mean 'dynamic'"),
         (["evaluate", str(NUMBERS), "--adapt", "dynamic"], "is a translator"),
         (["kernels", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),

@@ -199,14 +199,14 @@ class Corpus:
 
 
 def split_sha256(split: str, items: Iterable[Any]) -> str:
-    """The hash of one split of documents or pairs, such as the test split.
+    """The hash of one split, such as the test split.
 
     `Corpus.sha256` leaves the test split out: a corpus that is found without it is the same to
     train on.
 
     Args:
         split: Its name.
-        items: The documents or pairs.
+        items: The documents or pairs, or the text, which counts as one document.
 
     Returns:
         The SHA-256, in hexadecimal.
@@ -216,6 +216,7 @@ def split_sha256(split: str, items: Iterable[Any]) -> str:
 
 def _lines(split, items):
     """The name of a split on a line, then every item on one, as compact JSON."""
+    items = [items] if isinstance(items, str) else items
     lines = (json.dumps(item, ensure_ascii=False) for item in items)
     return "\n".join([split, *lines, ""]).encode()
 

@@ -1,6 +1,11 @@
 """Recipes: named ways from a corpus to a trained model, which `publishing.train.train` walks."""
 
-from rnnzoo.recipes import imdb, shakespeare, translation  # noqa: F401 (they register themselves)
+from rnnzoo.recipes import (  # noqa: F401 (they register themselves)
+    imdb,
+    shakespeare,
+    translation,
+    wikitext,
+)
 from rnnzoo.recipes.recipe import get, names, register
 from rnnzoo.tasks import Recipe
 

@@ -27,7 +27,7 @@ from rnnzoo.data.variable import cuts_of
 from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.models.distillation import check_distillation
 from rnnzoo.tasks.recipe import NOT_TRAINING, Recipe, check_above_zero, vocabulary_of
-from rnnzoo.tasks.splits import check_symbols, train_and_validation
+from rnnzoo.tasks.splits import check_symbols, in_rows, own_validation, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MEMORY_LIMIT = 10_000_000  # characters; a longer text is encoded to a file
@@ -155,11 +155,11 @@ class LanguageModelRecipe(Recipe, task="language_model"):
 class LanguageModelTask:
     """The data of a language model, its figures and its samples.
 
-    A text is one stream whose end is held out. A model of characters is measured there twice: on
-    the whole of it with carried state, and on random blocks from the zero state, as transformers
-    are measured. Documents are joined, each from start to end, in a seeded order, to one stream for
-    training; for validation every document starts from an empty state, so that figures are
-    comparable with those of an n-gram model.
+    A text is one stream whose end is held out, unless it comes with a validation split of its own.
+    A model of characters is measured there twice: on the whole of it with carried state, and on
+    random blocks from the zero state, as transformers are measured. Documents are joined, each from
+    start to end, in a seeded order, to one stream for training; for validation every document
+    starts from an empty state, so that figures are comparable with those of an n-gram model.
 
     Args:
         recipe: A `LanguageModelRecipe`.
@@ -254,17 +254,25 @@ class LanguageModelTask:
         else:
             ids = self.vocabulary.encode(self.corpus.text)
         rows = recipe.validation_batch_size or recipe.batch_size
-        self._check_length(len(ids), rows)
-        train, held_out = split(ids, recipe.validation_split)
+        if self.corpus.validation is None:
+            self._check_length(len(ids), rows)
+            train, held_out = split(ids, recipe.validation_split)
+            read, what = held_out, f"the last {recipe.validation_split:.0%} of the text"
+            self.targets = rows * ((len(held_out) - 1) // rows)  # the rows leave the rest over
+            size, first = len(held_out), "the first "
+        else:
+            train, held_out = ids, own_validation(self.corpus, self.vocabulary, before=ids[-1:])
+            read, what = in_rows(held_out, rows), f"the {self.corpus.name} validation split"
+            self.targets = size = len(held_out) - 1
+            first = ""
         self.train = _batches(train, None, recipe, seed=seed, initial_epoch=initial_epoch)
         self.training_ids, self._draws = train, {"seed": seed, "initial_epoch": initial_epoch}
-        self.validation = stream_batches(held_out, rows, recipe.sequence_length)
+        self.validation = stream_batches(read, rows, recipe.sequence_length)
         self.held_out, self.documents, self.parts = held_out, None, (train, held_out)
-        self.targets = rows * ((len(held_out) - 1) // rows)  # what the rows leave over is not read
         units = f"{self.vocabulary.level}s"
         self.split = (
-            f"the last {recipe.validation_split:.0%} of the text, {len(held_out):,} {units}, read "
-            f"in {rows} contiguous rows with carried state; trained on the first {len(train):,}"
+            f"{what}, {size:,} {units}, read in {rows} contiguous rows with carried state; trained "
+            f"on {first}{len(train):,}"
         )
         self.block_starts = ()
         if self.vocabulary.level == "character":

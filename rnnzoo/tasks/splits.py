@@ -1,9 +1,12 @@
 """The training and validation part of a recipe's corpus."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rnnzoo.data import corpora
 from rnnzoo.data.corpus import Corpus
@@ -77,6 +80,41 @@ def train_and_validation(corpus: Corpus, recipe: Recipe) -> tuple[list[Any], lis
         how += f" (its first {recipe.validation_limit:,})"
     what = f"{len(validation):,} {corpus.kind}: {how}; trained on {len(train):,}"
     return train, validation, what
+
+
+def own_validation(corpus: Corpus, vocabulary: Vocabulary, *, before: np.ndarray) -> np.ndarray:
+    """Encodes the validation split of a text that has one of its own.
+
+    Args:
+        corpus: A `Corpus` of one text.
+        vocabulary: The model's `Vocabulary`.
+        before: The last id of the training text, which is given, so that all tokens of the split
+            are predicted.
+
+    Returns:
+        Ids, the given one first.
+
+    Raises:
+        InputError: If the vocabulary lacks a symbol of the split.
+    """
+    text = corpus.validation
+    if vocabulary.unknown_id is None and (missing := vocabulary.unknown_symbols(text)):
+        raise InputError(
+            f"The validation split of {corpus.name} has {vocabulary.level}s that its training text "
+            f"lacks, such as {min(missing)!r}; give the vocabulary the special token <unk>."
+        )
+    return np.concatenate([before, vocabulary.encode(text)])
+
+
+def in_rows(ids: np.ndarray, rows: int) -> list[np.ndarray]:
+    """Cuts a text into contiguous rows that together predict each token but the first.
+
+    Example:
+        >>> [row.tolist() for row in in_rows(np.arange(6), 2)]
+        [[0, 1, 2], [2, 3, 4, 5]]
+    """
+    ends = np.linspace(0, len(ids) - 1, rows + 1).astype("int64")
+    return [ids[start : end + 1] for start, end in itertools.pairwise(ends)]
 
 
 def check_symbols(vocabulary: Vocabulary, texts: Iterable[str], name: str) -> None:

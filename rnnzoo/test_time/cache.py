@@ -1,5 +1,8 @@
 """The neural cache: tokens of the recent past are likelier where it was like the present."""
 
+from collections.abc import Sequence
+from itertools import product
+
 import keras
 import numpy as np
 from keras import ops
@@ -15,7 +18,7 @@ from rnnzoo.test_time.reading import (
 )
 
 # Chosen by `choose_cache` on training text; docs/test_time.md has the command.
-SHARE, THETA = 0.1, 0.3
+SIZE, SHARE, THETA = 500, 0.1, 0.3
 EMPTY = -1  # no token
 
 
@@ -23,7 +26,7 @@ def neural_cache(
     model: keras.Model,
     ids: Ids,
     *,
-    size: int = 500,
+    size: int = SIZE,
     share: float = SHARE,
     theta: float = THETA,
     batch_size: int = 1,
@@ -74,6 +77,42 @@ def neural_cache(
     kept = (model.get_initial_state(batch_size), keys, values)
     sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
     return read(model, ids, step=_cache_step, fixed=fixed, kept=kept, **sizes)[0]
+
+
+def choose_cache(
+    model: keras.Model,
+    ids: Ids,
+    *,
+    size: int = SIZE,
+    shares: Sequence[float] = (0.02, 0.05, 0.1, 0.2),
+    thetas: Sequence[float] = (0.1, 0.3, 1.0),
+    batch_size: int = 1,
+    sequence_length: int = 64,
+) -> dict[str, float]:
+    """Chooses the share and theta that serve a text best: one that is not measured afterwards.
+
+    Args:
+        model: A `LanguageModel`.
+        ids: The last part of its training text, some ten thousand tokens.
+        size: As for `neural_cache`.
+        shares: The shares to try.
+        thetas: The values of theta to try with each.
+        batch_size: As for `neural_cache`.
+        sequence_length: As for `neural_cache`.
+
+    Returns:
+        The `"share"` and `"theta"` of the lowest mean nats, arguments of `neural_cache`.
+
+    Raises:
+        InputError: As `neural_cache`.
+    """
+    sizes = {"size": size, "batch_size": batch_size, "sequence_length": sequence_length}
+
+    def mean_nats(numbers):
+        return neural_cache(model, ids, **numbers, **sizes).mean()
+
+    tried = [{"share": share, "theta": theta} for share, theta in product(shares, thetas)]
+    return min(tried, key=mean_nats)
 
 
 def _cache_step(model, fixed, kept, segment):

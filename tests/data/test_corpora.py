@@ -30,7 +30,7 @@ def test_importing_corpora_imports_no_tfds_nor_package():
 
 
 def test_names_and_unknown_names():
-    known = "alice imdb_reviews multi30k_en_de spa_eng spelled_numbers tiny_shakespeare"
+    known = "alice imdb_reviews multi30k_en_de spa_eng spelled_numbers tiny_shakespeare wikitext_2"
     assert corpora.names() == known.split()
     with pytest.raises(InputError, match="did you mean 'tiny_shakespeare'"):
         corpora.load("tiny_shakespear")
@@ -116,6 +116,15 @@ def test_tiny_shakespeare_through_tfds(isolated, data_dir, monkeypatch):
     )
     stored = corpora.load("tiny_shakespeare")
     assert stored.sha256 == corpora.load("tiny_shakespeare", data_dir=data_dir).sha256
+
+
+def test_wikitext_2_has_the_standard_tokens(data_dir):
+    corpus = corpora.load("wikitext_2", data_dir=data_dir)
+    texts = [corpus.splits[split] for split in ("train", "validation", "test")]
+    counts = [len(text.split()) + text.count("\n") for text in texts]
+    assert counts == [2_088_628, 217_646, 245_569] and not corpus.notes
+    assert len({*corpus.text.split(), "\n"}) == 33_278
+    assert corpus.text == "".join(corpus.chunks())
 
 
 def test_alice(data_dir):
@@ -340,6 +349,6 @@ def test_a_corpus_is_one_file(tmp_path, monkeypatch):
 
 def test_what_the_terms_allow():
     allowed = {name for name in corpora.names() if corpora.about(name).redistributable}
-    assert allowed == {"alice", "spa_eng", "spelled_numbers", "tiny_shakespeare"}
+    assert allowed == {"alice", "spa_eng", "spelled_numbers", "tiny_shakespeare", "wikitext_2"}
     assert not corpora.about("my.txt").redistributable
     assert corpora.load("spelled_numbers", samples=5).redistributable

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from rnnzoo.errors import InputError
-from rnnzoo.test_time import neural_cache, token_nats
+from rnnzoo.test_time import choose_cache, neural_cache, token_nats
 
 SHARE, THETA, SIZE, SYMBOLS = 0.3, 2.0, 9, 7
 
@@ -53,6 +53,17 @@ def test_the_probabilities_sum_to_one(model, text):
 def test_no_share_is_plain_evaluation(model, text):
     nats = neural_cache(model, text, **{**OPTIONS, "share": 0.0})
     assert np.allclose(nats, token_nats(model, text, sequence_length=6), atol=1e-6)
+
+
+def test_numbers_are_chosen_by_what_they_reach(model):
+    repeated = np.tile([1, 4, 2, 6, 0, 3], 8)
+    options = {"size": SIZE, "sequence_length": 6}
+    chosen = choose_cache(model, repeated, shares=(0.0, 0.5), thetas=(0.0, THETA), **options)
+    means = [
+        neural_cache(model, repeated, share=0.5, theta=theta, **options).mean()
+        for theta in (0.0, THETA)
+    ]
+    assert chosen == {"share": 0.5, "theta": (0.0, THETA)[int(np.argmin(means))]}
 
 
 @pytest.mark.parametrize(
