@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 1. A recurrent network by hand
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - write the forward pass of a recurrent network in NumPy,
@@ -21,8 +24,9 @@
 # It takes about 3 minutes on two cores.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q rnnzoo
+# %pip install -q rnnzoo
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 2. From RNN to LSTM and GRU
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - say what "vanishing gradient" means, and measure it,
@@ -20,8 +23,9 @@
 # It takes about 4 minutes on two cores.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q rnnzoo
+# %pip install -q rnnzoo
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 3. Write like Shakespeare in five minutes
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - train a character model on a text,
@@ -21,8 +24,9 @@
 # It takes about 6 minutes on two cores.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q rnnzoo
+# %pip install -q rnnzoo
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,7 +36,7 @@ import keras
 import numpy as np
 
 from rnnzoo import SampleText, Vocabulary, char_lstm
-from rnnzoo.data import stream_batches, window_batches
+from rnnzoo.data import corpora, stream_batches, window_batches
 
 FAST = "RNNZOO_FAST_LESSONS" in os.environ
 keras.utils.set_random_seed(0)
@@ -40,12 +44,12 @@ keras.utils.set_random_seed(0)
 # %% [markdown]
 # ## The text
 #
-# A part of tiny Shakespeare: 200,000 characters. In Colab, or with the whole text, use
-# `rnnzoo.data.corpora.load("tiny_shakespeare").text` instead.
+# A part of tiny Shakespeare: 200,000 characters. The file lies beside this notebook; in Colab it is downloaded.
 
 # %%
-text = Path("texts/shakespeare.txt").read_text(encoding="utf-8")
-text = text[:30_000] if FAST else text
+file = Path("texts/shakespeare.txt")
+text = file.read_text(encoding="utf-8") if file.is_file() else corpora.load("tiny_shakespeare").text
+text = text[: 30_000 if FAST else 200_000]
 vocabulary = Vocabulary.from_text(text)
 ids = vocabulary.encode(text)
 print(text[:150])

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 4. A word model of film reviews
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - make a vocabulary of words, and say what unknown words do to a figure,
@@ -22,8 +25,9 @@
 # `pip install 'rnnzoo[corpora]'` brings.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q 'rnnzoo[corpora]'
+# %pip install -q 'rnnzoo[corpora]'
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 5. "one two five" to 125
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - build an encoder and a decoder,
@@ -20,8 +23,9 @@
 # It takes about 5 minutes on two cores.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q rnnzoo
+# %pip install -q rnnzoo
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 6. A translator
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - say why translators read subwords,
@@ -20,8 +23,9 @@
 # It takes about 2 minutes on two cores. The translator is a published one; training it took 49 minutes of one core.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q 'rnnzoo[translation]'
+# %pip install -q 'rnnzoo[translation]'
+
+# %%
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,6 +11,9 @@
 # %% [markdown]
 # # 7. Your own text, from a file to a web page
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# (upload this notebook there)
+#
 # After this lesson you will be able to
 #
 # - train on a text of your own with one call,
@@ -20,8 +23,9 @@
 # It takes about 8 minutes on two cores.
 
 # %%
-# In Colab, take the "#" away:
-# # %pip install -q rnnzoo
+# %pip install -q rnnzoo
+
+# %%
 import json
 import os
 
@@ -30,6 +34,7 @@ import tempfile
 from pathlib import Path
 
 import rnnzoo
+from rnnzoo.data import corpora
 from rnnzoo.publishing.train import train
 
 FAST = "RNNZOO_FAST_LESSONS" in os.environ
@@ -42,7 +47,8 @@ folder = Path(tempfile.mkdtemp())
 # characters, in UTF-8. Here it is *Alice's Adventures in Wonderland*.
 
 # %%
-text = Path("texts/alice.txt").read_text(encoding="utf-8")
+alice = Path("texts/alice.txt")  # beside this notebook; in Colab it is downloaded
+text = alice.read_text(encoding="utf-8") if alice.is_file() else corpora.load("alice").text
 text = text[:6_000] if FAST else text
 file = folder / "mine.txt"
 file.write_text(text, encoding="utf-8")

@@ -19,6 +19,7 @@ PAGES = {
     "changes.md": ROOT / "CHANGELOG.md",
     "results.md": ROOT / "benchmarks" / "RESULTS.md",
 }
+BADGE = re.compile(r"^\[!\[Open in Colab\].*\n\(.*\)\n", re.MULTILINE)  # for the notebook alone
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 # Where a link that is right in the repository leads on the site.
 LINKS = {
@@ -82,7 +83,7 @@ def _lesson(path):
     parts = []
     for cell in jupytext.read(path).cells:
         if cell.cell_type == "markdown":
-            parts.append(FORMULA.sub(_formula, cell.source))
+            parts.append(FORMULA.sub(_formula, BADGE.sub("", cell.source)))
         else:
             parts.append(f"```python\n{cell.source}\n```")
     return "\n\n".join(parts).replace("<details>", '<details markdown="1">') + "\n"
