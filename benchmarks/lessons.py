@@ -7,10 +7,12 @@
     python benchmarks/lessons.py words --vectors glove.txt    # 5,000 of the IMDB reviews
 
 Each variant is a training of `rnnzoo.training.train` of its own, as many epochs long as the others:
-the minutes do not matter, so that variants may run beside each other. A variant whose folder is
-there is not trained again, one that was interrupted goes on. The table of RESULTS.md is of all
-that are there. One seed each: small differences are noise. `--vectors` names the file of 100
-numbers a word that one variant of the words starts from, a word a line, such as GloVe's 6B.100d.
+the minutes do not matter, so that variants may run beside each other. What each reached is kept as
+a file in `lessons_runs/`, beside this one: a variant that has one is not trained again, one that
+was interrupted goes on. The table of RESULTS.md is of all files, also of those whose variant is
+not listed here any more. One seed each: small differences are noise. `--vectors` names the file
+of 100 numbers a word that one variant of the words starts from, a word a line, such as GloVe's
+6B.100d.
 """
 
 import argparse
@@ -41,6 +43,22 @@ STUDIES = {
             "weight averaging 0.999": {"average_weights": 0.999},
             "label smoothing 0.05": {"label_smoothing": 0.05},
             "64 x 128": {"batch_size": 64, "sequence_length": 128},
+            "distilled from char_lstm_shakespeare": {"teachers": ("char_lstm_shakespeare",)},
+            "distilled from that alone (alpha 1)": {
+                "teachers": ("char_lstm_shakespeare",), "teacher_alpha": 1.0,
+            },
+            "distilled from two": {
+                "teachers": ("char_lstm_shakespeare", "char_lstm_shakespeare_small"),
+            },
+            "activation regularisation 2": {
+                "builder_options": {"activation_regularization": 2.0}
+            },
+            "temporal activation regularisation 1": {
+                "builder_options": {"temporal_regularization": 1.0}
+            },
+            "variable length": {"variable_length": True},
+            "dropout in three steps": {"schedule": {"dropout": [0.5, 0.75, 1.0]}},
+            "weight decay in three steps": {"schedule": {"weight_decay": [0.0, 0.5, 1.0]}},
         },
     ),
     "shakespeare_large": (
@@ -91,6 +109,19 @@ STUDIES = {
 }  # fmt: skip
 
 
+KEPT = Path(__file__).with_name("lessons_runs")
+
+
+def file_of(study, variant, epochs):
+    """The file that keeps what a variant reached."""
+    return KEPT / study / f"{folder_of(Path(), study, variant, epochs=epochs).name}.json"
+
+
+def in_steps(factors, epochs):
+    """A schedule of equally long steps."""
+    return lambda epoch: factors[min(epoch * len(factors) // epochs, len(factors) - 1)]
+
+
 def folder_of(runs, study, variant, epochs):
     slug = "".join(letter if letter.isalnum() else "_" for letter in variant)
     return runs / study / f"{slug}_{epochs}_epochs"
@@ -115,12 +146,16 @@ def start_from_vectors(recipe, vectors, path):
 def train_variant(study, variant, runs, epochs, vectors):
     """Trains one variant, or goes on with it."""
     from rnnzoo import recipes
+    from rnnzoo.callbacks import RegularizationSchedule
     from rnnzoo.publishing.train import train
 
     name, _, _, variants = STUDIES[study]
     recipe, changes = recipes.get(name), dict(variants[variant])
     options = {**recipe.builder_options, **changes.pop("builder_options", {})}
     from_vectors = changes.pop("from_vectors", False)
+    schedule = {
+        name: in_steps(factors, epochs) for name, factors in changes.pop("schedule", {}).items()
+    }
     recipe = replace(
         recipe, builder_options=options, epochs=epochs, max_minutes=None, patience=None,
         sample_every_batches=None, ngram_orders=(), **changes,
@@ -131,7 +166,37 @@ def train_variant(study, variant, runs, epochs, vectors):
     if from_vectors and not resume:
         start = runs / study / "start_from_vectors.keras"
         start_from_vectors(recipe, vectors, start)
-    train(recipe, out=out, from_model=start, resume=resume)
+    callbacks = [RegularizationSchedule(**schedule)] if schedule else []
+    train(recipe, out=out, from_model=start, resume=resume, callbacks=callbacks)
+    keep(study, variant, out, epochs=epochs)
+
+
+def keep(study, variant, out, epochs):
+    """Keeps what a variant reached, of its metrics.json."""
+    from rnnzoo.files import write_atomically
+
+    found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    training = found["training"]
+    validated = training["checkpoints"]
+    kept = {
+        "variant": variant,
+        "epochs": epochs,
+        "parameters": found["model"]["parameters"],
+        "figures": {name: found["figures"][name] for name in STUDIES[study][2]},
+        "in_training": {
+            "figure": validated["figure"],
+            "best": validated["best"],
+            "best_epoch": training["best_epoch"],
+            "last": validated["last"],
+        },
+        "trained": trained(found),
+        "seed": training["seed"],
+        "corpus_sha256": found["corpus"]["sha256"],
+        "split": found["split"],
+    }
+    path = file_of(study, variant, epochs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def trained(record):
@@ -143,34 +208,37 @@ def trained(record):
     return f"{record['date']}, {place}, commit {', then '.join(commits)}"
 
 
-def write_table(study, runs, epochs):
-    """Puts the variants that are there into RESULTS.md."""
+def write_table(study, epochs):
+    """Puts the variants that were kept into RESULTS.md."""
     name, _, figures, variants = STUDIES[study]
-    rows, missing, record = [], [], None
-    for variant in variants:
-        path = folder_of(runs, study, variant, epochs=epochs) / "metrics.json"
-        if not path.is_file():
-            missing.append(variant)
-            continue
-        found = json.loads(path.read_text(encoding="utf-8"))
-        record, validated = record or found, found["training"]["checkpoints"]
-        rows.append([
-            variant,
-            f"{found['model']['parameters']:,}",
-            *(f"{found['figures'][figure]:.5g}" for figure in figures),
-            f"{validated['best']:.4f} (epoch {found['training']['best_epoch']})",
-            f"{validated['last']:.4f}",
-            trained(found),
-        ])  # fmt: skip
-    if record is None:
-        sys.exit(f"There are no runs of {study} in {runs}.")
+    files = sorted((KEPT / study).glob(f"*_{epochs}_epochs.json"))
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    if not kept:
+        sys.exit(f"There are no runs of {study} with {epochs} epochs in {KEPT / study}.")
+    order = list(variants)
+    kept.sort(
+        key=lambda one: order.index(one["variant"]) if one["variant"] in order else len(order)
+    )
+    rows = [
+        [
+            one["variant"],
+            f"{one['parameters']:,}",
+            *(f"{one['figures'][figure]:.5g}" for figure in figures),
+            f"{one['in_training']['best']:.4f} (epoch {one['in_training']['best_epoch']})",
+            f"{one['in_training']['last']:.4f}",
+            one["trained"],
+        ]
+        for one in kept
+    ]
     head = ["variant", "parameters", *(name.replace("_", " ") for name in figures)]
-    head += [f"best {validated['figure'].replace('_', ' ')} in training", "last", "trained"]
+    figure = kept[0]["in_training"]["figure"].replace("_", " ")
+    head += [f"best {figure} in training", "last", "trained"]
+    missing = [variant for variant in order if variant not in {one["variant"] for one in kept}]
     text = (
         f"Trained by `python benchmarks/lessons.py {study}`, a process each, where and when the "
         f"table says. `{name}` with one thing changed, {epochs} epochs each, seed "
-        f"{record['training']['seed']}, corpus {record['corpus']['sha256'][:8]}..., "
-        f"validation data: {record['split']}."
+        f"{kept[0]['seed']} unless said, corpus {kept[0]['corpus_sha256'][:8]}..., "
+        f"validation data: {kept[0]['split']}."
     )
     if missing:
         text += f" Not run yet: {', '.join(missing)}."
@@ -196,14 +264,13 @@ def main():
         if variants[variant].get("from_vectors") and args.vectors is None:
             parser.error(f"the variant {variant!r} needs --vectors, a file of word vectors")
     for variant in wanted:
-        finished = folder_of(args.runs, args.study, variant, epochs=epochs) / "metrics.json"
-        if finished.is_file():
+        if file_of(args.study, variant, epochs).is_file():
             continue
         _processes.in_fresh_process(  # a process each: nothing is carried over
             train_variant, args.study, variant, args.runs, epochs, args.vectors
         )
     if not args.only:
-        write_table(args.study, args.runs, epochs)
+        write_table(args.study, epochs)
 
 
 if __name__ == "__main__":
