@@ -24,6 +24,7 @@ class Watch(keras.callbacks.Callback):
         self.unused.append(ops.convert_to_numpy(self.model.embedding.embeddings)[8].copy())
 
 
+@pytest.mark.slow
 def test_the_rates_of_an_epoch_are_those_of_the_schedule():
     keras.utils.set_random_seed(0)
     model = rnnzoo.word_lm(
