@@ -58,12 +58,13 @@ def test_no_share_is_plain_evaluation(model, text):
 def test_numbers_are_chosen_by_what_they_reach(model):
     repeated = np.tile([1, 4, 2, 6, 0, 3], 8)
     options = {"size": SIZE, "sequence_length": 6}
-    chosen = choose_cache(model, repeated, shares=(0.0, 0.5), thetas=(0.0, THETA), **options)
-    means = [
-        neural_cache(model, repeated, share=0.5, theta=theta, **options).mean()
-        for theta in (0.0, THETA)
-    ]
-    assert chosen == {"share": 0.5, "theta": (0.0, THETA)[int(np.argmin(means))]}
+    chosen = choose_cache(model, repeated, shares=(0.5, 0.01), thetas=(5.0, 0.1), **options)
+    means = {
+        (share, theta): neural_cache(model, repeated, share=share, theta=theta, **options).mean()
+        for share in (0.5, 0.01)
+        for theta in (5.0, 0.1)
+    }
+    assert (chosen["share"], chosen["theta"]) == min(means, key=means.get)
 
 
 @pytest.mark.parametrize(
