@@ -158,9 +158,7 @@ def fit_recipe(
     for name, value in baselines.items():
         print(f"To compare with: {name.replace('_', ' ')} {value:.2f}")
 
-    teachers = _teach(task, recipe)
-    if resume:
-        checkpoint.check_identity(**teachers)
+    teachers = _teach(task, recipe, began=checkpoint.progress if resume else {})
     dtype, reason = resolve_dtype(recipe.dtype)
     if resume and model.dtype_policy.name != dtype:
         dtype, reason = model.dtype_policy.name, "the training began in it"
@@ -206,20 +204,30 @@ def fit_recipe(
     return Trained(model, task, checkpoint, out=out, baselines=baselines, run=run)
 
 
-def _teach(task, recipe):
+def _teach(task, recipe, began):
     """Puts what the recipe's teachers predict into the task's batches.
 
-    Returns a digest of each teacher by its name, as `teachers`; nothing where there are none.
+    Returns a digest of each teacher by its name, as `teachers`; nothing where there are none. Those
+    that a resumed training `began` with must be the same.
     """
     names = getattr(recipe, "teachers", ())
     if not names:
         return {}
     teachers = load_teachers(names, task.vocabulary)
+    digests = {name: digest(one) for name, one in zip(names, teachers, strict=True)}
+    for name, before in began.get("teachers", {}).items():
+        if digests[name] != before:
+            raise InputError(
+                f"The teacher {name} is not the one that this training began with (digest "
+                f"{before[:12]}..., now {digests[name][:12]}...); put that one back, or train anew "
+                "with another --out."
+            )
     print(f"Teachers: {', '.join(names)}. Their predictions are kept in {teachers_folder()}.")
-    task.distil(
-        teacher_predictions(teachers, task.training_ids, temperature=recipe.teacher_temperature)
+    predictions = teacher_predictions(
+        teachers, task.training_ids, temperature=recipe.teacher_temperature
     )
-    return {"teachers": {name: digest(one) for name, one in zip(names, teachers, strict=True)}}
+    task.distil(predictions)
+    return {"teachers": digests}
 
 
 def _check_began(checkpoint, recipe):

@@ -172,7 +172,7 @@ def test_a_killed_training_with_a_teacher_ends_as_one_that_was_not(run, tmp_path
     run("other", stop=2)
     teachers[0].head.bias.assign(teachers[0].head.bias + 1.0)
     teachers[0].save(name)  # another model by the same name
-    with pytest.raises(InputError, match="has another teachers"):
+    with pytest.raises(InputError, match="is not the one that this training began with"):
         run("other", resume=True)
 
 
