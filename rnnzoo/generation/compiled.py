@@ -62,8 +62,10 @@ def _compile_tensorflow(function):
         kinds = tuple(map(kind, arrays))
         if kinds not in traced:
             specs = tuple(spec(*each) for each in kinds)
-            traced[kinds] = tf.function(function, input_signature=specs, autograph=False)
-        return traced[kinds](*arrays)
+            whole = tf.function(function, input_signature=specs, autograph=False)
+            # `whole` would hold its arguments against its signature three times in every call.
+            traced[kinds] = whole.get_concrete_function()
+        return traced[kinds](*[tf.convert_to_tensor(array) for array in arrays])
 
     return run
 
