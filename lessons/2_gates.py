@@ -20,7 +20,7 @@
 # - write the equations of an LSTM and of a GRU,
 # - read a picture of gates.
 #
-# It takes about 4 minutes on two cores.
+# It runs in about a minute on two cores.
 
 # %%
 # %pip install -q rnnzoo
@@ -213,7 +213,8 @@ assert np.abs(h - kinds["GRU"](inputs).numpy()).max() < 1e-5
 # %% [markdown]
 # ## For the teacher
 #
-# - On two cores about 2 minutes; the three trainings take most of it.
+# - All cells take 27 s of processor time after the start of TensorFlow
+#   (2026-11-30, x86-64, TensorFlow 2.21, a busy machine); the three trainings most of it.
 # - What goes wrong: with Keras's own `orthogonal` start a SimpleRNN keeps its gradient surprisingly long before training.
 #   That is why this start is used, and why the lesson takes another one to show the effect.
 # - The first picture is a small version of "Visualizing memorization in RNNs" (Madsen, distill.pub, 2019).

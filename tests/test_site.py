@@ -16,7 +16,7 @@ BLOCKS = {
 }
 
 
-WITH_A_SERVER = {"serve.md"}  # tests/serve has what its lines do
+WITH_A_SERVER = {"serve.md"}  # which tests/serve/test_completions.py runs
 
 
 @pytest.mark.parametrize(

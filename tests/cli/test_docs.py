@@ -1,7 +1,8 @@
-"""The examples of docs/command_line.md and of the help texts: all are read, the quick ones run."""
+"""The commands of README, docs and help texts: all are read, the quick and the first ones run."""
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,14 @@ from typer.testing import CliRunner
 
 import rnnzoo_cli
 
-PAGE = Path(__file__).parents[2] / "docs" / "command_line.md"
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    page.name: page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGES["command_line.md"], re.DOTALL)
 EXAMPLES = [line for block in BLOCKS for line in block.splitlines()]
+VARIABLES = {"$resume": "--resume", "$SLURM_NTASKS": "4", "$out": "romeo"}  # of scale.md
 RUN = {  # and what it prints
     'rnnzoo list "char_*"': "char_lstm_shakespeare_small",
     "rnnzoo card char_lstm_shakespeare_small": "# char_lstm_shakespeare_small",
@@ -41,9 +47,20 @@ def of_help():
             yield " ".join(example.split())
 
 
+def commands(page):
+    """The lines of a page's code that begin with `rnnzoo`, alone or behind another command."""
+    text = PAGES[page].replace("\\\n", " ")
+    fenced = re.findall(r"^```(?:sh|bash|yaml)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    code = "\n".join([*fenced, *re.findall(r"(?:^ {4}\S.*\n)+", text, re.MULTILINE)])
+    for line in re.findall(r"^ *(?:srun |exec )?(rnnzoo \w.*)$", code, re.MULTILINE):
+        for name, value in VARIABLES.items():
+            line = line.replace(name, value)
+        yield line
+
+
 def parsed(example):
     """Reads an example as the command would, without running it."""
-    words = shlex.split(re.split(r" [<>|] ", example)[0])
+    words = shlex.split(re.split(r" [<>|] ", example)[0], comments=True)
     group = typer.main.get_command(rnnzoo_cli.app)
     return group.commands[words[1]].make_context(words[1], words[2:])
 
@@ -53,6 +70,34 @@ def test_every_example_can_be_typed(example):
     *_, command = example.split(" | ")  # of a pipe, the last
     if command.startswith("rnnzoo "):
         parsed(command)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if [*commands(page)]])
+def test_every_command_of_a_page_can_be_typed(page):
+    for command in commands(page):
+        parsed(command)
+
+
+def test_what_pages_install_and_start_is_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = "\n".join(PAGES.values())
+    for extras in re.findall(r"(?:rnnzoo|'-e \.|'\.)\[([\w,]+)\]'", text):
+        assert {*extras.split(",")} <= {*project["optional-dependencies"]}
+    scripts = re.findall(r"python ((?:scripts|benchmarks)/\w+\.py)", text)
+    assert scripts and all((ROOT / script).is_file() for script in scripts)
+
+
+@pytest.mark.slow
+def test_the_first_commands_run_one_after_the_other(tmp_path, monkeypatch):
+    """Those that README gives for a text of one's own, as they stand, on a short text."""
+    monkeypatch.chdir(tmp_path)
+    Path("my_novel.txt").write_text("It was a dark and stormy night.\n" * 200, encoding="utf-8")
+    own = [command for command in commands("README.md") if "my_novel" in command]
+    assert [command.split()[1] for command in own] == ["train", "generate", "export"]
+    for command in own:
+        done = CliRunner().invoke(rnnzoo_cli.app, shlex.split(command, comments=True)[1:])
+        assert done.exit_code == 0, done.stderr
+    assert Path("my_novel.html").stat().st_size > 10_000
 
 
 def test_every_command_has_an_example():

@@ -1,7 +1,13 @@
 """The route of OpenAI's clients, with their own package; and what a server counts."""
 
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
 import pytest
 
+import rnnzoo
 from rnnzoo.generation.scoring import token_nats
 from tests.serve.loopback import listening
 
@@ -128,3 +134,21 @@ def test_metrics(connected, models):
     assert 0 < new("rnnzoo_next_token_seconds_sum", "letters") < 60
     assert after["rnnzoo_queue_length", "letters"] == after["rnnzoo_rows_in_use", "letters"] == 0
     assert after[("process_resident_memory_bytes",)] > 1e6
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_runs():
+    """docs/serve.md as it stands, but for the port, and with the smaller model under the name."""
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (curl,) = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
+    with listening({"char_lstm_shakespeare": rnnzoo.load("char_lstm_shakespeare_small")}) as (
+        url, _,
+    ):  # fmt: skip
+        exec(python.replace("http://localhost:8000", url), {})
+        curl = curl.replace("localhost:8000", url)
+        done = subprocess.run(
+            shlex.split(curl.replace("\\\n", " ")), capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    assert '"finish_reason": "length"' in done.stdout
