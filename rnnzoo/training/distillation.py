@@ -21,7 +21,8 @@ from rnnzoo.models.distillation import check_distillation
 from rnnzoo.vocabulary import Vocabulary
 
 TOP_K = 16
-ROWS, LENGTH = 16, 128  # of what teachers read at once; the state is carried
+MOST_ROWS, LENGTH = 64, 128  # of what teachers read at once; the state is carried
+ROW = 4096  # the least ids of a row: each starts from the zero state
 MAX_BYTES = 4e9
 
 
@@ -42,7 +43,8 @@ def teacher_predictions(
 
     Args:
         teachers: One or more language models of the same vocabulary as the model to train.
-        ids: The text, 1-D whole numbers. The teachers read it in 16 rows with carried state.
+        ids: The text, 1-D whole numbers. The teachers read it in at most 64 rows, of at least 4,096
+            ids, with carried state.
         temperature: By which their logits are divided.
         top_k: How many of the likeliest tokens to keep; of the rest the mass alone is kept.
         folder: Where the file is kept; `rnnzoo/teachers` in Keras's folder when left out.
@@ -82,7 +84,8 @@ def teacher_predictions(
             "give a shorter text, or a smaller `top_k`."
         )
     digests = sorted(map(digest, teachers))
-    told = json.dumps([digests, _sha256(ids), float(temperature), top_k, ROWS, LENGTH])
+    rows = max(1, min(MOST_ROWS, len(ids) // ROW))
+    told = json.dumps([digests, _sha256(ids), float(temperature), top_k, rows])
     name = hashlib.sha256(told.encode()).hexdigest()[:32]
     option = "KERAS_HOME" if folder is None else "`folder`"
     folder = teachers_folder() if folder is None else Path(folder)
@@ -94,7 +97,7 @@ def teacher_predictions(
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         found = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
-        _predict(teachers, ids, found, temperature=temperature)
+        _predict(teachers, ids, found, temperature=temperature, rows=rows)
         found.flush()
         del found  # closes it, so that it can be renamed on every system
     return _read(path, kind, shape)
@@ -175,13 +178,13 @@ def _read(path, kind, shape):
     return None
 
 
-def _predict(teachers, ids, found, temperature):
+def _predict(teachers, ids, found, *, temperature, rows):
     """Fills `found`: rows of the text side by side, a segment at a time."""
     count, k = len(found), found["ids"].shape[-1]
-    length = -(-count // ROWS)
-    starts = np.arange(ROWS)[:, None] * length
+    length = -(-count // rows)
+    starts = np.arange(rows)[:, None] * length
     functions = [_function(teacher) for teacher in teachers]
-    states = [teacher.get_initial_state(ROWS) for teacher in teachers]
+    states = [teacher.get_initial_state(rows) for teacher in teachers]
     for first in range(0, length, LENGTH):
         steps = np.arange(first, min(first + LENGTH, length))
         at = starts + steps  # (rows, steps)
