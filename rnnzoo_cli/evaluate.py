@@ -77,7 +77,7 @@ def print_beside_plain(name, found):
 
     from rnnzoo.publishing.report import readable
 
-    table = Table("figure", "so", *(f"{each}, as it is" for each in found.plain))
+    table = Table("figure", "result", *(f"{each}, as it is" for each in found.plain))
     for figure in found.now:
         words = readable(figure, 0)[0]
         values = [readable(figure, side[figure])[1] for side in (found.now, *found.plain.values())]

@@ -25,7 +25,7 @@ from rnnzoo.test_time import (
 from rnnzoo.test_time.cache import SHARE, SIZE, THETA
 from rnnzoo.test_time.dynamic import DECAY, RATE
 
-SEGMENTS = 300  # of the end of the training part, of which the size of gradients is estimated
+SEGMENTS = 120  # of the end of the training part, of which the size of gradients is estimated
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _figures(task, nats):
 
 
 def _dynamic(model, train, held_out, *, sizes):
-    end = last_tokens(train, SEGMENTS * sizes["batch_size"] * sizes["sequence_length"])
+    end = last_tokens(train, SEGMENTS * sizes["batch_size"] * sizes["sequence_length"] + 1)
     squares = mean_squared_gradients(model, end, **sizes)
     nats = dynamic_evaluation(model, held_out, squares, **sizes)
     return nats, f"dynamic evaluation (rate {RATE:g}, decay {DECAY:g})"

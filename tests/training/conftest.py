@@ -19,7 +19,7 @@ def small_data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     (folder / "tinyshakespeare.txt").write_text(". ".join(sentences(150, 12, 0)))
     (folder / "wikitext-2").mkdir()
-    for split, count, seed in (("train", 80, 7), ("valid", 20, 8), ("test", 25, 9)):
+    for split, count, seed in (("train", 150, 7), ("valid", 20, 8), ("test", 25, 9)):
         lines = [" = Film = ", *sentences(count, 12, seed)]
         (folder / "wikitext-2" / f"{split}.txt").write_text(" \n ".join(lines) + " \n")
     (folder / "imdb").mkdir()
