@@ -4,13 +4,13 @@
 
 A character LSTM of 2 x 512 with its optimizer is trained on random ids and saved after each batch,
 as `rnnzoo.callbacks.Checkpoints` and `rnnzoo train` save it once a minute: written, flushed to the
-disk, signed and renamed. Training waits meanwhile, so the wall clock over 60 seconds is the cost.
+disk, signed and renamed, in the folder for temporary files. Training waits meanwhile, so the wall
+clock over 60 seconds is the cost.
 """
 
 import argparse
 import tempfile
 import time
-from pathlib import Path
 
 import _common  # before Keras
 import keras
@@ -42,15 +42,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--saves", type=int, default=15)
     parser.add_argument("--units", type=int, default=512)
-    parser.add_argument("--folder", type=Path, help="on the disk to measure")
     args = parser.parse_args()
     cores = use_all_cores()
-    fit_checkpoints.SHARE = 1e9  # save however long it takes
+    share, fit_checkpoints.SHARE = fit_checkpoints.SHARE, 1e9  # save however long it takes
     keras.utils.set_random_seed(0)
     ids = np.random.default_rng(0).integers(0, VOCABULARY, ROWS * LENGTH * (args.saves + 1) + 1)
     model = rnnzoo.char_lstm(VOCABULARY, units=args.units, num_layers=2, dropout=0.4)
     model.compile()
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         saves = Timed(folder)
         model.fit(stream_batches(ids, ROWS, LENGTH), callbacks=[saves], verbose=0)
         megabytes = saves.path.stat().st_size / 1e6
@@ -65,7 +64,8 @@ def main():
     _common.write_section(
         "Checkpoints",
         f"float32, Adam, Keras {keras.__version__}, {cores} threads, {len(wall)} saves, one after "
-        f"each batch; the share is that of one save in the {every} seconds between two.\n\n"
+        f"each batch; the share is that of one save in the {every} seconds between two. A save "
+        f"that took more than {share:.0%} of them makes the next one wait longer.\n\n"
         + _common.table([*head, "share", "slowest's share"], [row]),
     )
 
