@@ -17,7 +17,7 @@ from rnnzoo.test_time.reading import (
     weights_in_place,
 )
 
-# Chosen by `choose_cache` on training text; docs/test_time.md has the command.
+# To choose them on training text: `python benchmarks/test_time.py cache`.
 SIZE, SHARE, THETA = 500, 0.1, 0.3
 EMPTY = -1  # no token
 

@@ -19,7 +19,7 @@ from rnnzoo.test_time.reading import (
 )
 from rnnzoo.typing import Tensor
 
-# Chosen by `choose_rates` on training text; docs/test_time.md has the command.
+# Chosen on training text: `python benchmarks/test_time.py dynamic`.
 RATE, DECAY = 4e-4, 0.01
 EPSILON = 1e-2  # of the mean root mean square: weights that hardly ever move get no large steps
 
