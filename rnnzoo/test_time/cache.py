@@ -58,6 +58,7 @@ def neural_cache(
 
     Example:
         >>> from rnnzoo import char_lstm
+        >>> from rnnzoo.test_time import token_nats
         >>> model, text = char_lstm(65, units=8), np.arange(60) % 5
         >>> bool(neural_cache(model, text).mean() < token_nats(model, text).mean())
         True

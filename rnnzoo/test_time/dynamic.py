@@ -64,7 +64,7 @@ def dynamic_evaluation(
         >>> from rnnzoo import char_lstm
         >>> model, text = char_lstm(65, units=8), np.arange(60) % 5
         >>> squares = mean_squared_gradients(model, text, sequence_length=10)
-        >>> options = {"rate": 0.01, "decay": 0.02, "sequence_length": 10}
+        >>> options = {"rate": 0.003, "decay": 0.02, "sequence_length": 10}
         >>> nats = dynamic_evaluation(model, text, squares, **options)
         >>> bool(nats[-10:].mean() < nats[:10].mean())
         True
