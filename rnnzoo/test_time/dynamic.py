@@ -62,11 +62,11 @@ def dynamic_evaluation(
 
     Example:
         >>> from rnnzoo import char_lstm
-        >>> model, text = char_lstm(65, units=8), np.arange(60) % 5
+        >>> model, text = char_lstm(65, units=8), np.arange(200) % 5
         >>> squares = mean_squared_gradients(model, text, sequence_length=10)
-        >>> options = {"rate": 0.003, "decay": 0.02, "sequence_length": 10}
+        >>> options = {"rate": 3e-4, "decay": 0.02, "sequence_length": 10}
         >>> nats = dynamic_evaluation(model, text, squares, **options)
-        >>> bool(nats[-10:].mean() < nats[:10].mean())
+        >>> bool(nats[-20:].mean() < nats[:20].mean())
         True
 
     Reference:
