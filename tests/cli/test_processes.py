@@ -27,17 +27,31 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def test_help_takes_under_a_third_of_a_second(tmp_path):
-    seconds = []
-    while len(seconds) < 5 and min(seconds, default=1) >= 0.3:  # others may use the machine
+def seconds_of_help(cwd):
+    before = processor_seconds()
+    shown, _ = start("--help", cwd=cwd).communicate()
+    return processor_seconds() - before, shown
+
+
+def test_help_takes_less_time_than_loading_what_draws_it(tmp_path):
+    """Machines and what else they do differ: the measure is a program that loads Typer and Rich."""
+    seconds, others = [], []
+    while len(seconds) < 5 and min(seconds, default=1) >= min(others, default=0):
+        took, shown = seconds_of_help(tmp_path)
+        seconds.append(took)
         before = processor_seconds()
-        shown, _ = start("--help", cwd=tmp_path).communicate()
-        seconds.append(processor_seconds() - before)
-    assert min(seconds) < 0.3
+        start("-c", "import typer.main, typer.rich_utils", run=(), cwd=tmp_path).communicate()
+        others.append(processor_seconds() - before)
+    assert min(seconds) < min(others)
     for command in ("list", "card", "train", "generate", "translate", "score", "evaluate",
                     "export", "kernels", "founding"):  # fmt: skip
         assert f"\n  {command} " in shown
     assert "Examples:\n    rnnzoo list\n" in shown
+
+
+@pytest.mark.slow  # only says something on a machine that does nothing else
+def test_help_takes_under_a_third_of_a_second(tmp_path):
+    assert min(seconds_of_help(tmp_path)[0] for _ in range(5)) < 0.3
 
 
 def test_the_zoo_is_listed_and_completed_without_keras(tmp_path):
