@@ -133,9 +133,10 @@ CASES = {
 def work(case, checkout, quick):
     """Times the case again and again: a number of calls in, seconds of one call out."""
     sys.path.insert(0, checkout)
-    import _training
+    import rnnzoo  # before Keras, as users import it: the new one then turns oneDNN on
 
-    import rnnzoo
+    # isort: split
+    import _training
 
     if not Path(rnnzoo.__file__).is_relative_to(checkout):
         raise RuntimeError(f"{rnnzoo.__file__} is not in {checkout}.")
@@ -152,10 +153,12 @@ def work(case, checkout, quick):
 class Worker:
     """A process that runs one case on one checkout."""
 
-    def __init__(self, checkout, case, quick):
+    def __init__(self, checkout, case, quick, **environment):
         command = [sys.executable, __file__, str(checkout), "--work", case] + ["--quick"] * quick
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        pipe, environment = subprocess.PIPE, {**os.environ, **environment}
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
 
     def seconds(self, calls=1):
         """The seconds of one call, the mean of some."""
@@ -171,9 +174,8 @@ class Worker:
         self.process.wait()
 
 
-def compare(old, case, quick, rounds, seconds):
-    """Times one case on both checkouts in turns; a row of the table."""
-    workers = {"old": Worker(old, case, quick), "new": Worker(_common.ROOT, case, quick)}
+def compare(workers, case, rounds, seconds):
+    """Times one case by two workers, `"old"` and `"new"`, in turns; a row of the table."""
     times = {name: [] for name in workers}
     for worker in workers.values():
         worker.seconds()  # compiles
@@ -203,11 +205,11 @@ def main():
     rows = []
     for case in CASES:
         if not args.only or any(part in case for part in args.only):
-            rows.append(
-                compare(
-                    args.old.resolve(), case, args.quick, rounds=args.rounds, seconds=args.seconds
-                )
-            )
+            workers = {
+                "old": Worker(args.old.resolve(), case, args.quick),
+                "new": Worker(_common.ROOT, case, args.quick),
+            }
+            rows.append(compare(workers, case, rounds=args.rounds, seconds=args.seconds))
             print(*rows[-1], sep=" | ", flush=True)
     git = ["git", "-C", str(args.old), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

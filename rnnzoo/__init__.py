@@ -6,9 +6,11 @@ Importing the package registers its layers and models with Keras, so that `.kera
 import importlib
 import pkgutil
 
+from rnnzoo import onednn
 from rnnzoo.terminal import quiet_start
 
 with quiet_start():
+    onednn.choice()  # TensorFlow reads it as it is imported
     import keras  # noqa: F401 (imports its backend, whose log of its start is long)
 
 from rnnzoo.layers.kernels import kernels

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import rnnzoo  # noqa: F401 (before TensorFlow, as users import it: it turns oneDNN on)
+
 # A busy machine is slow now and then: how long an example takes says nothing.
 settings.register_profile("rnnzoo", deadline=None)
 settings.load_profile("rnnzoo")

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from rnnzoo import onednn
 from rnnzoo.layers.kernels.choose import Kernel, choose_kernel, gpu_visible
 
 CELL = "cell"
@@ -45,7 +46,10 @@ class KernelReport(list[LayerKernels]):
             for row in (head, *rows)
         ]
         reasons = {(k.name, k.reason): None for r in self for k in (r.training, r.generation)}
-        return "\n".join([*lines, "", *(f"{name}: {reason}." for name, reason in reasons)])
+        notes = [f"{name}: {reason}." for name, reason in reasons]
+        if any((row.backend, row.device) == ("tensorflow", "cpu") for row in self):
+            notes.append(f"{onednn.choice()}.")
+        return "\n".join([*lines, "", *notes])
 
 
 def kernels(model: keras.layers.Layer) -> KernelReport:
@@ -73,6 +77,7 @@ def kernels(model: keras.layers.Layer) -> KernelReport:
 
         cpu_loop: no GPU is visible.
         cell: one step at a time needs no loop over time.
+        oneDNN: turned on by rnnzoo, for the processor has AVX2.
         ```
     """
     device = "gpu" if gpu_visible() else "cpu"
