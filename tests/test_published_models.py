@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from rnnzoo import recipes, zoo
+from rnnzoo import Vocabulary, recipes, zoo
 from rnnzoo.data import corpora
 from rnnzoo.publishing.card import card
 from rnnzoo.publishing.evaluate import read_record
@@ -18,6 +18,16 @@ from rnnzoo.publishing.report import readable
 WORDS = "zero one two three four five six seven eight nine".split()
 # At the start of a word: not within a URL, "8/10" or a relative path.
 FOLDER_OF_A_MACHINE = re.compile(r"""(?:^|[\s'"=(`])/\w""")
+
+
+def test_their_characters_are_those_of_a_vocabulary_made_today():
+    """So they can teach new models, and be taken together with these."""
+    names = [name for name in zoo.index() if name.startswith("char_")]
+    assert names
+    for name in names:
+        own = zoo.load(name).vocabulary
+        made = Vocabulary.from_text("".join(token for token in own.tokens if len(token) == 1))
+        assert own == made and hash(own) == hash(made)
 
 
 def test_the_models_of_this_checkout():

@@ -129,10 +129,14 @@ def load_teachers(names: Sequence[str], vocabulary: Vocabulary) -> list[Language
                 "so far; give a language model."
             )
         if teacher.vocabulary != vocabulary:
+            other = vocabulary.get_config()
+            differ = [
+                key for key, own in teacher.vocabulary.get_config().items() if own != other[key]
+            ]
             raise InputError(
                 f"The teacher {name} has the vocabulary {teacher.vocabulary}, and the model to "
-                f"train another one, {vocabulary}; give a teacher that was trained on the same "
-                "text with the same tokens."
+                f"train another one, {vocabulary}; they differ in {' and '.join(differ)}. Give a "
+                "teacher that was trained on the same text with the same tokens."
             )
     return teachers
 

@@ -553,10 +553,18 @@ class Vocabulary:
         return len(self.tokens)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self._json == other._json
+        return isinstance(other, Vocabulary) and self._meaning == other._meaning
 
     def __hash__(self) -> int:
-        return hash(self.sha256)
+        return hash(self._meaning)
+
+    @functools.cached_property
+    def _meaning(self) -> bytes:
+        """The JSON of what decides the ids of a text and the text of ids."""
+        config = self.get_config()
+        if self.level == "character" and self.punctuation != "delete":
+            config["punctuation"] = None  # characters are cut by no rule, nor by that of old files
+        return files.to_json(config)
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self)} {self.level}s>"
