@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnzoo.data import indexing, sequences
+from rnnzoo.data.tensor_indexing import constant, gather, padded, rows_of
 from rnnzoo.errors import check_positive
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ def _stream(ids, *, batch_size, sequence_length, what):
         rows = _text_rows(
             len(ids), batch_size=batch_size, sequence_length=sequence_length, what=what
         )
-    take = _gather(ids)
+    take = gather(ids)
 
     def batch(starts, counts, reset):
-        tokens, weights = _padded(take, starts, counts, width=sequence_length)
-        targets, _ = _padded(take, starts + 1, counts, width=sequence_length)
+        tokens, weights = padded(take, starts, counts, width=sequence_length)
+        targets, _ = padded(take, starts + 1, counts, width=sequence_length)
         return {"tokens": tokens, "reset": reset}, targets, weights
 
     return in_background(rows.map(batch))
@@ -175,7 +176,7 @@ def window_batches(
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     import tensorflow as tf
 
-    take = _gather(ids)
+    take = gather(ids)
     steps = np.arange(length + 1)
 
     def epoch_batches(epoch):
@@ -232,11 +233,11 @@ def document_batches(
     check_positive(batch_size=batch_size, max_length=max_length)
     sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
     chunks, _ = indexing.cut(sequences.lay_out(documents, "document", minimum=2), max_length)
-    take, starts, counts = _gather(chunks.ids), _constant(chunks.starts), _constant(chunks.counts)
+    take, starts, counts = gather(chunks.ids), constant(chunks.starts), constant(chunks.counts)
 
     def batch(rows):
-        (start, count), (tokens, weights) = _rows(take, (starts, counts), rows)
-        targets, _ = _padded(take, start + 1, count)
+        (start, count), (tokens, weights) = rows_of(take, (starts, counts), rows)
+        targets, _ = padded(take, start + 1, count)
         return tokens, targets, weights
 
     return _bucketed(
@@ -302,14 +303,14 @@ def pair_batches(
     source, target = sequences.pair_chunks(
         sources, targets, start_id=start_id, end_id=end_id, max_length=max_length
     )
-    take_source, take_target = _gather(source.ids), _gather(target.ids)
-    source_at = _constant(source.starts), _constant(source.counts)
-    target_at = _constant(target.starts), _constant(target.counts)
+    take_source, take_target = gather(source.ids), gather(target.ids)
+    source_at = constant(source.starts), constant(source.counts)
+    target_at = constant(target.starts), constant(target.counts)
 
     def batch(rows):
-        _, (source_ids, _) = _rows(take_source, source_at, rows)
-        (start, count), (target_ids, weights) = _rows(take_target, target_at, rows)
-        labels, _ = _padded(take_target, start + 1, count)
+        _, (source_ids, _) = rows_of(take_source, source_at, rows)
+        (start, count), (target_ids, weights) = rows_of(take_target, target_at, rows)
+        labels, _ = padded(take_target, start + 1, count)
         return {"source": source_ids, "target": target_ids}, labels, weights
 
     return _bucketed(
@@ -323,49 +324,6 @@ def pair_batches(
 
 
 # --- Parts -------------------------------------------------------------------------------------
-
-
-def _constant(array):
-    """Holds an array as a tensor in the machine's own memory, whatever devices there are."""
-    import tensorflow as tf
-
-    with tf.device("CPU:0"):
-        return tf.constant(array)
-
-
-def _gather(ids):
-    """Makes the function from positions to ids, int32, of the same shape."""
-    import tensorflow as tf
-
-    if not isinstance(ids, np.memmap):
-        held = _constant(ids)
-        return lambda positions: tf.gather(held, positions)
-
-    def take(positions):
-        read = tf.numpy_function(lambda at: indexing.take(ids, at), [positions], tf.int32)
-        return tf.ensure_shape(read, positions.shape)
-
-    return take
-
-
-def _padded(take, starts, counts, *, width=None):
-    """The twin of `indexing.take_padded` and `weights_of` on tensors."""
-    import tensorflow as tf
-
-    if not tf.is_tensor(width):
-        width = tf.reduce_max(counts) if width is None else tf.constant(width, counts.dtype)
-    steps = tf.range(width)  # (T,)
-    inside = steps < counts[:, None]  # (B, T)
-    ids = take(tf.where(inside, starts[:, None] + steps, 0))
-    return tf.where(inside, ids, 0), tf.cast(inside, tf.float32)
-
-
-def _rows(take, at, rows):
-    """Reads the chunks of the given numbers: their (start, count) and their padded ids."""
-    import tensorflow as tf
-
-    at = tuple(tf.gather(table, rows) for table in at)
-    return at, _padded(take, *at)
 
 
 def each_epoch(make, spec, initial_epoch):

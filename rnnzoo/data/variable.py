@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnzoo.data import indexing, sequences
-from rnnzoo.data.batches import _gather, _padded, each_epoch, in_background
+from rnnzoo.data.batches import each_epoch, in_background
+from rnnzoo.data.tensor_indexing import gather, padded
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -52,15 +53,15 @@ def variable_stream_batches(
     count = -(-length // sequence_length)
     import tensorflow as tf
 
-    take = _gather(ids)
+    take = gather(ids)
     rows = tf.range(batch_size, dtype=tf.int64) * length
 
     def epoch_batches(cuts):
         def batch(number):
             first, last = cuts[number], cuts[number + 1]
             counts = tf.fill([batch_size], tf.minimum(last, length) - first)
-            tokens, weights = _padded(take, rows + first, counts, width=last - first)
-            targets, _ = _padded(take, rows + first + 1, counts, width=last - first)
+            tokens, weights = padded(take, rows + first, counts, width=last - first)
+            targets, _ = padded(take, rows + first + 1, counts, width=last - first)
             reset = tf.fill([batch_size], tf.cast(number == 0, tf.int32))
             return {"tokens": tokens, "reset": reset}, targets, weights
 

@@ -121,3 +121,34 @@ def test_other_examples_run(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(rnnzoo_cli.app, shlex.split(example)[1:])
     assert done.exit_code == 0, done.stderr
+
+
+# They need minutes and the real corpora, or go on until they are stopped; tests/test_cli.py,
+# tests/serve and tests/founding have them.
+ELSEWHERE = ("evaluate", "serve", "founding")
+HERE = {
+    page: [each for each in commands(page) if each.split()[1] not in ELSEWHERE]
+    for page in PAGES
+    if page not in ("README.md", "command_line.md", "scale.md")
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page, lines in HERE.items() if lines])
+def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
+    """One after the other, as they stand, on short texts."""
+    from rnnzoo import zoo
+
+    small = zoo.load("char_lstm_shakespeare_small")
+    line = "".join(sorted(small.vocabulary.tokens, reverse=True)) + "\n"  # no symbol is missing
+    text = "It was the best of times, it was the worst of times.\n" * 250 + 20 * line
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNNZOO_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for name in ("my_novel.txt", "sonnets.txt", "tinyshakespeare.txt"):
+        Path(name).write_text(text, encoding="utf-8")
+    Path("trained/other").mkdir(parents=True)
+    small.save("trained/other/model.keras")
+    for command in HERE[page]:
+        done = CliRunner().invoke(rnnzoo_cli.app, shlex.split(command, comments=True)[1:])
+        assert done.exit_code == 0, (command, done.stderr)
