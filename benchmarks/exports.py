@@ -1,4 +1,4 @@
-"""Published models as ONNX and LiteRT networks: size, speed, and what int8 costs.
+"""Published models as SavedModels, ONNX and LiteRT networks: size, speed, and what int8 costs.
 
     python benchmarks/exports.py                                # three models, some minutes
     python benchmarks/exports.py char_lstm_shakespeare_small
@@ -129,6 +129,12 @@ class Writer:
         tokens, seconds = timed(run)
         return [self.model.vocabulary.decode(tokens)], seconds
 
+    def served(self, saved_model):
+        """The same of a SavedModel."""
+        return timed(
+            lambda: saved_model.generate([PROMPT], max_new_tokens=500, temperature=0.0, seed=0)
+        )
+
     def compared(self, export):
         """The largest difference of logits, and the loss."""
         export.start(units=self.units)
@@ -175,6 +181,10 @@ class Translator:
 
         return timed(lambda: list(run()))
 
+    def served(self, saved_model):
+        """The same of a SavedModel."""
+        return timed(lambda: tf.concat([saved_model.translate([text]) for text in self.texts], 0))
+
     def compared(self, export):
         """The largest difference of logits, and the loss."""
         difference, losses = 0.0, []
@@ -196,6 +206,15 @@ def rows(name):
     size = zoo.find(name).stat().st_size / 1e6
     rate = sum(map(len, expected)) / seconds
     yield name, "rnnzoo (float16 file)", f"{size:.2f}", f"{rate:,.0f}", "", "", ""
+    with tempfile.TemporaryDirectory() as folder:
+        measured.model.export(folder + "/model", verbose=False)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+        saved_model = tf.saved_model.load(folder + "/model")
+        measured.served(saved_model)  # warms up
+        texts, seconds = measured.served(saved_model)
+    texts = [text.decode() for text in texts.numpy()]
+    rate = f"{sum(map(len, texts)) / seconds:,.0f}"
+    yield name, "SavedModel", f"{size:.2f}", rate, "", "", alike(texts, expected)
     for format in ("onnx", "litert"):
         for weights in ("float32", "int8"):
             with tempfile.TemporaryDirectory() as folder:

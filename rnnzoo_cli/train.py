@@ -112,35 +112,19 @@ def train(
                 )
             chosen, level = _fitting(text_file, level), None
             out = Path("trained") / text_file.name.split(".")[0] if out is None else out
-        chosen = _taught(chosen, teacher, alpha=teacher_alpha, temperature=teacher_temperature)
         train_recipe(
             chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
             epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
-            num_layers=layers, dropout=dropout, level=level, resume=resume, overwrite=overwrite,
-            fold_lookalikes=fold_lookalikes, log_dir=log_dir, devices=_count(devices),
+            num_layers=layers, dropout=dropout, level=level, teacher=teacher,
+            teacher_alpha=teacher_alpha, teacher_temperature=teacher_temperature,
+            resume=resume, overwrite=overwrite, fold_lookalikes=fold_lookalikes, log_dir=log_dir,
+            devices=_count(devices),
         )  # fmt: skip
 
 
 def _count(devices):
     """A number where one was typed."""
     return int(devices) if devices is not None and devices.isdecimal() else devices
-
-
-def _taught(recipe, teacher, **numbers):
-    """The recipe with the teachers that were named."""
-    from rnnzoo import recipes
-    from rnnzoo.errors import InputError
-
-    if teacher is None:
-        for name, value in numbers.items():
-            if value is not None:
-                raise InputError(
-                    f"--teacher-{name} is of the loss with a teacher; give one by --teacher, or "
-                    f"leave out --teacher-{name}."
-                )
-        return recipe
-    recipe = recipes.get(recipe) if isinstance(recipe, str) else recipe
-    return recipe.with_teachers(teacher.split(","), **numbers)
 
 
 def _fitting(text_file, level):

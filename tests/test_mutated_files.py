@@ -9,6 +9,7 @@ import resource
 import time
 import zipfile
 from collections import Counter
+from copy import deepcopy
 
 import h5py
 import numpy as np
@@ -48,11 +49,11 @@ def edit_json(content, rng):
     for _ in range(rng.randint(1, 2)):
         container, key = rng.choice(list(places(whole)))
         if isinstance(container, dict) and rng.random() < 0.2:
-            container[rng.choice(["units", "dtype", "x", "config"])] = rng.choice(VALUES)
+            container[rng.choice(["units", "dtype", "x", "config"])] = deepcopy(rng.choice(VALUES))
         elif rng.random() < 0.15:
             del container[key]
         else:
-            container[key] = rng.choice(VALUES)
+            container[key] = deepcopy(rng.choice(VALUES))
     return json.dumps(whole).encode()
 
 

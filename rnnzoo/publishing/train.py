@@ -32,6 +32,9 @@ def train(
     num_layers: int | None = None,
     dropout: float | None = None,
     level: str | None = None,
+    teacher: str | None = None,
+    teacher_alpha: float | None = None,
+    teacher_temperature: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | os.PathLike | None = None,
@@ -68,6 +71,10 @@ def train(
         num_layers: Another number of them.
         dropout: Another rate of dropout.
         level: Another level of tokens: `"character"`, `"subword"` or `"word"`.
+        teacher: A trained model, a name or path, whose predictions are learnt too; several, whose
+            mean is, with commas between them.
+        teacher_alpha: The share of the teachers in the loss.
+        teacher_temperature: The temperature of their probabilities.
         resume: Whether to go on with the training in `out`.
         overwrite: Whether results in `out` may be replaced, or a training that was cut off there
             be given up. A published model is never replaced.
@@ -98,7 +105,8 @@ def train(
     write_any_text()
     options = {
         "epochs": epochs, "max_minutes": max_minutes, "seed": seed, "units": units,
-        "num_layers": num_layers, "dropout": dropout, "level": level,
+        "num_layers": num_layers, "dropout": dropout, "level": level, "teacher": teacher,
+        "teacher_alpha": teacher_alpha, "teacher_temperature": teacher_temperature,
     }  # fmt: skip
     check_from(from_model, options)
     chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe

@@ -165,7 +165,8 @@ class Recipe:
 
         Args:
             options: `epochs`, `max_minutes`, `seed`; `units`, `num_layers` and `dropout` of the
-                model; `level` of its tokens. What is `None` stays as it is.
+                model; `level` of its tokens; `teacher`, names with commas, `teacher_alpha` and
+                `teacher_temperature`. What is `None` stays as it is.
 
         Raises:
             InputError: If a value cannot be.
@@ -176,6 +177,16 @@ class Recipe:
             raise InputError(f"`seed` must be a whole number from 0 to 2**32 - 1, not {seed!r}.")
         level = given.pop("level", None)
         recipe = self if level is None else self.with_level(level)
+        teacher = given.pop("teacher", None)
+        numbers = {name: given.pop(f"teacher_{name}", None) for name in ("alpha", "temperature")}
+        if teacher is not None:
+            recipe = recipe.with_teachers(teacher.split(","), **numbers)
+        for name, value in numbers.items():
+            if teacher is None and value is not None:
+                raise InputError(
+                    f"--teacher-{name} ({value}) is of the loss with a teacher; give one by "
+                    f"--teacher, or leave out --teacher-{name}."
+                )
         sizes = {
             name: given.pop(name) for name in ("units", "num_layers", "dropout") if name in given
         }

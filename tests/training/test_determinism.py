@@ -32,7 +32,7 @@ KINDS = {
 def weights_after(kind, folder, seed=3):
     """Trains; returns the SHA-256 of weights and optimizer."""
     text_file = folder / ("text.jsonl" if kind == "documents" else "text.txt")
-    lines = [f"to be or not to be {number % 7} that is the question" for number in range(60)]
+    lines = [f"to be or not to be {number} that is the question" for number in range(60)]
     if kind == "documents":
         lines = [json.dumps({"text": line}) for line in lines]
     text_file.write_text("\n".join(lines))

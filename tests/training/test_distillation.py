@@ -13,6 +13,9 @@ import rnnzoo
 from rnnzoo import recipes
 from rnnzoo.errors import InputError
 from rnnzoo.publishing.card import _taught
+from rnnzoo.publishing.command import command
+from rnnzoo.publishing.publish import _check_recipe
+from rnnzoo.publishing.train import overrides
 from rnnzoo.training import distillation
 from rnnzoo.training.distillation import load_teachers, teacher_predictions
 
@@ -198,3 +201,20 @@ def test_teachers_that_cannot_be(teachers, tmp_path):
         replace(TINY, label_smoothing=0.1).with_teachers(["a"])
     with pytest.raises(InputError, match="alpha"):
         TINY.with_teachers(["a"], alpha=2)
+
+
+def test_the_record_of_a_run_has_its_teachers():
+    """So the card gives the command, and the model can be published."""
+    chosen, given = recipes.get("char_lstm_tiny"), {"teacher": "a,b", "teacher_alpha": 0.7}
+    paths = {"out": None, "text_file": None, "from_model": None}
+    noted = overrides(chosen, given, fold_lookalikes=False, **paths)
+    recipe = chosen.with_options(given)
+    assert (recipe.teachers, recipe.teacher_alpha) == (("a", "b"), 0.7)
+    told = command(noted, recipe.as_json())
+    assert told == "rnnzoo train char_lstm_tiny --teacher a,b --teacher-alpha 0.7"
+    record = {"recipe": chosen.name, "recipe_arguments": recipe.as_json()}
+    _check_recipe({**record, "training": {"overrides": noted}})
+    with pytest.raises(InputError, match=r"trained with teacher_alpha 0\.7"):
+        _check_recipe({**record, "training": {"overrides": {**noted, "options": {}}}})
+    with pytest.raises(InputError, match="--teacher-alpha"):
+        chosen.with_options({"teacher_alpha": 0.5})
