@@ -65,8 +65,12 @@ class ResumedFit:
         epoch, batch = resuming[0].resume(self, x, callbacks=listed)
         if epoch >= epochs:  # nothing is left but what Keras does at the end of `fit`
             self.optimizer.finalize_variable_values(self.trainable_variables)
-        for _ in range(epoch):  # the order of an epoch depends on how many were begun before it
+        # The order of an epoch depends on how many iterators were made before it. Keras makes one
+        # for each epoch and, where it knows the number of batches, a second one at its end.
+        for _ in range(epoch):
             next(iter(x))
+            if int(x.cardinality()) > 0:
+                iter(x)
         fit_from(
             self, x, epoch=epoch, batch=batch, epochs=epochs, callbacks=listed, verbose=verbose,
             **kwargs,
