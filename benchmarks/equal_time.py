@@ -165,13 +165,18 @@ def zero_state_nats(model, chunks):
     return float(loss(chunks[:, 1:], logits))
 
 
+def in_minutes(recipe, minutes, folder):
+    """Trains a recipe in `folder/whole`, so many minutes from its call to the end of `fit`."""
+    before = _processes.in_fresh_process(run_recipe, recipe, 0.01, f"{folder}/short")[0]
+    left = minutes - before / 60
+    return _processes.in_fresh_process(rnnzoo, recipe, left, f"{folder}/whole")
+
+
 def compare(minutes, seed, quick):
     """Both contestants, one after the other."""
+    recipe = variant(minutes, seed, quick)
     with tempfile.TemporaryDirectory(prefix="rnnzoo_equal_time_") as folder:
-        recipe = variant(minutes, seed, quick)
-        before = _processes.in_fresh_process(run_recipe, recipe, 0.01, f"{folder}/short")[0]
-        left = minutes - before / 60
-        ours = _processes.in_fresh_process(rnnzoo, recipe, left, f"{folder}/whole")
+        ours = in_minutes(recipe, minutes, folder)
     seconds = max(60 * minutes, ours["seconds"])
     found = {"nanoGPT": _processes.in_fresh_process(nanogpt, seconds, seed), "rnnzoo": ours}
     options = recipe.builder_options

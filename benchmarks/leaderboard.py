@@ -16,6 +16,7 @@ seed each: small differences are noise. Let nothing else run meanwhile.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -58,12 +59,8 @@ def entry(cell, block, millions, minutes, quick):
     options = {**recipe.builder_options, "units": units, "num_layers": 2}
     recipe = replace(recipe, builder_options={**options, "cell": cell, "block": block})
     with tempfile.TemporaryDirectory(prefix="rnnzoo_leaderboard_") as folder:
-        run = (equal_time.run_recipe, recipe, 0.01, f"{folder}/short")
-        before = _processes.in_fresh_process(*run)[0]
-        whole = f"{folder}/whole"
-        left = minutes - before / 60
-        found = _processes.in_fresh_process(equal_time.rnnzoo, recipe, left, whole)
-        writing = _processes.in_fresh_process(characters_a_second, whole)
+        found = equal_time.in_minutes(recipe, minutes, folder)
+        writing = _processes.in_fresh_process(characters_a_second, f"{folder}/whole")
     return {**found, "units": units, "writing": writing}
 
 
@@ -94,9 +91,13 @@ def page():
     """Writes docs/leaderboard.md of all files."""
     from rnnzoo import files
 
+    tables = sorted(  # (millions, minutes, folder)
+        (*map(int, path.name.split("_")[::2]), path) for path in KEPT.glob("*_million_*_minutes")
+    )
+    if not tables:
+        sys.exit(f"There are no entries in {KEPT}; run the script without --page.")
     parts = [HEAD]
-    for folder in sorted(path for path in KEPT.iterdir() if path.is_dir()):
-        millions, _, minutes, _ = folder.name.split("_")
+    for millions, minutes, folder in tables:
         entries = [(path.stem, json.loads(path.read_text())) for path in folder.glob("*.json")]
         shared = KEPT / f"{NANOGPT}_{minutes}_minutes.json"
         if shared.exists():

@@ -189,38 +189,55 @@ def compare(workers, case, rounds, seconds):
     return [case, *told, f"{_common.ratio(times['old'], times['new']):.3f}"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("old", nargs="?", type=Path, help="the older checkout")
+def compare_all(cases, workers, args):
+    """The rows of the cases that `--only` names; `workers(case)` starts the two of a case."""
+    rows = []
+    for case in cases:
+        if not args.only or any(part in case for part in args.only):
+            rows.append(compare(workers(case), case, rounds=args.rounds, seconds=args.seconds))
+            print(*rows[-1], sep=" | ", flush=True)
+    return rows
+
+
+def report(title, text, args):
+    """Writes a section of RESULTS.md, or prints what is only a part or a try."""
+    (_common.show if args.quick or args.only else _common.write_section)(title, text)
+
+
+def options(description):
+    """The options of a comparison of two workers."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--only", nargs="*", help="cases whose names have one of these in them")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each")
     parser.add_argument("--seconds", type=float, default=2.0, help="least length of a turn")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, printed only")
+    return parser
+
+
+def main():
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("old", nargs="?", type=Path, help="the older checkout")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
         return work(args.work, str(args.old), args.quick)
     if args.old is None or not (args.old / "rnnzoo").is_dir():
         parser.error(f"{args.old} is no checkout of rnnzoo")
-    rows = []
-    for case in CASES:
-        if not args.only or any(part in case for part in args.only):
-            workers = {
-                "old": Worker(args.old.resolve(), case, args.quick),
-                "new": Worker(_common.ROOT, case, args.quick),
-            }
-            rows.append(compare(workers, case, rounds=args.rounds, seconds=args.seconds))
-            print(*rows[-1], sep=" | ", flush=True)
+
+    def workers(case):
+        return {
+            "old": Worker(args.old.resolve(), case, args.quick),
+            "new": Worker(_common.ROOT, case, args.quick),
+        }
+
+    rows = compare_all(CASES, workers, args)
     git = ["git", "-C", str(args.old), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     head = ["case", "old, ms", "new, ms", "old / new"]
     text = (
         f"Old is commit {commit}. Medians of {args.rounds} rounds.\n\n{_common.table(head, rows)}"
     )
-    if args.quick or args.only:
-        _common.show("Old and new", text)
-    else:
-        _common.write_section("Old and new", text)
+    report("Old and new", text, args)
 
 
 if __name__ == "__main__":

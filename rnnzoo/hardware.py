@@ -8,8 +8,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from rnnzoo.version import __version__
 
 
@@ -30,6 +28,8 @@ def cpu_info() -> tuple[str, set[str]]:
 
 def gpus() -> list[str]:
     """Lists the GPUs that Keras's backend sees."""
+    import keras  # not above: `onednn` asks for the processor before a backend is imported
+
     try:
         return list(keras.distribution.list_devices("gpu"))
     except (RuntimeError, ValueError):  # JAX raises where it has no GPU platform
@@ -82,6 +82,8 @@ def commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """The versions of what a training depends on, for a card."""
+    import keras
+
     backend = keras.config.backend()
     found = {"rnnzoo": __version__, "python": platform.python_version()}
     for package in ("keras", backend, "numpy", "tokenizers"):

@@ -3,7 +3,8 @@
 import functools
 import os
 import sys
-from pathlib import Path
+
+from rnnzoo.hardware import cpu_info
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 
@@ -31,8 +32,7 @@ def choice() -> str:
             "oneDNN: as TensorFlow chose, which was imported before rnnzoo; "
             f"import rnnzoo first, or set {VARIABLE}=1"
         )
-    cpus = Path("/proc/cpuinfo")
-    if not (cpus.is_file() and " avx2 " in cpus.read_text()):
+    if "avx2" not in cpu_info()[1]:
         return "oneDNN: as TensorFlow chose, for no x86 processor with AVX2 was found"
     os.environ[VARIABLE] = "1"
     return "oneDNN: turned on by rnnzoo, for the processor has AVX2"

@@ -117,14 +117,14 @@ def test_trains_and_generates_with_little_installed(backend, tmp_path):
 
 
 def test_registers_every_class_in_little_time():
-    shares = []
+    most, shares = 1 / 16 if keras.config.backend() == "tensorflow" else 1 / 8, []
     for _ in range(3):  # the best of a few: others may be at work on the machine
         *registered, share = run(MEASURE, KERAS_BACKEND=keras.config.backend())
         assert {f"rnnzoo>{name}" for name in CLASSES.split()} <= set(registered)
         shares.append(float(share))
-        if shares[-1] < 1 / 8:
+        if shares[-1] < most:
             break
-    assert min(shares) < 1 / 8, f"import rnnzoo took {shares} of the time of import keras"
+    assert min(shares) < most, f"import rnnzoo took {shares} of the time of import keras"
 
 
 def test_the_parts_are_attributes():

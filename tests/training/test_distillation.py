@@ -218,3 +218,6 @@ def test_the_record_of_a_run_has_its_teachers():
         _check_recipe({**record, "training": {"overrides": {**noted, "options": {}}}})
     with pytest.raises(InputError, match="--teacher-alpha"):
         chosen.with_options({"teacher_alpha": 0.5})
+    for none in ("", "a,", ["a"]):
+        with pytest.raises(InputError, match="names or paths with commas"):
+            chosen.with_options({"teacher": none})
