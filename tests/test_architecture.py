@@ -77,3 +77,4 @@ def test_the_drawing_has_every_part(found):
     for module in found:
         assert f"    {drawing.part(module)}\n" in text
     assert "  training --> tasks\n" in text
+    assert drawing.PAGE.read_text(encoding="utf-8").endswith(text + "\n")  # it is that of today
