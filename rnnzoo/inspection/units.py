@@ -48,7 +48,9 @@ def find_units(model: keras.Model, text: Any, property: Any, *, count: int = 10)
             property is the same in the whole text.
 
     Example:
+        >>> import keras
         >>> from rnnzoo import Vocabulary, char_lstm
+        >>> keras.utils.set_random_seed(0)  # an untrained model: its weights are drawn
         >>> model = char_lstm(Vocabulary.from_text("To be or Not to be"), units=8)
         >>> best, *_ = find_units(model, "To be or Not", "after_capital")
         >>> abs(best.correlation) > 0.5
