@@ -5,6 +5,7 @@ none of this: there a step is one program over the whole batch, wherever its row
 """
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,19 @@ def scope_over(devices: int | str | None) -> contextlib.AbstractContextManager:
         )
     if devices == 1:
         return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy(names[:devices]).scope()
+    return _mirrored(tuple(names[:devices])).scope()
+
+
+@functools.cache
+def _mirrored(names):
+    """The strategy over these devices, one for the whole process.
+
+    Each new one counts its sums over devices from 1 again, by which the devices find each other:
+    the sums of a second one would meet those of the first, of other shapes.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
 
 
 def replica_count() -> int:

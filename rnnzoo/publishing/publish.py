@@ -20,7 +20,7 @@ from rnnzoo.publishing.evaluate import RECORD_FILE, figures_of, is_close, make_t
 from rnnzoo.publishing.half_precision import to_half_precision
 from rnnzoo.tasks import recipe_class
 
-MOST_BYTES = 50e6  # of all published models together: a checkout has them, the wheel most
+MOST_BYTES = 50e6  # of all published models together that the wheel holds
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 IGNORED = """\
 # Written by scripts/publish_model.py: what is published is kept, everything else ignored.
@@ -101,7 +101,7 @@ def publish_model(
         )
     with _new_folder(target) as new:
         to_half_precision(folder / zoo.MODEL_FILE, new / zoo.MODEL_FILE)
-        _check_size(target, new)
+        _check_size(target, new, record)
         model = zoo.load(new)
         record |= {"name": name, "figures": task.evaluate(model), "split": task.split}
         _use_the_words_of_today(record)
@@ -125,7 +125,7 @@ def publish_model(
         shutil.copyfile(curve, new / "curve.png")
         if saved_model:
             model.export(new / "saved_model", verbose=False)
-        _check_size(target, new)
+        _check_size(target, new, record)
         entry = _entry(record, model, new)
         _replace(target, new, lambda: _write_index(zoo.index() | {name: entry}))
     return target
@@ -162,15 +162,18 @@ def _use_the_words_of_today(record):
     record["recipe_arguments"] |= words
 
 
-def _check_size(target, new):
-    """Refuses a model that would make the zoo too large, before anything is replaced."""
-    kept = [zoo.folder() / name for name in zoo.index().keys() - {target.name}]
+def _check_size(target, new, record):
+    """Refuses a model that would make the wheel too large, before anything is replaced."""
+    if not corpora.about(record["corpus"]["name"]).redistributable:
+        return
+    others = [model for name, model in zoo.index().items() if name != target.name]
+    kept = [zoo.folder() / model.name for model in others if model.in_wheel]
     files = [zoo.folder() / zoo.INDEX_FILE]
     files += [file for folder in (*kept, new) for file in folder.rglob("*")]
     size = sum(file.stat().st_size for file in files if file.is_file())
     if size > MOST_BYTES:
         raise InputError(
-            f"With {target.name} the published models would have {size:,} bytes, of the "
+            f"With {target.name} the models in the wheel would have {size:,} bytes, of the "
             f"{MOST_BYTES:,.0f} that they may have; train a smaller one, or take another one out "
             "of saved_models/ and its index first."
         )

@@ -27,7 +27,7 @@ CHAR_LSTM_SHAKESPEARE = register(
     )
 )
 
-register(
+CHAR_LSTM_SHAKESPEARE_SMALL = register(
     replace(
         CHAR_LSTM_SHAKESPEARE,
         name="char_lstm_shakespeare_small",
@@ -35,6 +35,31 @@ register(
         builder_options={"units": 256, "num_layers": 2, "dropout": 0.2},
         epochs=16,
         expected="1.423 nats per character on the last 10 % after 11 minutes on one core.",
+    )
+)
+
+register(
+    replace(
+        CHAR_LSTM_SHAKESPEARE,
+        name="char_lstm_shakespeare_distilled",
+        description="A character LSTM of tiny Shakespeare that three others teach.",
+        teachers=(
+            "char_lstm_shakespeare",
+            "char_lstm_shakespeare_small",
+            "char_lstm_shakespeare_small_distilled",
+        ),
+        expected="",
+    )
+)
+
+register(
+    replace(
+        CHAR_LSTM_SHAKESPEARE_SMALL,
+        name="char_lstm_shakespeare_small_distilled",
+        description="A character LSTM of tiny Shakespeare with less than a million parameters that "
+        "two others teach.",
+        teachers=("char_lstm_shakespeare", "char_lstm_shakespeare_small"),
+        expected="1.410 nats per character on the last 10 % after 37 minutes on one slow core.",
     )
 )
 

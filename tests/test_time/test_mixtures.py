@@ -31,6 +31,12 @@ def test_other_vocabularies_are_refused():
         ensemble_nats(models, [0, 1])
 
 
+def test_old_character_models_are_mixed_with_new_ones():
+    old = Vocabulary.from_text("abc").get_config() | {"punctuation": "split_1"}
+    models = [char_lstm(v, units=2) for v in (Vocabulary.from_text("abc"), Vocabulary(**old))]
+    assert ensemble_nats(models, [1, 2, 1]).shape == (2,)
+
+
 def test_weights_are_chosen_by_what_they_reach():
     random = np.random.default_rng(0)
     nats = [random.exponential(size=500), random.exponential(size=500) + 0.5]
