@@ -120,6 +120,12 @@ def rows_of_step(rows: int) -> int:
     return rows // devices
 
 
+def device_count(model: keras.Model) -> int:
+    """Returns over how many devices a model's steps are spread."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return 1 if strategy is None else strategy.num_replicas_in_sync
+
+
 def scope_of(model: keras.Model) -> contextlib.AbstractContextManager:
     """Returns the scope that variables of a model are made in."""
     strategy = getattr(model, "distribute_strategy", None)
@@ -146,3 +152,19 @@ def write_rows(variable: keras.Variable, rows: np.ndarray | Sequence) -> None:
     parts = rows_here(variable)
     for part, own in zip(parts, np.split(np.asarray(rows), len(parts)), strict=True):
         part.assign(own)
+
+
+def read_sums(variable: keras.Variable) -> np.ndarray:
+    """Reads a variable of a metric: on several devices the sums of each, `(devices, *shape)`."""
+    parts = [np.array(ops.convert_to_numpy(part)) for part in rows_here(variable)]
+    return np.stack(parts) if len(parts) > 1 else parts[0]
+
+
+def write_sums(variable: keras.Variable, sums: np.ndarray) -> None:
+    """Writes such a variable; those of another number of devices as one sum."""
+    parts = rows_here(variable)
+    if len(parts) > 1 and sums.shape == (len(parts), *variable.shape):
+        for part, own in zip(parts, sums, strict=True):
+            part.assign(own)
+    else:
+        variable.assign(sums if sums.ndim == len(variable.shape) else sums.sum(axis=0))

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnzoo.data.batches import skip_batches
 from rnnzoo.errors import InputError
+from rnnzoo.replicas import device_count
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -76,6 +77,23 @@ class ResumedFit:
             **kwargs,
         )  # fmt: skip
         return self.history
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Builds optimizer and metrics, as Keras does it on several devices of TensorFlow.
+
+        Keras would read a batch of the data to see its shapes, which begins an epoch more of those
+        that count them, such as random resets. What the data say of themselves is enough.
+        """
+        devices = device_count(self)
+        if iterator is not None and devices > 1:
+
+            def part(spec):
+                rows, *shape = spec.shape
+                return keras.KerasTensor((rows and rows // devices, *shape), spec.dtype.name)
+
+            spec = iterator.data_adapter.get_tf_dataset().element_spec
+            iterator, data_batch = None, keras.tree.map_structure(part, spec)
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
 def fit_from(

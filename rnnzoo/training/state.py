@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from rnnzoo.errors import InputError
-from rnnzoo.replicas import read_rows, write_rows
+from rnnzoo.replicas import read_rows, read_sums, write_rows, write_sums
 
 # What Keras's callbacks count over epochs, and begin to count anew with every `fit`.
 COUNTED = {
@@ -15,6 +15,9 @@ COUNTED = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
 }
+# Of streams and metrics each device has its own part.
+READERS = {"stream": read_rows, "metrics": read_sums}
+WRITERS = {"stream": write_rows, "metrics": write_sums}
 
 
 def seed_states(model: keras.Model) -> list[keras.Variable]:
@@ -74,23 +77,32 @@ def write_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
         if group == "metrics" and not names:  # the epoch had not begun
             continue
         names.sort(key=lambda name: int(name.rpartition("/")[2]))
-        shapes = [tuple(state[name].shape) for name in names]
-        if shapes != [_read(group, variable).shape for variable in variables]:
+        saved = [state[name] for name in names]
+        fits = (_fits(group, *pair) for pair in zip(saved, variables, strict=False))
+        if len(saved) != len(variables) or not all(fits):
+            shapes = [array.shape for array in saved]
             raise InputError(
                 f"The training was saved with other {group} than this model and these batches "
                 f"have (shapes {shapes}); go on with the model and the data that began it."
             )
-        for variable, name in zip(variables, names, strict=True):
-            if group == "stream":
-                write_rows(variable, state[name])
-            else:
-                variable.assign(state[name])
+        for variable, array in zip(variables, saved, strict=True):
+            WRITERS.get(group, keras.Variable.assign)(variable, array)
 
 
 def _read(group, variable):
-    if group == "stream":  # of which each device has the rows that it trains
-        return read_rows(variable)
+    return READERS.get(group, _values)(variable)
+
+
+def _values(variable):
     return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _fits(group, saved, variable):
+    rank = len(variable.shape)
+    if group == "metrics" and saved.ndim == rank + 1:  # of several devices, be they as many or not
+        return saved.shape[1:] == tuple(variable.shape)
+    shape = tuple(variable.shape) if group == "metrics" else _read(group, variable).shape
+    return saved.shape == shape
 
 
 def read_counts(

@@ -392,7 +392,9 @@ def test_a_zoo_that_would_be_too_large(zoo_folder, trained, monkeypatch):
     publish_model(
         trained["char_lstm_tiny"], "char_lstm_small", overwrite=True
     )  # takes its own place
-    with pytest.raises(InputError, match=r"With another the models in the wheel would have [\d,]+ b"):
+    with pytest.raises(
+        InputError, match=r"With another the models in the wheel would have [\d,]+ b"
+    ):
         publish_model(trained["char_lstm_tiny"], "another")
     assert content(zoo_folder).keys() - {Path(".gitignore")} == before.keys()
 
