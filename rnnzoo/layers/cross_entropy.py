@@ -126,7 +126,7 @@ def _forward_and_backward(hidden, matrix, bias, labels, weights, label_smoothing
     # A token's weight multiplies its features rather than its logits, which are many more.
     weighted = weight * ops.cast(joined, "float32")  # (N, E + 1)
     # What to raise, the right token of each row, is one number a row: for all rows at once.
-    raised = ops.segment_sum(sharp * weighted, labels, num_segments=vocabulary_size)  # (V, E + 1)
+    raised = ops.segment_sum(-sharp * weighted, labels, num_segments=vocabulary_size)  # (V, E + 1)
     weighted = ops.cast(weighted, hidden.dtype)
     parts, tokens, chunks, size = _in_chunks(joined, weighted, labels)
 
@@ -145,7 +145,7 @@ def _forward_and_backward(hidden, matrix, bias, labels, weights, label_smoothing
         _first(),
         ops.zeros((chunks * size,), "float32"),
         ops.zeros((chunks * size, features), "float32"),
-        -ops.transpose(raised),
+        ops.transpose(raised),
     )
     _, nats, d_hidden, d_matrix = ops.while_loop(lambda index, *_: index < chunks, one_chunk, start)
     right = ops.cast(ops.transpose(ops.take(matrix, labels, axis=1)), "float32")  # (N, E)

@@ -105,6 +105,7 @@ def publish_model(
         model = zoo.load(new)
         record |= {"name": name, "figures": task.evaluate(model), "split": task.split}
         _use_the_words_of_today(record)
+        _forget_the_folder(record)
         perplexities = [figure for figure in before if figure.startswith("perplexity")]
         record["half_precision"] = {
             figure: [before[figure], record["figures"][figure]]
@@ -160,6 +161,15 @@ def _use_the_words_of_today(record):
     words = {name: getattr(recipe, name) for name in ("description", "expected", "limits")}
     record["description"] = recipe.description
     record["recipe_arguments"] |= words
+
+
+def _forget_the_folder(record):
+    """Names a folder of the checkout in the command: that of the training may be anywhere."""
+    training = record["training"]
+    for part in (training, *training.get("segments", ())):
+        overrides = part.get("overrides")
+        if overrides and overrides.get("out"):
+            overrides["out"] = f"trained/{record['name']}"
 
 
 def _check_size(target, new, record):

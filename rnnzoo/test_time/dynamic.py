@@ -20,7 +20,7 @@ from rnnzoo.test_time.reading import (
 from rnnzoo.typing import Tensor
 
 # Chosen on training text: `python benchmarks/test_time.py dynamic`.
-RATE, DECAY = 4e-4, 0.01
+RATE, DECAY = 4e-4, 0.003
 EPSILON = 1e-2  # of the mean root mean square: weights that hardly ever move get no large steps
 
 

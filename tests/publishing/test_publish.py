@@ -86,6 +86,8 @@ def test_what_is_published(zoo_folder, trained):
     assert entry.parameters == record["model"]["parameters"] and entry.in_wheel
     value = record["figures"]["nats_per_character"]
     assert entry.figure == {"name": "nats_per_character", "value": value, "split": "validation"}
+    assert record["training"]["overrides"]["out"] == "trained/char_lstm_small"
+    assert "--out trained/char_lstm_small" in (path.parent / "card.md").read_text()
     ignored = (zoo_folder / ".gitignore").read_text().splitlines()
     assert "/*" in ignored and "!/char_lstm_small/" in ignored and "!/index.json" in ignored
     assert not [file for file in zoo_folder.iterdir() if ".partial." in file.name]
