@@ -1,10 +1,11 @@
 """The models and the builders that make them."""
 
+from rnnzoo.models.builders import char_lstm, gru_seq2seq, word_lm
 from rnnzoo.models.chunked_loss import SmoothedCrossEntropy
 from rnnzoo.models.distillation import DistillationLoss
 from rnnzoo.models.grow import grow
-from rnnzoo.models.language_model import LanguageModel, char_lstm, word_lm
-from rnnzoo.models.seq2seq import Seq2Seq, gru_seq2seq
+from rnnzoo.models.language_model import LanguageModel
+from rnnzoo.models.seq2seq import Seq2Seq
 
 __all__ = [
     "DistillationLoss",

@@ -10,7 +10,6 @@ from keras import ops
 from rnnzoo.errors import (
     InputError,
     check_fraction,
-    check_keras_arguments,
     check_positive,
     unknown_name,
 )
@@ -414,87 +413,3 @@ def _check_special_tokens(side, vocabulary, tokens):
             f"tokens are {list(vocabulary.tokens[:4])}, so make it with "
             f"special_tokens={tokens!r}."
         )
-
-
-def gru_seq2seq(
-    source_vocabulary: Vocabulary | int,
-    target_vocabulary: Vocabulary | int,
-    *,
-    units: int = 256,
-    num_layers: int = 1,
-    cell: str = "gru",
-    embedding_dim: int | None = None,
-    attention: str | None = "bahdanau",
-    attention_position: str = "before_cell",
-    bidirectional: bool | str = True,
-    dropout: float = 0.0,
-    tie_embedding_weights: bool | str = False,
-    locked_dropout: bool = False,
-    trainable_initial_state: bool = False,
-    block: str = "plain",
-    expansion: float = 1.5,
-    name: str = "gru_seq2seq",
-    **kwargs: Any,
-) -> Seq2Seq:
-    """Builds a GRU encoder-decoder with Bahdanau attention, for instance to translate.
-
-    Args:
-        source_vocabulary: A `Vocabulary` with padding, or a number of ids.
-        target_vocabulary: A `Vocabulary` with padding, start and end, or a number of ids.
-        units: Size of the recurrent states, and of the attention's space.
-        num_layers: Number of recurrent layers on each side.
-        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
-            `rnnzoo.layers.register_cell`.
-        embedding_dim: Length of a token's embedding; `units` when left out.
-        attention: `"bahdanau"` or `None`.
-        attention_position: `"before_cell"` (Bahdanau et al. 2015, a loop) or `"after_cell"` (the
-            decoder's GRU runs at once, in cuDNN on a GPU).
-        bidirectional: `True`, `False`, or how to merge: `"concat"`, `"sum"`, `"mul"`.
-        dropout: Rate of the dropout on embeddings and on the output of each recurrent layer.
-        tie_embedding_weights: `True` ties the output to the decoder's embeddings, `"all"` the
-            encoder's embeddings too, for equal vocabularies.
-        locked_dropout: Whether `dropout` drops the same units at every step of a row.
-        trainable_initial_state: Whether the encoder's state before the first token is learnt; the
-            decoder starts from the encoder's last.
-        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
-            recurrent layer; `dropout` then stands behind the norms. See
-            `rnnzoo.layers.ResidualBlock`.
-        expansion: Inner width of a residual block's feed-forward layer, in widths of its stream.
-        name: Name of the model.
-        **kwargs: What every `keras.Model` takes, such as `dtype`.
-
-    Returns:
-        A `Seq2Seq`, built but not compiled.
-
-    Raises:
-        InputError: If a size, rate or name is not valid.
-
-    Example:
-        >>> gru_seq2seq(20, 12, units=8).decoder.attention_position
-        'before_cell'
-        >>> gru_seq2seq(20, 12, units=8, attention=None, cell="lstm").decoder.attention is None
-        True
-
-    Reference:
-        Bahdanau, Cho and Bengio, ICLR 2015 (arXiv:1409.0473).
-    """
-    check_keras_arguments(gru_seq2seq, kwargs)
-    return Seq2Seq(
-        source_vocabulary,
-        target_vocabulary,
-        units=units,
-        num_layers=num_layers,
-        cell=cell,
-        embedding_dim=embedding_dim,
-        attention=attention,
-        attention_position=attention_position,
-        bidirectional=bidirectional,
-        dropout=dropout,
-        tie_embedding_weights=tie_embedding_weights,
-        locked_dropout=locked_dropout,
-        trainable_initial_state=trainable_initial_state,
-        block=block,
-        expansion=expansion,
-        name=name,
-        **kwargs,
-    )
