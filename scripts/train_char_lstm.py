@@ -11,8 +11,8 @@ from rnnzoo_cli.train import train_command
 Recipe = Annotated[
     str,
     typer.Option(
-        help="char_lstm_shakespeare, char_lstm_shakespeare_small, char_lstm_alice, or "
-        "char_lstm_tiny to try."
+        help="char_lstm_shakespeare, char_lstm_shakespeare_small, either with _distilled, "
+        "char_lstm_alice, or char_lstm_tiny to try."
     ),
 ]
 
