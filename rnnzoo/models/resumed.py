@@ -84,15 +84,16 @@ class ResumedFit:
         Keras would read a batch of the data to see its shapes, which begins an epoch more of those
         that count them, such as random resets. What the data say of themselves is enough.
         """
-        devices = device_count(self)
-        if iterator is not None and devices > 1:
+        if iterator is not None and self._distribute_strategy is not None:
+            devices = device_count(self)
 
             def part(spec):
                 rows, *shape = spec.shape
                 return keras.KerasTensor((rows and rows // devices, *shape), spec.dtype.name)
 
-            spec = iterator.data_adapter.get_tf_dataset().element_spec
-            iterator, data_batch = None, keras.tree.map_structure(part, spec)
+            specs = iterator.data_adapter.get_tf_dataset().element_spec
+            if all(spec.shape.rank for spec in keras.tree.flatten(specs)):
+                iterator, data_batch = None, keras.tree.map_structure(part, specs)
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
