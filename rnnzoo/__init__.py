@@ -14,7 +14,15 @@ with quiet_start():
     import keras  # noqa: F401 (imports its backend, whose log of its start is long)
 
 from rnnzoo.layers.kernels import kernels
-from rnnzoo.models import LanguageModel, Seq2Seq, char_lstm, gru_seq2seq, word_lm
+from rnnzoo.models import (
+    LanguageModel,
+    Seq2Seq,
+    TextClassifier,
+    char_lstm,
+    gru_seq2seq,
+    text_classifier,
+    word_lm,
+)
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.version import __version__
 from rnnzoo.vocabulary import Vocabulary
@@ -24,6 +32,7 @@ __all__ = [
     "LanguageModel",
     "SampleText",
     "Seq2Seq",
+    "TextClassifier",
     "Vocabulary",
     "__version__",
     "char_lstm",
@@ -32,6 +41,7 @@ __all__ = [
     "kernels",
     "list_models",
     "load",
+    "text_classifier",
     "word_lm",
 ]
 

@@ -3,5 +3,6 @@
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.fit_checkpoints import Checkpoints
 from rnnzoo.training.regularization import RegularizationSchedule
+from rnnzoo.training.unfreezing import GradualUnfreezing
 
-__all__ = ["Checkpoints", "RegularizationSchedule", "SampleText"]
+__all__ = ["Checkpoints", "GradualUnfreezing", "RegularizationSchedule", "SampleText"]

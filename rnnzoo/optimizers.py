@@ -1,10 +1,12 @@
-"""Adam, with less traffic between the processor and its memory."""
+"""Adam, with less traffic between the processor and its memory, and with rates by part."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from rnnzoo.errors import InputError
 from rnnzoo.replicas import sum_over_replicas
 from rnnzoo.typing import Tensor
 
@@ -81,6 +83,75 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=tf.cast(gradient, tf.float32),
         )
+
+
+@keras.saving.register_keras_serializable("rnnzoo")
+class LayerwiseAdam(FusedAdam):
+    """`FusedAdam` whose learning rate is multiplied by a factor of the part that a weight is in.
+
+    A part with the factor 0 stands still, to the last bit; its moments go on, so that it starts
+    smoothly when it is let go. The factors may change at any time without compiling anything anew:
+    `optimizer.factors.assign(...)`, which `rnnzoo.callbacks.GradualUnfreezing` does.
+
+    Args:
+        *args: What `keras.optimizers.Adam` takes, such as `learning_rate` (0.001).
+        parts: Names that stand in the paths of weights, such as `("head", "recurrent/lstm_0",
+            "embedding")`; a weight belongs to the first that its path has.
+        **kwargs: As for `FusedAdam`.
+
+    Attributes:
+        factors: A variable, float32 `(parts,)`, ones at first.
+
+    Raises:
+        InputError: If `parts` is empty, or a weight is in none of them.
+
+    Example:
+        >>> from rnnzoo import char_lstm
+        >>> model = char_lstm(65, units=16)
+        >>> model.compile(LayerwiseAdam(2e-3, parts=("head", "recurrent", "embedding")))
+        >>> model.optimizer.factors.assign([1.0, 0.4, 0.0])
+
+    Reference:
+        Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018
+        (arXiv:1801.06146), section 3.2: discriminative fine-tuning.
+    """
+
+    def __init__(self, *args: Any, parts: Sequence[str], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.parts = tuple(parts)
+        if not self.parts or isinstance(parts, str):
+            raise InputError(f"`parts` must be a list of at least one name, not {parts!r}.")
+
+    def build(self, variables: list[Any]) -> None:
+        """Makes the moments, and the factors of the parts."""
+        if self.built:
+            return
+        super().build(variables)
+        self._part_of = [self._find_part(variable.path) for variable in variables]
+        with keras.name_scope(self.name):
+            self.factors = self.add_variable(
+                (len(self.parts),), initializer="ones", dtype="float32", name="factors"
+            )
+
+    def _find_part(self, path):
+        for index, part in enumerate(self.parts):
+            if f"/{part}/" in f"/{path}/":
+                return index
+        raise InputError(
+            f"The weight {path!r} is in none of the parts {', '.join(self.parts)}; name its part "
+            "too."
+        )
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """Updates one variable, at the rate of its part."""
+        part = self._part_of[self._get_variable_index(variable)]
+        factor = ops.convert_to_tensor(self.factors)[part]
+        rate = ops.cast(learning_rate, "float32") * factor
+        super().update_step(gradient, variable, ops.cast(rate, learning_rate.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that remake the optimizer."""
+        return {**super().get_config(), "parts": list(self.parts)}
 
 
 def adam(learning_rate: Any, **kwargs: Any) -> keras.optimizers.Adam:

@@ -16,7 +16,7 @@ from typing import Any, get_origin
 
 from rnnzoo.archive import parse_json
 from rnnzoo.errors import InputError, unknown_name
-from rnnzoo.models import LanguageModel, Seq2Seq
+from rnnzoo.models import LanguageModel, Seq2Seq, TextClassifier
 
 MODEL_FILE = "model.keras"  # in the folder that training leaves
 INDEX_FILE = "index.json"
@@ -32,7 +32,7 @@ class Published:
         file: Its file, relative to the folder of the index.
         sha256: Hash of that file.
         bytes: Size of that file.
-        family: Class of the model, `"LanguageModel"` or `"Seq2Seq"`.
+        family: Class of the model, `"LanguageModel"`, `"Seq2Seq"` or `"TextClassifier"`.
         builder: Name of its builder in `rnnzoo.models`.
         corpus: Name of the corpus it was trained on.
         parameters: Number of its weights.
@@ -129,7 +129,7 @@ def list_models(pattern: str = "*") -> list[str]:
     return fnmatch.filter(index(), pattern)
 
 
-def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq:
+def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq | TextClassifier:
     """Loads a model with its vocabulary, ready to generate, to evaluate and to train on.
 
     It is compiled as it was when it was saved, and with the model's defaults if it was not.
@@ -142,7 +142,7 @@ def load(name_or_path: str | os.PathLike) -> LanguageModel | Seq2Seq:
             a folder with a `model.keras` in it, as training leaves it.
 
     Returns:
-        The model, a `LanguageModel` or a `Seq2Seq`.
+        The model, a `LanguageModel`, a `Seq2Seq` or a `TextClassifier`.
 
     Raises:
         InputError: If there is no such model or file; the file is damaged, not a model of

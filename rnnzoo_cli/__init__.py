@@ -7,6 +7,7 @@ while `--help` should answer at once. So the commands import it when they run.
 import typer
 
 from rnnzoo_cli.card import card
+from rnnzoo_cli.classify import classify
 from rnnzoo_cli.evaluate import evaluate
 from rnnzoo_cli.export import export
 from rnnzoo_cli.founding import founding
@@ -40,8 +41,8 @@ app = typer.Typer(
 )
 COMMANDS = {
     "list": list_models, "card": card, "train": train, "generate": generate,
-    "translate": translate, "score": score, "evaluate": evaluate, "export": export,
-    "serve": serve, "inspect": inspect, "kernels": kernels, "founding": founding,
+    "translate": translate, "classify": classify, "score": score, "evaluate": evaluate,
+    "export": export, "serve": serve, "inspect": inspect, "kernels": kernels, "founding": founding,
 }  # fmt: skip
 for name, command in COMMANDS.items():
     shown = help_of(command.__doc__)

@@ -111,7 +111,7 @@ def without_keras() -> Iterator[None]:
     sys.modules["rnnzoo"] = importlib.util.module_from_spec(spec)  # not executed
     # Type hints name the classes of models.
     models = types.ModuleType("rnnzoo.models")
-    models.LanguageModel = models.Seq2Seq = object
+    models.LanguageModel = models.Seq2Seq = models.TextClassifier = object
     sys.modules["rnnzoo.models"] = models
     try:
         yield

@@ -323,6 +323,61 @@ def pair_batches(
     )
 
 
+def labelled_batches(
+    documents,
+    labels,
+    batch_size: int,
+    *,
+    max_length: int | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    initial_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Batches documents of similar length, with a label for each.
+
+    Args:
+        documents: Lists or arrays of ids, each of at least 1.
+        labels: As many whole numbers >= 0, one a document.
+        batch_size: The documents of a batch, B; the last batch may have fewer.
+        max_length: Cuts off what a document has before its last so many ids: where it ends, a
+            review says what it comes to. `None`: nothing is cut.
+        shuffle: New batches in a new order each epoch; otherwise always the same batches.
+        seed: A whole number >= 0.
+        initial_epoch: The epoch that the first iteration is, as for `fit`.
+
+    Returns:
+        A data set whose elements are `(tokens (B, T) int32, labels (B,) int32)`, padded on the
+        right with 0.
+
+    Raises:
+        InputError: If there are not as many documents as labels, one is empty or not of whole
+            numbers >= 0, or a size is not positive.
+
+    Example:
+        >>> batch, = labelled_batches([[5, 6, 7], [8]], [1, 0], 2, max_length=2, shuffle=False)
+        >>> [part.numpy().tolist() for part in batch]
+        [[[8, 0], [6, 7]], [0, 1]]
+    """
+    check_positive(batch_size=batch_size)
+    sequences.check_whole(seed=seed, initial_epoch=initial_epoch)
+    chunks, labels = sequences.labelled_chunks(documents, labels, max_length=max_length)
+    take, at = gather(chunks.ids), (constant(chunks.starts), constant(chunks.counts))
+    take_labels = gather(labels)
+
+    def batch(rows):
+        _, (tokens, _) = rows_of(take, at, rows)
+        return tokens, take_labels(rows)
+
+    return _bucketed(
+        batch,
+        (chunks.counts,),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        initial_epoch=initial_epoch,
+    )
+
+
 # --- Parts -------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from rnnzoo.data import named
-from rnnzoo.data.corpus import About, Corpus, Splits, echo
+from rnnzoo.data.corpus import CONTENTS, About, Corpus, Splits, echo
+from rnnzoo.data.labelled import read_labelled
 from rnnzoo.data.named.imdb_reviews import keras_imdb_word_index
 from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read_tab_separated
 from rnnzoo.data.reading import (
@@ -23,7 +24,7 @@ from rnnzoo.data.reading import (
     read_text,
     text_files,
 )
-from rnnzoo.data.splitting import connected_keys, hold_out
+from rnnzoo.data.splitting import hold_out, keys_of
 from rnnzoo.errors import InputError, check_fraction, check_positive, unknown_name
 
 __all__ = ["About", "Corpus", "about", "keras_imdb_word_index", "load", "names"]
@@ -77,13 +78,15 @@ def load(
     Args:
         name_or_path: One of `names()`, a path, or a tuple of two paths.
         kind: `"pairs"` reads a text file of whatever name as tab-separated pairs, such as those
-            of https://www.manythings.org/anki/. Without it such a file is one text.
+            of https://www.manythings.org/anki/. Without it such a file is one text. `"labelled"`
+            reads texts with a label each (`rnnzoo.data.labelled`).
         data_dir: A folder that has the named corpus. Without it the places listed at the head
             of this module are searched.
         seed: The seed of the split into train and validation, or of generated data. It is its
             own: leave it alone to train on the same split under every training seed.
-        limit: Keep only the first so many training documents or pairs (those of imdb_reviews
-            and spa_eng are in a shuffled order); the other splits stay whole.
+        limit: Keep only the first so many training documents, pairs or texts with labels (those
+            of imdb_reviews, imdb_sentiment and spa_eng are in a shuffled order); the other splits
+            stay whole.
         **options: `clean=` and `unlabelled=` (imdb_reviews); `min_digits=`, `max_digits=`,
             `samples=` and `validation_samples=` (spelled_numbers); `validation_split=` (own
             documents and pairs): the fraction held out as validation.
@@ -103,8 +106,8 @@ def load(
     check_positive(limit=limit)
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0, not {seed!r}.")
-    if kind not in (None, "pairs"):
-        raise InputError(f'`kind` must be "pairs" or left out, not {kind!r}.')
+    if kind not in (None, "pairs", "labelled"):
+        raise InputError(f'`kind` must be "pairs", "labelled" or left out, not {kind!r}.')
     name = name_or_path
     if isinstance(name, str) and name in names():
         loader = named.find(name).load
@@ -160,6 +163,12 @@ def _exists(path):
 
 
 def _load_own(path, *, kind, seed, options):
+    if kind == "labelled":
+        if isinstance(path, tuple) or path.is_dir():
+            raise InputError(
+                f"Texts with labels come in one .jsonl or .csv file, not as {str(path)[:200]}."
+            )
+        return _own_items(path, "labelled", read_labelled(path), seed=seed, options=options)
     if isinstance(path, tuple):
         return _own_items(path[0], "pairs", read_parallel(*path), seed=seed, options=options)
     if path.is_dir():
@@ -196,20 +205,22 @@ def _own_items(path, kind, items, *, seed, options):
     check_fraction(validation_split=fraction)
     splits, notes = {"train": items}, []
     if fraction:
-        keys = items if kind == "documents" else connected_keys(items)
+        keys = keys_of(items, kind)
         rest, held_out = hold_out(items, keys, round(len(items) * fraction), seed=seed)
         if not (rest and held_out):
             raise InputError(
-                f"A `validation_split` of {fraction} of the {len(items)} {kind} in {path} leaves "
-                "one side empty; choose another fraction or give more of them."
+                f"A `validation_split` of {fraction} of the {len(items)} {CONTENTS[kind]} in "
+                f"{path} leaves one side empty; choose another fraction or give more of them."
             )
         splits = {"train": rest, "validation": held_out}
     if copies := len(items) - len(set(items)):
-        notes.append(f"{copies:,} of the {len(items):,} {kind} are copies of another one.")
+        notes.append(
+            f"{copies:,} of the {len(items):,} {CONTENTS[kind]} are copies of another one."
+        )
     return Corpus(
         name=str(path),
         kind=kind,
-        source=f"{len(items):,} {kind} from {path.name or path.absolute().name}.",
+        source=f"{len(items):,} {CONTENTS[kind]} from {path.name or path.absolute().name}.",
         terms=_OWN.terms,
         splits=splits,
         notes=notes,
@@ -222,7 +233,7 @@ def _first(corpus, limit):
     train = corpus.splits["train"]
     if limit >= len(train):
         return corpus
-    corpus.notes.append(f"{limit:,} of the {len(train):,} training {corpus.kind} kept (limit).")
+    corpus.notes.append(f"{limit:,} of the {len(train):,} training {corpus.contents} kept (limit).")
     loaders = {split: partial(corpus.splits.__getitem__, split) for split in corpus.splits}
     return replace(corpus, splits=Splits(loaders | {"train": lambda: train[:limit]}))
 

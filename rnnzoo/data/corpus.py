@@ -12,6 +12,12 @@ from typing import Any
 from rnnzoo.errors import InputError, check_positive
 
 CHUNK_SIZE = 1 << 20  # characters
+CONTENTS = {  # what a corpus of each kind holds, in words
+    "text": "one text",
+    "documents": "documents",
+    "pairs": "pairs",
+    "labelled": "texts with labels",
+}
 
 
 class Splits(Mapping):
@@ -64,12 +70,12 @@ class About:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A text, a list of documents or a list of pairs, in named splits.
+    """A text, or a list of documents, of pairs or of texts with labels, in named splits.
 
     Args:
         name: The name or path it was requested by.
-        kind: `"text"` (a split is one string), `"documents"` (a list of strings) or `"pairs"`
-            (a list of `(source, target)`).
+        kind: `"text"` (a split is one string), `"documents"` (a list of strings), `"pairs"`
+            (a list of `(source, target)`) or `"labelled"` (a list of `(text, label)`).
         source: One sentence that says where it was found.
         terms: Its licence or terms, as far as known.
         splits: Split name to split. `"train"` is always there; `"validation"`, `"test"` and
@@ -120,6 +126,11 @@ class Corpus:
         return corpus
 
     @property
+    def contents(self) -> str:
+        """What it holds, in words: one text, documents, pairs or texts with labels."""
+        return CONTENTS[self.kind]
+
+    @property
     def text(self) -> str:
         """The whole training text; `chunks` reads it without holding it all."""
         self._check_kind("text")
@@ -135,6 +146,12 @@ class Corpus:
     def pairs(self) -> list[tuple[str, str]]:
         """The training pairs, `(source, target)`."""
         self._check_kind("pairs")
+        return self.splits["train"]
+
+    @property
+    def labelled(self) -> list[tuple[str, str]]:
+        """The training texts with their labels, `(text, label)`."""
+        self._check_kind("labelled")
         return self.splits["train"]
 
     @property
@@ -192,9 +209,9 @@ class Corpus:
 
     def _check_kind(self, kind):
         if self.kind != kind:
-            given = self.kind if self.kind != "text" else "one text"
             raise InputError(
-                f"The corpus {self.name!r} holds {given}; read `.{self.kind}`, not `.{kind}`."
+                f"The corpus {self.name!r} holds {self.contents}; read `.{self.kind}`, not "
+                f"`.{kind}`."
             )
 
 

@@ -1,4 +1,4 @@
-"""Streams and pairs without TensorFlow: the `keras.utils.PyDataset` twins of `batches.py`."""
+"""Batches without TensorFlow: the `keras.utils.PyDataset` twins of `batches.py`."""
 
 import keras
 
@@ -144,3 +144,70 @@ class PairDataset(keras.utils.PyDataset):
         target = indexing.take_padded(self._target.ids, starts, counts)
         labels = indexing.take_padded(self._target.ids, starts + 1, counts)
         return {"source": source, "target": target}, labels, indexing.weights_of(counts)
+
+
+class LabelledDataset(keras.utils.PyDataset):
+    """The batches of `labelled_batches` (see there), on any Keras backend.
+
+    It orders the documents anew after each epoch, as `PairDataset` does.
+
+    Args:
+        documents: Lists or arrays of ids, each of at least 1.
+        labels: As many whole numbers >= 0.
+        batch_size: The documents of a batch, B; the last batch may have fewer.
+        max_length: The most ids of a document, its last ones.
+        shuffle: New batches each epoch; otherwise always the same ones.
+        seed: A whole number >= 0.
+        **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
+
+    Raises:
+        InputError: As `labelled_batches`.
+
+    Example:
+        >>> tokens, labels = LabelledDataset([[5, 6], [7]], [1, 0], 2, shuffle=False)[0]
+        >>> tokens.tolist(), labels.tolist()
+        ([[7, 0], [5, 6]], [0, 1])
+    """
+
+    def __init__(
+        self,
+        documents,
+        labels,
+        batch_size: int,
+        *,
+        max_length: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_positive(batch_size=batch_size)
+        sequences.check_whole(seed=seed)
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self._chunks, self._labels = sequences.labelled_chunks(
+            documents, labels, max_length=max_length
+        )
+        self._epoch = -1
+        self.on_epoch_end()
+
+    @property
+    def num_batches(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-len(self._order) // self.batch_size)
+
+    def on_epoch_end(self):
+        """Orders the documents for the next epoch."""
+        self._epoch += 1
+        self._order = indexing.epoch_order(
+            (self._chunks.counts,),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            epoch=self._epoch if self.shuffle else None,
+        )
+
+    def __getitem__(self, index: int) -> tuple:
+        """Makes batch number `index`, the element of `labelled_batches` in NumPy arrays."""
+        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        starts, counts = self._chunks.starts[rows], self._chunks.counts[rows]
+        tokens = indexing.take_padded(self._chunks.ids, starts, counts)
+        return tokens, self._labels[rows]

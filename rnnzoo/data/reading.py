@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rnnzoo.data.corpus import CHUNK_SIZE
 from rnnzoo.data.encodings import guess_encoding
@@ -81,10 +82,7 @@ def read_jsonl(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[str,
     Raises:
         InputError: If a line is not a JSON object or lacks a field; it names the line.
     """
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        row = _json_object(path, number, line)
+    for number, row in jsonl_objects(path):
         values = tuple(row.get(field) for field in fields)
         for field, value in zip(fields, values, strict=True):
             if not isinstance(value, str):
@@ -100,6 +98,17 @@ def read_jsonl(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[str,
                     "pair, which is no character; write the character itself."
                 ) from None
         yield values
+
+
+def jsonl_objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the objects of a JSONL file, each with the number of its line; passes over blank ones.
+
+    Raises:
+        InputError: If a line is not a JSON object; it names the line.
+    """
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            yield number, _json_object(path, number, line)
 
 
 def jsonl_fields(path: str | Path) -> tuple[str, ...]:

@@ -149,6 +149,32 @@ def split(ids, validation_split: float) -> tuple:
     return ids[:at], ids[at:]
 
 
+def labelled_chunks(documents, labels, *, max_length: int | None) -> tuple[Pieces, np.ndarray]:
+    """Lays out documents, the last `max_length` ids of each, and checks their labels.
+
+    Args:
+        documents: Lists or arrays of ids, each of at least 1.
+        labels: As many whole numbers >= 0.
+        max_length: The most ids of a document; what is before them is cut off. `None`: all.
+
+    Returns:
+        The documents, and the labels, (N,) int32.
+
+    Raises:
+        InputError: If the numbers of documents and labels differ, or one is empty or not of ids.
+    """
+    check_positive(max_length=max_length)
+    if len(documents) != len(labels):
+        raise InputError(
+            f"There are {len(documents):,} documents but {len(labels):,} labels: give one label "
+            "for each document."
+        )
+    whole = lay_out(documents, "document", minimum=1)
+    counts = np.minimum(whole.counts, max_length or math.inf).astype(np.int64)
+    starts = whole.starts + whole.counts - counts
+    return Pieces(whole.ids, starts, counts), _whole_numbers(_array(labels), "`labels`")
+
+
 def pair_chunks(
     sources, targets, *, start_id: int, end_id: int, max_length: int | None
 ) -> tuple[Pieces, Pieces]:

@@ -36,6 +36,21 @@ def hold_out(items: Sequence, keys: Sequence[str], count: int, *, seed: int) -> 
     return rest, held_out
 
 
+def keys_of(items: Sequence, kind: str) -> list[str]:
+    """Gives the items of a corpus that must stay together the same key.
+
+    Args:
+        items: The documents, pairs or texts with labels.
+        kind: `"documents"`, `"pairs"` or `"labelled"`.
+
+    Returns:
+        A key for each item: the text, or for pairs that of `connected_keys`.
+    """
+    if kind == "pairs":
+        return connected_keys(items)
+    return [item[0] for item in items] if kind == "labelled" else list(items)
+
+
 def connected_keys(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Gives pairs that share a sentence, directly or through other pairs, the same key.
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from rnnzoo.export.classifying import classify
 from rnnzoo.export.generating import generate, next_tokens, score_texts
 from rnnzoo.export.shared import Shared
 from rnnzoo.export.signatures import endpoint
@@ -57,6 +58,7 @@ def serve(shared: Shared, inputs: list[Any]) -> tuple[Callable, dict[str, Callab
 ENDPOINTS = {
     "generate": generate,
     "next_tokens": next_tokens,
+    "classify": classify,
     "translate": translate,
     "translate_n_best": translate_n_best,
     "score": lambda shared, **parts: (score_texts if "vocabulary" in parts else score_pairs)(

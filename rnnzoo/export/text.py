@@ -74,11 +74,35 @@ def source_ids(vocabulary: GraphVocabulary, texts: tf.Tensor) -> tf.RaggedTensor
     Returns:
         int32, ragged `(batch, None)`, with the end token.
     """
-    ids = with_special_tokens(vocabulary.encode(texts), end_id=vocabulary.vocabulary.end_id)
+    end_id = vocabulary.vocabulary.end_id
+    return not_blank_ids(vocabulary, texts, end_id=end_id, what="to translate")
+
+
+def not_blank_ids(
+    vocabulary: GraphVocabulary,
+    texts: tf.Tensor,
+    *,
+    start_id: int | None = None,
+    end_id: int | None = None,
+    what: str,
+) -> tf.RaggedTensor:
+    """Reads texts that must not be blank.
+
+    Args:
+        vocabulary: The vocabulary.
+        texts: Texts, `(batch,)`.
+        start_id: The id of the start, or `None` to put none.
+        end_id: The id of the end, or `None`.
+        what: What they are for, in the error: `"to translate"`.
+
+    Returns:
+        int32, ragged `(batch, None)`.
+    """
+    ids = with_special_tokens(vocabulary.encode(texts), start_id, end_id)
     not_blank = tf.logical_not(tf.strings.regex_full_match(texts, r"[\s\p{Z}]*"))
     not_empty = require(
         all_rows(not_blank & (ids.row_lengths() > 0)),
-        "A text to translate is empty; give at least one symbol.",
+        f"A text {what} is empty; give at least one symbol.",
     )
     with tf.control_dependencies([not_empty]):
         return ids.with_flat_values(tf.identity(ids.flat_values))

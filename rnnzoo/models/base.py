@@ -52,6 +52,11 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
         """The metric that fits the model's tokens."""
         raise NotImplementedError
 
+    @property
+    def monitored(self) -> str:
+        """The figure of a validation that is lowest at the best checkpoint."""
+        return self.default_metric().name
+
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 from rnnzoo.errors import InputError, check_keras_arguments, check_positive
 from rnnzoo.models.language_model import LanguageModel
 from rnnzoo.models.seq2seq import Seq2Seq
+from rnnzoo.models.text_classifier import TextClassifier
 from rnnzoo.vocabulary import Vocabulary
 
 
@@ -266,6 +267,89 @@ def gru_seq2seq(
         dropout=dropout,
         tie_embedding_weights=tie_embedding_weights,
         locked_dropout=locked_dropout,
+        trainable_initial_state=trainable_initial_state,
+        block=block,
+        expansion=expansion,
+        name=name,
+        **kwargs,
+    )
+
+
+def text_classifier(
+    vocabulary: Vocabulary | int,
+    labels: Sequence[str],
+    *,
+    units: int | Sequence[int] = 256,
+    num_layers: int | None = None,
+    cell: str = "lstm",
+    embedding_dim: int | None = None,
+    head_units: int = 50,
+    head_dropout: float = 0.1,
+    dropout: float = 0.0,
+    locked_dropout: bool = False,
+    weight_drop: float = 0.0,
+    embedding_dropout: float = 0.0,
+    trainable_initial_state: bool = False,
+    block: str = "plain",
+    expansion: float = 1.5,
+    name: str = "text_classifier",
+    **kwargs: Any,
+) -> TextClassifier:
+    """Builds a classifier of texts: recurrent layers, their outputs pooled over time, two layers.
+
+    `TextClassifier.from_language_model` makes one that starts from a trained language model.
+
+    Args:
+        vocabulary: A `Vocabulary` whose id 0 is `"<pad>"`, or a number of ids, 0 padding.
+        labels: The names of the labels, at least two.
+        units: Size of the recurrent state, one number or one per layer.
+        num_layers: Number of recurrent layers, 1 when left out; as many as `units` lists.
+        cell: `"lstm"`, `"gru"`, `"min_gru"` or another name of docs/cells.md, or one given to
+            `rnnzoo.layers.register_cell`.
+        embedding_dim: Length of a token's embedding; `units` of the first layer when left out.
+        head_units: Size of the layer between the pooled outputs and the labels.
+        head_dropout: Rate of the dropout before the two layers of the head.
+        dropout: Rate of the dropout on the output of each recurrent layer.
+        locked_dropout: Whether `dropout` drops the same units at every step of a row.
+        weight_drop: Rate of the dropout on the recurrent matrices, which keeps the fast kernels.
+        embedding_dropout: Rate of the dropout of whole tokens.
+        trainable_initial_state: Whether the recurrent state before the first token is learnt.
+        block: `"plain"`, or `"residual"` for norms and a gated feed-forward layer around each
+            recurrent layer; `dropout` then stands behind the norms. See
+            `rnnzoo.layers.ResidualBlock`.
+        expansion: Inner width of a residual block's feed-forward layer, in `units`.
+        name: Name of the model.
+        **kwargs: What every `keras.Model` takes, such as `dtype`.
+
+    Returns:
+        A `TextClassifier`, built but not compiled.
+
+    Raises:
+        InputError: If a size, rate or name is not valid.
+
+    Example:
+        >>> model = text_classifier(10_000, ("negative", "positive"), units=64, embedding_dim=32)
+        >>> model.count_params()
+        354576
+
+    Reference:
+        Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018
+        (arXiv:1801.06146).
+    """
+    check_keras_arguments(text_classifier, kwargs)
+    return TextClassifier(
+        vocabulary,
+        labels=labels,
+        units=units,
+        num_layers=num_layers,
+        cell=cell,
+        embedding_dim=embedding_dim,
+        head_units=head_units,
+        head_dropout=head_dropout,
+        dropout=dropout,
+        locked_dropout=locked_dropout,
+        weight_drop=weight_drop,
+        embedding_dropout=embedding_dropout,
         trainable_initial_state=trainable_initial_state,
         block=block,
         expansion=expansion,

@@ -18,7 +18,8 @@ def plot_learning_curve(
     """Draws the loss of the training, and what training and validation measured, against minutes.
 
     The measures of an epoch, perplexity or bits per character, are drawn as nats per token, so that
-    they compare with each other, but for dropout. A loss with label smoothing does not compare with
+    they compare with each other, but for dropout; of a classifier that is its loss, in nats per
+    text. A loss with label smoothing does not compare with
     them, nor does what a training with a sampled softmax measures.
 
     Args:
@@ -35,7 +36,7 @@ def plot_learning_curve(
     rows = _rows(log)
     fine, checked = _fine_and_checked(rows)
     with picture(path, 7, 4) as figure:
-        axes = _axes(figure, title)
+        axes = _axes(figure, title, rows)
         axes.plot(_minutes(fine), _losses(fine), label=loss, linewidth=1)
         if all(row[_measure(rows)] for row in checked):
             axes.plot(_minutes(checked), _nats(checked), "o-", label="training, mean of an epoch")
@@ -59,19 +60,20 @@ def plot_learning_curves(
         ```
     """
     with picture(path, 7, 4) as figure:
-        axes = _axes(figure, title)
-        for name, log in logs.items():
-            fine, checked = _fine_and_checked(_rows(log))
+        read = {name: _rows(log) for name, log in logs.items()}
+        axes = _axes(figure, title, next(iter(read.values())))
+        for name, rows in read.items():
+            fine, checked = _fine_and_checked(rows)
             (thin,) = axes.plot(_minutes(fine), _losses(fine), linewidth=0.7)
             colour = thin.get_color()
             axes.plot(_minutes(checked), _nats(checked, "val_"), "o-", color=colour, label=name)
         axes.legend()
 
 
-def _axes(figure, title):
+def _axes(figure, title, rows):
     axes = figure.subplots()
     axes.set_xlabel("minutes")
-    axes.set_ylabel("nats per token")
+    axes.set_ylabel("nats per text" if _measure(rows) == "loss" else "nats per token")
     axes.grid(alpha=0.3)
     axes.set_title(title or "")
     return axes
@@ -99,10 +101,16 @@ def _minutes(rows):
 
 
 def _measure(rows):
-    return next(name for name in ("perplexity", "bits_per_character") if name in rows[0])
+    """The figure that validation is drawn by; that of a classifier is its loss."""
+    known = (name for name in ("perplexity", "bits_per_character") if name in rows[0])
+    return next(known, "loss")
 
 
 def _nats(rows, prefix=""):
     name = _measure(rows)
-    nats = math.log if name == "perplexity" else lambda bits: bits * math.log(2)
+    nats = {
+        "perplexity": math.log,
+        "bits_per_character": lambda bits: bits * math.log(2),
+        "loss": float,
+    }[name]
     return [nats(float(row[prefix + name])) for row in rows]

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnnzoo.data import corpora
 from rnnzoo.publishing.command import command
-from rnnzoo.publishing.report import comparison, readable
+from rnnzoo.publishing.report import compared, comparison, is_share, readable
 from rnnzoo.tasks import TASKS, recipe_class
 
 
@@ -54,12 +54,14 @@ def card(record: dict[str, Any]) -> str:
     for split, part in (("Validation", record), ("Test", test or {})):
         if part.get("baselines"):
             rows = comparison(title, part["figures"], part["baselines"])
+            figure = compared(part["baselines"])
+            same = "texts" if is_share(figure) else "tokens, vocabulary, unknown words and ends"
             lines += [
-                f"{split} data, on the same tokens, vocabulary, unknown words and ends:",
+                f"{split} data, on the same {same}:",
                 "",
-                "| model | perplexity |",
+                f"| model | {figure} |",
                 "|---|---|",
-                *(f"| {model} | {value:.2f} |" for model, value in rows),
+                *(f"| {model} | {readable(figure, value)[1]} |" for model, value in rows),
                 "",
             ]
     lines += [

@@ -3,7 +3,9 @@
 import os
 from typing import Any
 
-SHARES = ("_rate", "_right", "_worst_length", "_by_length", "_by_position")
+SHARES = (
+    "_rate", "_right", "_worst_length", "_by_length", "_by_position", "accuracy", "_by_label",
+)  # fmt: skip
 
 
 def is_share(name: str) -> bool:
@@ -47,20 +49,36 @@ def _percent(share):
 def comparison(
     name: str, figures: dict[str, Any], baselines: dict[str, float]
 ) -> list[tuple[str, float]]:
-    """Rows that set a model's perplexity beside those of n-gram models, the best last.
+    """Rows that set a model's figure beside those of simple models, the best last.
 
     Args:
         name: The model's name.
-        figures: Its figures, with `"perplexity"`.
-        baselines: Perplexities by names such as `"kneser_ney_2gram_perplexity"`.
+        figures: Its figures, with `"perplexity"` or `"accuracy"`.
+        baselines: The same of others, by names such as `"kneser_ney_2gram_perplexity"`.
 
     Returns:
-        A list of (name, perplexity).
+        A list of (name, value).
+
+    Example:
+        >>> comparison("mine", {"accuracy": 0.9}, {"naive_bayes_accuracy": 0.8})
+        [('naive Bayes', 0.8), ('mine', 0.9)]
     """
-    rows = [(label.removesuffix("_perplexity"), value) for label, value in baselines.items()]
-    rows = [(f"interpolated {label.replace('_', ' ')}", value) for label, value in rows]
-    rows = [(label.replace("kneser ney", "Kneser-Ney"), value) for label, value in rows]
-    return sorted([*rows, (name, figures["perplexity"])], key=lambda row: -row[1])
+    figure = compared(baselines)
+    rows = [(label.removesuffix(f"_{figure}"), value) for label, value in baselines.items()]
+    if figure == "perplexity":
+        rows = [(f"interpolated {label}", value) for label, value in rows]
+    rows = [(label.replace("_", " "), value) for label, value in rows]
+    rows = [
+        (label.replace("kneser ney", "Kneser-Ney").replace("naive bayes", "naive Bayes"), value)
+        for label, value in rows
+    ]
+    rows.append((name, figures[figure]))
+    return sorted(rows, key=lambda row: row[1] if is_share(figure) else -row[1])
+
+
+def compared(baselines: dict[str, float]) -> str:
+    """The figure that simple models are compared by: `"perplexity"` or `"accuracy"`."""
+    return next(iter(baselines)).rsplit("_", 1)[-1]
 
 
 def show(
@@ -71,7 +89,7 @@ def show(
     Args:
         name: The model's name.
         figures: Its figures by name.
-        baselines: Perplexities of n-gram models by name, if any.
+        baselines: Figures of simple models by name, if any.
         folder: Where the model lies.
     """
     from rich.console import Console
@@ -83,8 +101,10 @@ def show(
         table.add_row(*readable(label, value))
     console.print(table)
     if baselines:
-        table = Table("model", "perplexity", title="On the same tokens", title_justify="left")
+        figure = compared(baselines)
+        what = "texts" if is_share(figure) else "tokens"
+        table = Table("model", figure, title=f"On the same {what}", title_justify="left")
         for label, value in comparison(name, figures, baselines):
-            table.add_row(label, f"{value:.2f}")
+            table.add_row(label, readable(figure, value)[1])
         console.print(table)
     console.print(f"Written to {folder}", soft_wrap=True, highlight=False)

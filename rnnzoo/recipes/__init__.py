@@ -2,6 +2,7 @@
 
 from rnnzoo.recipes import (  # noqa: F401 (they register themselves)
     imdb,
+    sentiment,
     shakespeare,
     translation,
     wikitext,

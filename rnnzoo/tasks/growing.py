@@ -24,6 +24,8 @@ def grown(
     Returns:
         The model, or a larger one.
     """
+    if corpus.kind == "labelled":
+        return model  # its task refuses what the vocabulary lacks
     if isinstance(model, LanguageModel):
         if corpus.kind == "documents" and model.vocabulary.end_id is None:
             return model  # the task refuses it

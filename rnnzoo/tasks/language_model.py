@@ -180,7 +180,7 @@ class LanguageModelTask:
         InputError: If the text is too short or has symbols that the model's vocabulary lacks.
     """
 
-    model_class = models.LanguageModel
+    model_class = starts_from = models.LanguageModel
     script = "train_char_lstm.py"
     sample_name = "Seed"
     limits = (

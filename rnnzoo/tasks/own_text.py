@@ -65,6 +65,7 @@ def _characters(corpus):
 
 
 def _texts(items: Iterable) -> Iterable[str]:
+    """The texts of documents and pairs; labels count as such, too."""
     for item in items:
         yield from (item,) if isinstance(item, str) else item
 

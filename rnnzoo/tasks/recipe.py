@@ -152,6 +152,11 @@ class Recipe:
         for name in ("warmup_steps", "final_fraction", "weight_decay"):
             check_not_negative(name, getattr(self, name))
 
+    @property
+    def start_from(self) -> str | None:
+        """The name of a trained model to start from, where the run gives none."""
+        return None
+
     def kind_of_model(self) -> str:
         """The model in words, to put before what it is trained on."""
         return f"A model ({self.builder})"

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnzoo.data import corpora
 from rnnzoo.data.corpus import Corpus
-from rnnzoo.data.splitting import connected_keys, hold_out
+from rnnzoo.data.splitting import hold_out, keys_of
 from rnnzoo.errors import InputError
 from rnnzoo.tasks.recipe import Recipe
 from rnnzoo.vocabulary import Vocabulary
@@ -39,12 +39,13 @@ def load_corpus(
         corpus = corpora.load(recipe.corpus, data_dir=data_dir, **recipe.corpus_options)
     else:
         two = "," in str(text_file) and not Path(text_file).exists()  # source,target
-        kind = "pairs" if recipe.corpus_kinds == ("pairs",) else None
+        only = recipe.corpus_kinds[0] if len(recipe.corpus_kinds) == 1 else None
+        kind = only if only in ("pairs", "labelled") else None
         corpus = corpora.load(str(text_file) if two else Path(text_file), kind=kind)
     if corpus.kind not in recipe.corpus_kinds:
         raise InputError(
             f"The recipe {recipe.name!r} needs {recipe.reads}, but {corpus.name} holds "
-            f"{'one text' if corpus.kind == 'text' else corpus.kind}; give another --text-file, "
+            f"{corpus.contents}; give another --text-file, "
             "or another --recipe."
         )
     return corpus
@@ -66,19 +67,19 @@ def train_and_validation(corpus: Corpus, recipe: Recipe) -> tuple[list[Any], lis
     train, validation = corpus.splits["train"], corpus.validation
     how = f"the {corpus.name} validation split"
     if validation is None:
-        keys = train if corpus.kind == "documents" else connected_keys(train)
+        keys = keys_of(train, corpus.kind)
         count = max(1, round(len(train) * recipe.validation_split))
         train, validation = hold_out(train, keys, count, seed=0)
-        how = f"held out by content, {recipe.validation_split:.0%} of the {corpus.kind}"
+        how = f"held out by content, {recipe.validation_split:.0%} of the {corpus.contents}"
         if not train or not validation:
             raise InputError(
-                f"{corpus.name} has too few different {corpus.kind} to hold any out for "
+                f"{corpus.name} has too few different {corpus.contents} to hold any out for "
                 "validation; give more of them."
             )
     if recipe.validation_limit is not None and recipe.validation_limit < len(validation):
         validation = validation[: recipe.validation_limit]
         how += f" (its first {recipe.validation_limit:,})"
-    what = f"{len(validation):,} {corpus.kind}: {how}; trained on {len(train):,}"
+    what = f"{len(validation):,} {corpus.contents}: {how}; trained on {len(train):,}"
     return train, validation, what
 
 

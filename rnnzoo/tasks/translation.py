@@ -113,7 +113,7 @@ class TranslationTask:
             lack, or the recipe asks for BLEU and sacrebleu is not installed.
     """
 
-    model_class = models.Seq2Seq
+    model_class = starts_from = models.Seq2Seq
     script = "train_translator.py"
     sample_name = "Text"
     temperature = None  # nothing is drawn

@@ -17,7 +17,8 @@ from rnnzoo.training.averaging import averaged_weights
 class SampleText(keras.callbacks.Callback):
     """Shows what the model writes, while it is trained.
 
-    A language model goes on from the prompts; an encoder-decoder translates them. Where the
+    A language model goes on from the prompts; an encoder-decoder translates them, and a classifier
+    finds their labels. Where the
     optimizer averages the weights (`use_ema`), the averages write.
 
     Args:
@@ -30,7 +31,7 @@ class SampleText(keras.callbacks.Callback):
         path: A file that the samples are added to.
         log_dir: A TensorBoard folder that the samples are added to.
         seed: Makes the samples repeatable.
-        references: What the translations should be, a text for each prompt.
+        references: What the translations or labels should be, a text for each prompt.
 
     Raises:
         InputError: If a number is not positive, the prompt is empty or `path` cannot be written.
@@ -80,18 +81,20 @@ class SampleText(keras.callbacks.Callback):
         """Checks the prompts and the sampler, which `fit` should not stumble over later.
 
         Raises:
-            InputError: If the model cannot go on from a prompt, or translate it, or the sampler is
-                none.
+            InputError: If the model cannot go on from a prompt, translate or classify it, or the
+                sampler is none.
         """
-        if hasattr(self.model, "translate"):
+        if hasattr(self.model, "classify"):
+            self.model.encode(self.prompts)
+        elif hasattr(self.model, "translate"):
             encode_sources(self.model, self.prompts)
         elif hasattr(self.model, "generate"):
             get_sampler(self.sampler, self.temperature)
             encode_prompts(self.model, self.prompts)
         else:
             raise InputError(
-                f"SampleText shows what a model generates or translates, but {self.model.name!r} "
-                "does neither; leave it out."
+                f"SampleText shows what a model generates, translates or classifies, but "
+                f"{self.model.name!r} does none of these; leave it out."
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -123,8 +126,12 @@ class SampleText(keras.callbacks.Callback):
             self._to_tensorboard(text)
 
     def _write(self):
+        if hasattr(self.model, "classify"):
+            return self._answers(map(str, self.model.classify(self.prompts)))
         if hasattr(self.model, "translate"):
-            return self._translations()
+            return self._answers(
+                self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
+            )
         return self._continuations()
 
     def _continuations(self):
@@ -134,11 +141,11 @@ class SampleText(keras.callbacks.Callback):
         )  # fmt: skip
         return "\n\n".join(map("".join, zip(self.prompts, written, strict=True)))
 
-    def _translations(self):
-        written = self.model.translate(self.prompts, max_new_tokens=self.max_new_tokens)
+    def _answers(self, answers):
+        """A text for each prompt, below it; what it should be below that."""
         lines = []
-        for index, (prompt, translation) in enumerate(zip(self.prompts, written, strict=True)):
-            lines += [prompt, f"  -> {translation}"]
+        for index, (prompt, answer) in enumerate(zip(self.prompts, answers, strict=True)):
+            lines += [prompt, f"  -> {answer}"]
             if self.references is not None:
                 lines.append(f"     (reference: {self.references[index]})")
         return "\n".join(lines)

@@ -18,9 +18,9 @@ from rnnzoo.hardware import commit, resolve_dtype
 from rnnzoo.models import DistillationLoss, SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
 from rnnzoo.models.resumed import fit_from
-from rnnzoo.optimizers import adam
+from rnnzoo.optimizers import LayerwiseAdam, adam
 from rnnzoo.replicas import replica_count
-from rnnzoo.tasks import TASKS, LanguageModelTask, Recipe, TranslationTask
+from rnnzoo.tasks import TASKS, Recipe, Task
 from rnnzoo.tasks.growing import grown
 from rnnzoo.tasks.own_text import folded, of_own_text
 from rnnzoo.tasks.splits import load_corpus
@@ -42,6 +42,7 @@ from rnnzoo.training.schedule import (
     measure_validation,
     stop_on_interrupt,
 )
+from rnnzoo.training.unfreezing import GradualUnfreezing
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Trained:
     """
 
     model: ZooModel
-    task: LanguageModelTask | TranslationTask
+    task: Task
     checkpoint: Checkpoint
     out: Path
     baselines: dict[str, float]
@@ -111,6 +112,8 @@ def fit_recipe(
         check_output(out)
     if from_model is not None:
         _check_start(from_model, out, resume)
+    elif not resume:
+        from_model = recipe.start_from
     check_replaces_nothing(out, overwrite=overwrite or resume)
     if text_file is not None:
         _check_text(text_file, out)
@@ -156,7 +159,7 @@ def fit_recipe(
     print(f"Vocabulary: {', '.join(map(repr, task.vocabularies))}. Validation: {task.split}.")
     baselines = task.baselines()
     for name, value in baselines.items():
-        print(f"To compare with: {name.replace('_', ' ')} {value:.2f}")
+        print(f"To compare with: {name.replace('_', ' ')} {value:.4g}")
 
     teachers = _teach(task, recipe, began=checkpoint.progress if resume else {})
     dtype, reason = resolve_dtype(recipe.dtype)
@@ -169,7 +172,10 @@ def fit_recipe(
         print(f"To expect of this recipe: {recipe.expected}")
     if not resume:
         model = _compiled(
-            task.build(dtype) if model is None else model.copy_in_dtype(dtype), recipe
+            model.copy_in_dtype(dtype)
+            if isinstance(model, task.model_class)
+            else task.build(dtype),
+            recipe,
         )
     if is_first():
         check_output(out, megabytes=50 + model.count_params() * 4 * 8 / 1e6)
@@ -277,7 +283,7 @@ def _starting_model(recipe, checkpoint, resume, from_model):
     if from_model is None:
         return None
     model = zoo.load(from_model)
-    if not isinstance(model, TASKS[recipe.task].model_class):
+    if not isinstance(model, TASKS[recipe.task].starts_from):
         raise InputError(
             f"{from_model} is a {type(model).__name__}, but the recipe {recipe.name!r} trains a "
             f"model for {recipe.task.replace('_', ' ')}; give another --recipe or another --from."
@@ -288,13 +294,17 @@ def _starting_model(recipe, checkpoint, resume, from_model):
 
 
 def _compiled(model, recipe):
-    optimizer = adam(
-        recipe.learning_rate,
-        weight_decay=recipe.weight_decay or None,
-        global_clipnorm=recipe.clipnorm,
-        use_ema=bool(recipe.average_weights),
-        ema_momentum=recipe.average_weights or 0.0,
-    )
+    options = {
+        "weight_decay": recipe.weight_decay or None,
+        "global_clipnorm": recipe.clipnorm,
+        "use_ema": bool(recipe.average_weights),
+        "ema_momentum": recipe.average_weights or 0.0,
+    }
+    if hasattr(recipe, "rate_decay"):  # the parts of the model learn at rates of their own
+        options["parts"] = TASKS[recipe.task].parts_of(model)
+        optimizer = LayerwiseAdam(recipe.learning_rate, **options)
+    else:
+        optimizer = adam(recipe.learning_rate, **options)
     loss = SmoothedCrossEntropy(recipe.label_smoothing) if recipe.label_smoothing else None
     if getattr(recipe, "teachers", ()):
         loss = DistillationLoss(recipe.teacher_alpha, temperature=recipe.teacher_temperature)
@@ -308,7 +318,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     train, validation = own_rows(task.train), own_rows(task.validation)
     if not is_first():
         log_dir = None
-    monitor = f"val_{model.default_metric().name}"
+    monitor = f"val_{model.monitored}"
     clock = TrainingClock(
         recipe.epochs,
         steps_per_epoch=len(task.train),
@@ -353,6 +363,9 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         samples,
         progress_line,
     ]
+    if hasattr(recipe, "rate_decay"):
+        every = round(recipe.unfreeze_epochs * len(task.train))
+        used.append(GradualUnfreezing(every, rate_decay=recipe.rate_decay))
     if recipe.patience is not None:
         used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
     if log_dir is not None:

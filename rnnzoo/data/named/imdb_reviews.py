@@ -16,9 +16,9 @@ from rnnzoo.data.splitting import hold_out
 from rnnzoo.data.tfds_corpora import download_tfds, find_tfds
 from rnnzoo.errors import InputError
 
-_TRAINING_REVIEWS = 25_000
-_TFDS_NAME = "imdb_reviews/plain_text"
-_URL = "https://ai.stanford.edu/~amaas/data/sentiment/"
+TRAINING_REVIEWS = 25_000
+TFDS_NAME = "imdb_reviews/plain_text"
+URL = "https://ai.stanford.edu/~amaas/data/sentiment/"
 ABOUT = About(
     terms="Large Movie Review Dataset v1.0 (Maas et al., ACL 2011): no explicit licence, free for "
     "research use with citation; the texts are by IMDb users.",
@@ -27,9 +27,9 @@ ABOUT = About(
     origin="https://ai.stanford.edu/~amaas/data/sentiment/",
 )
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_FOLDERS = ("imdb", "aclImdb", "aclImdb_v1/aclImdb", "aclImdb_v1_extracted/aclImdb", ".")
+FOLDERS = ("imdb", "aclImdb", "aclImdb_v1/aclImdb", "aclImdb_v1_extracted/aclImdb", ".")
 # split -> JSONL file, folders of the original archive
-_LAYOUT = {
+LAYOUT = {
     "train": ("train.jsonl", ("train/neg", "train/pos")),
     "test": ("test.jsonl", ("test/neg", "test/pos")),
     "unsupervised": ("unsup.jsonl", ("train/unsup",)),
@@ -74,7 +74,7 @@ def load(
         data_dir,
         find=_find,
         package=_find_package,
-        download=lambda: download_tfds(_TFDS_NAME, tuple(_LAYOUT), _URL),
+        download=lambda: download_tfds(TFDS_NAME, tuple(LAYOUT), URL),
     )
     raw = read["train"]()
     if not raw:
@@ -82,8 +82,8 @@ def load(
     train, validation, keys = _split(raw, count=round(len(raw) / 10), seed=seed, clean=clean)
 
     source, notes = f"{len(raw):,} training reviews from {where}.", []
-    if len(raw) != _TRAINING_REVIEWS:
-        notes.append(f"{len(raw):,} training reviews, not the {_TRAINING_REVIEWS:,} of the corpus.")
+    if len(raw) != TRAINING_REVIEWS:
+        notes.append(f"{len(raw):,} training reviews, not the {TRAINING_REVIEWS:,} of the corpus.")
     if copies := len(raw) - len(keys):
         notes.append(
             f"{copies:,} of the {len(raw):,} training reviews are copies of another one; all "
@@ -95,11 +95,11 @@ def load(
         more = read["unsupervised"]()
         source = f"{len(raw):,} training and {len(more):,} unlabelled reviews from {where}."
         tests = read["test"]() if "test" in read else []
-        held_out = set(_tidied(validation + tests))
+        held_out = set(tidied(validation + tests))
         both = [*train, *more]
-        kept = [text for text, key in zip(both, _tidied(both), strict=True) if key not in held_out]
+        kept = [text for text, key in zip(both, tidied(both), strict=True) if key not in held_out]
         train, _, keys = _split(kept, count=0, seed=seed, clean=clean)
-        keys |= set(_tidied(validation))
+        keys |= set(tidied(validation))
         notes.append(
             f"{len(both) - len(kept):,} of the {len(both):,} training and unlabelled reviews occur "
             "in validation or test too and are left out of train."
@@ -158,27 +158,27 @@ def _read_word_index(path):
 
 def _split(raw: list[str], *, count: int, seed: int, clean: bool):
     """Holds `count` reviews out; also returns the set of their tidied texts."""
-    tidied = _tidied(raw)
-    rest, held_out = hold_out(tidied if clean else raw, tidied, count, seed=seed)
-    return rest, held_out, set(tidied)
+    texts = tidied(raw)
+    rest, held_out = hold_out(texts if clean else raw, texts, count, seed=seed)
+    return rest, held_out, set(texts)
 
 
-def _tidied(texts: list[str]) -> list[str]:
-    """Texts without marks, and with one space for every run of white space."""
+def tidied(texts: list[str]) -> list[str]:
+    """Texts without `<br />` marks, and with one space for every run of white space."""
     return [" ".join(_BREAK.sub(" ", text).split()) for text in texts]
 
 
 def _find(folder: Path) -> Found | None:
-    for base in (folder / name for name in _FOLDERS):
-        found = {split: one for split in _LAYOUT if (one := _find_split(base, split))}
+    for base in (folder / name for name in FOLDERS):
+        found = {split: one for split in LAYOUT if (one := _find_split(base, split))}
         if "train" in found:
             read = {split: one.content for split, one in found.items()}
             return Found(read, found["train"].where)
-    return find_tfds(folder, _TFDS_NAME)
+    return find_tfds(folder, TFDS_NAME)
 
 
 def _find_split(base: Path, split: str) -> Found | None:
-    file, folders = _LAYOUT[split]
+    file, folders = LAYOUT[split]
     for path in (base / f"{file}.gz", base / file):
         if path.is_file():
             return Found(partial(_read_jsonl, path), str(path))

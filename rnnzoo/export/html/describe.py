@@ -50,6 +50,11 @@ def describe(model: keras.Model, arrays: Arrays) -> dict[str, Any]:
             "lookalikes": _lookalikes(source),
             "target_vocabulary": None if target == source else _vocabulary(target),
         }
+    elif "classify" in endpoints:
+        raise InputError(
+            f"A page writes or translates, and the model {model.name!r} classifies; export a "
+            "SavedModel, whose endpoint `classify` reads text."
+        )
     else:
         raise InputError(
             f"A page reads and writes text, and the model {model.name!r} has no vocabulary; make "

@@ -1,0 +1,54 @@
+"""`rnnzoo classify`: the label of each text."""
+
+from typing import Annotated
+
+import typer
+
+from rnnzoo_cli import options
+from rnnzoo_cli.lines import texts_or_stdin
+from rnnzoo_cli.running import errors_in_a_sentence, print_json
+
+
+def classify(
+    model: options.Model,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; else stdin, a text a line.")
+    ] = None,
+    json: options.Json = False,
+):
+    """Print the label of each text, with its probability before it, after a tab.
+
+    The lines of a pipe are answered one by one. A blank line gives a blank line.
+
+    Examples:
+      rnnzoo classify sentiment_imdb "The best film that I have seen this year."
+
+      rnnzoo classify sentiment_imdb < reviews.txt
+
+      rnnzoo classify sentiment_imdb "It has its moments." --json
+    """
+    with errors_in_a_sentence():
+        from rnnzoo import zoo
+        from rnnzoo.errors import InputError
+
+        loaded = zoo.load(model)
+        if not hasattr(loaded, "classify"):
+            does = "translates" if hasattr(loaded, "translate") else "writes"
+            command = "translate" if hasattr(loaded, "translate") else "generate"
+            raise InputError(f"{model} does not classify, it {does}: `rnnzoo {command} {model}`.")
+        for block in texts_or_stdin(texts):
+            read = [text for text in block if text.strip()]
+            found = iter(loaded.classify(read) if read else [])
+            for text in block:
+                _print(text, next(found) if text.strip() else None, json=json)
+
+
+def _print(text, found, *, json):
+    """Prints a label, or the probability of each."""
+    if json:
+        answer = {} if found is None else found._asdict()
+        print_json({"text": text, **answer})
+    elif found is None:
+        print(flush=True)
+    else:
+        print(f"{found.probabilities[found.label]:.3f}\t{found.label}", flush=True)
