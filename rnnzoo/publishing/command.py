@@ -26,9 +26,10 @@ def command(
     if overrides["changes"] is None or overrides["changes"]:
         return _call(overrides, recipe, resume)
     script = SCRIPTS.get(recipe["builder"], TASKS[recipe["task"]].script)
-    words = ["python", f"scripts/{script}", "--recipe", overrides["recipe"]]
-    if "teacher" in overrides["options"]:
-        words = ["rnnzoo", "train", overrides["recipe"]]  # the scripts have no teachers
+    if script is None or "teacher" in overrides["options"]:  # the scripts have no teachers
+        words = ["rnnzoo", "train", overrides["recipe"]]
+    else:
+        words = ["python", f"scripts/{script}", "--recipe", overrides["recipe"]]
     given = {"text_file": overrides["text_file"], "from": overrides["from_model"]}
     for name, value in {**given, **overrides["options"], "out": overrides["out"]}.items():
         if value is not None:

@@ -94,7 +94,7 @@ class ClassificationTask:
 
     model_class = TextClassifier
     starts_from = (TextClassifier, models.LanguageModel)
-    script = "train_classifier.py"
+    script = None  # `rnnzoo train` alone
     sample_name = "Text"
     temperature = None  # nothing is drawn
     limits = (
