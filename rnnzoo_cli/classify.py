@@ -6,7 +6,7 @@ import typer
 
 from rnnzoo_cli import options
 from rnnzoo_cli.lines import texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, print_json
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
 
 def classify(
@@ -28,14 +28,7 @@ def classify(
       rnnzoo classify sentiment_imdb "It has its moments." --json
     """
     with errors_in_a_sentence():
-        from rnnzoo import zoo
-        from rnnzoo.errors import InputError
-
-        loaded = zoo.load(model)
-        if not hasattr(loaded, "classify"):
-            does = "translates" if hasattr(loaded, "translate") else "writes"
-            command = "translate" if hasattr(loaded, "translate") else "generate"
-            raise InputError(f"{model} does not classify, it {does}: `rnnzoo {command} {model}`.")
+        loaded = load_able(model, "classify")
         for block in texts_or_stdin(texts):
             read = [text for text in block if text.strip()]
             found = iter(loaded.classify(read) if read else [])

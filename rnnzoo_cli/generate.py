@@ -7,7 +7,7 @@ import typer
 
 from rnnzoo_cli import options
 from rnnzoo_cli.lines import on_one_line, texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, print_json
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
 SAMPLERS = "greedy, temperature, top_k, top_p, min_p or typical"
 
@@ -84,7 +84,6 @@ def generate(
       rnnzoo generate char_lstm_shakespeare --interactive
     """
     with errors_in_a_sentence():
-        from rnnzoo import zoo
         from rnnzoo.errors import InputError
 
         drawing = {
@@ -102,9 +101,7 @@ def generate(
             _check_interactive(prompts, {**several, "json": json or None})
             if no_repeat_ngram is not None:
                 raise InputError("--interactive has no end, so leave out --no-repeat-ngram.")
-        loaded = zoo.load(model)
-        if hasattr(loaded, "translate"):
-            raise InputError(f"{model} translates: `rnnzoo translate {model}`.")
+        loaded = load_able(model, "generate")
         if loaded.vocabulary is None:
             raise InputError(f"{model} holds no vocabulary; give a model trained on text.")
         if interactive:

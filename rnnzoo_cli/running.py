@@ -81,6 +81,23 @@ def _write_no_more():
         os.dup2(nowhere, sys.stdout.fileno())
 
 
+def load_able(name: str, method: str):
+    """Loads a model that has a method, such as `translate`.
+
+    Raises:
+        InputError: If it lacks it; says what it does instead, and by which command.
+    """
+    from rnnzoo import zoo
+    from rnnzoo.errors import InputError
+
+    loaded = zoo.load(name)
+    if not hasattr(loaded, method):
+        does = {"classify": "classifies", "translate": "translates", "generate": "writes"}
+        other = next(each for each in does if hasattr(loaded, each))
+        raise InputError(f"{name} does not {method}, it {does[other]}: `rnnzoo {other} {name}`.")
+    return loaded
+
+
 def fail(sentence: str, code: int = 2) -> None:
     """Prints an error and ends the program."""
     print(f"Error: {sentence}", file=sys.stderr)

@@ -8,7 +8,7 @@ import typer
 
 from rnnzoo_cli import options
 from rnnzoo_cli.lines import texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, print_json
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
 TIMES = 2.0  # a word is marked that costs so many times as many nats as the text's words on average
 
@@ -49,9 +49,7 @@ def score(
       rnnzoo score word_lm_imdb < reviews.txt --json
     """
     with errors_in_a_sentence():
-        from rnnzoo import zoo
-
-        loaded = zoo.load(model)
+        loaded = load_able(model, "score")
         for block in texts_or_stdin(texts):
             for text in block:
                 if text.strip():

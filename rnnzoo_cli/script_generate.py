@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnzoo_cli.lines import lines_of_file, on_one_line
-from rnnzoo_cli.running import errors_in_a_sentence
+from rnnzoo_cli.running import errors_in_a_sentence, load_able
 
 
 def generate_command(
@@ -29,13 +29,12 @@ def generate_command(
         **sampling: `sampler`, `temperature` and `seed` of a language model.
     """
     with errors_in_a_sentence():
-        from rnnzoo import zoo
         from rnnzoo.errors import InputError
 
         lines = [] if text_file is None else lines_of_file(text_file)
         if not texts and not lines:
             raise InputError("There is no text to go on from; give one after the model.")
-        loaded = zoo.load(model)
+        loaded = load_able(model, "score")  # as all do that write or translate
         given = {name: value for name, value in sampling.items() if value is not None}
         if hasattr(loaded, "translate"):
             if given:

@@ -7,7 +7,7 @@ import typer
 
 from rnnzoo_cli import options
 from rnnzoo_cli.lines import on_one_line, texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, print_json
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
 
 def translate(
@@ -62,14 +62,9 @@ def translate(
       rnnzoo translate gru_seq2seq_spa_eng "Tengo hambre." --attention attention.png
     """
     with errors_in_a_sentence():
-        from rnnzoo import zoo
-        from rnnzoo.errors import InputError
-
         if attention is not None:
             _check_picture(attention, texts, n_best)
-        loaded = zoo.load(model)
-        if not hasattr(loaded, "translate"):
-            raise InputError(f"{model} does not translate, it writes: `rnnzoo generate {model}`.")
+        loaded = load_able(model, "translate")
         width = max(1, n_best or 1) if beam_width is None else beam_width
         given = {
             "beam_width": width, "length_penalty": length_penalty, "n_best": n_best,

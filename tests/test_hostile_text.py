@@ -12,7 +12,7 @@ from rnnzoo import Vocabulary
 from rnnzoo.data import corpora
 from rnnzoo.data.reading import read_jsonl, read_lines, read_text
 from rnnzoo.errors import InputError
-from rnnzoo.models import char_lstm, gru_seq2seq, word_lm
+from rnnzoo.models import char_lstm, gru_seq2seq, text_classifier, word_lm
 
 BASE = "to be or not to be\nthat is it\n" * 3
 TEXTS = {
@@ -88,6 +88,7 @@ def entries():
     words = word_lm(VOCABULARIES["words"], units=3)
     subwords = VOCABULARIES["subwords"]
     translator = gru_seq2seq(subwords, subwords, units=3)
+    classifier = text_classifier(VOCABULARIES["words"], ("a", "b"), units=3)
     found = {}
     for name, model in (("characters", characters), ("words", words)):
 
@@ -109,6 +110,7 @@ def entries():
         "stream a translation": lambda text: list(translator.stream(text, max_new_tokens=3)),
         "score a translation": lambda text: translator.score("to be", text),
         "score a source": lambda text: translator.score(text, text),
+        "classify": classifier.classify,
     }
 
 

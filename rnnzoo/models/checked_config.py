@@ -14,7 +14,7 @@ from rnnzoo.models.serialized import objects
 from rnnzoo.models.weights_file import Header
 
 PACKAGE = "rnnzoo>"  # what Keras puts before the names of our classes
-MAX_ITEMS = 128  # of a list in a configuration, but for the tokens of a vocabulary
+MAX_ITEMS = 128  # of a list in a configuration, but for tokens and labels
 NO_SIZES = ("seed", "shared_object_id")  # numbers that may be large
 MAX_NUMBER = 4096  # that a configuration may have where its weights have no side as long
 # Modules of Keras whose classes and functions compute, and do nothing else.
@@ -134,7 +134,7 @@ def check_numbers(config: Mapping[str, Any], headers: Sequence[Header]) -> None:
             for name, inner in value.items():
                 check(inner, name, math.inf if name == "optimizer" else limit)
         elif isinstance(value, list):
-            items = most if key == "tokens" else MAX_ITEMS
+            items = most if key in ("tokens", "labels") else MAX_ITEMS
             if len(value) > items:
                 raise InputError(f"its {key!r} is a list of {len(value):,}, more than {items:,}")
             for inner in value:

@@ -66,18 +66,18 @@ def test_files(tmp_path):
 )  # fmt: skip
 def test_a_line_that_lacks_one_is_named(tmp_path, row):
     path = write(tmp_path / "a.jsonl", [{"text": "x", "label": "y"}, row])
-    with pytest.raises(InputError, match="Line 2 of .*a.jsonl must have a text and a label"):
+    with pytest.raises(InputError, match=r"Line 2 of .*a\.jsonl must have a text and a label"):
         read_labelled(path)
 
 
 def test_files_that_are_none(tmp_path):
     (tmp_path / "a.txt").write_text("a\tb\n")
-    with pytest.raises(InputError, match="come as a .jsonl file"):
+    with pytest.raises(InputError, match=r"come as a \.jsonl file"):
         read_labelled(tmp_path / "a.txt")
     (tmp_path / "a.csv").write_text("text,stars\na,5\n")
     with pytest.raises(InputError, match="one of them text and one label"):
         read_labelled(tmp_path / "a.csv")
-    with pytest.raises(InputError, match="in one .jsonl or .csv file"):
+    with pytest.raises(InputError, match=r"in one \.jsonl or \.csv file"):
         corpora.load(tmp_path, kind="labelled")
 
 

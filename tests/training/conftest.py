@@ -24,7 +24,10 @@ def small_data(tmp_path_factory):
         (folder / "wikitext-2" / f"{split}.txt").write_text(" \n ".join(lines) + " \n")
     (folder / "imdb").mkdir()
     for split, count, seed in (("train", 120, 1), ("test", 30, 5), ("unsup", 40, 6)):
-        rows = [json.dumps({"text": text}) for text in sentences(count, 30, seed)]
+        rows = [
+            json.dumps({"text": text, "label": int(text.count("good") >= text.count("bad"))})
+            for text in sentences(count, 30, seed)
+        ]
         (folder / "imdb" / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
     (folder / "multi30k").mkdir()
     for split, count, seed in (("train", 100, 2), ("val", 20, 3), ("test_2016_flickr", 20, 4)):

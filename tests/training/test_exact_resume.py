@@ -38,6 +38,17 @@ RECIPES = {
     "streams": replace(TEXT, reset_probability=0.5, average_weights=0.9, patience=5),
     "windows": replace(TEXT, batches="windows", stride=9),
     "variable": replace(TEXT, variable_length=True),
+    "documents": replace(
+        recipes.get("imdb_lm_tiny"),
+        batches="documents",
+        builder_options={"units": 4, "embedding_dim": 4, "dropout": 0.3},
+        validation_limit=None,
+        batch_size=4,
+        sample_length=5,
+        sample_every_batches=7,
+        ngram_orders=(),
+        dtype="float32",
+    ),
     "pairs": replace(
         recipes.get("spelled_numbers_tiny"),
         corpus_options={"min_digits": 1, "max_digits": 3, "samples": 80, "validation_samples": 4},
@@ -46,7 +57,28 @@ RECIPES = {
         epochs=2,
         dtype="float32",
     ),
+    "labelled": replace(
+        recipes.get("sentiment_tiny"),
+        builder_options={"units": 4, "embedding_dim": 4, "dropout": 0.3, "head_dropout": 0.3},
+        unfreeze_epochs=0.5,
+        sample_every_batches=2,
+        dtype="float32",
+    ),
 }
+
+
+FILES = {"pairs": "", "documents": "documents.jsonl", "labelled": "labelled.jsonl"}
+
+
+def write_files(folder, times):
+    """Writes what the recipes are trained on; another kind than those of FILES reads text.txt."""
+    (folder / "text.txt").write_text("to be or not to be, that is the question. " * times)
+    texts = ["so " * (number % 9 + 1) + "good" for number in range(2 * times)]
+    for name, rows in {
+        "documents": [{"text": text} for text in texts],
+        "labelled": [{"text": text, "label": n % 2} for n, text in enumerate(texts)],
+    }.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
 class Killed(Exception):
@@ -72,11 +104,11 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SAVE_EVERY", -1)
     monkeypatch.setattr(checkpoints, "SHARE", 1e9)
     monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", lambda trained: trained.out)
-    path = tmp_path / "text.txt"
-    path.write_text("to be or not to be, that is the question. " * 30)
+    write_files(tmp_path, 30)
 
     def train_once(kind, out, kill_after=None, **options):
-        text = None if kind == "pairs" else path
+        name = FILES.get(kind, "text.txt")
+        text = tmp_path / name if name else None
         callbacks = [] if kill_after is None else [KillAfter(kill_after)]
         try:
             train(RECIPES[kind], out=tmp_path / out, text_file=text, callbacks=callbacks, **options)
@@ -101,7 +133,7 @@ def result(out):
 @pytest.mark.parametrize(
     "kind",
     ["streams"]
-    + [pytest.param(kind, marks=pytest.mark.slow) for kind in ("windows", "pairs", "variable")],
+    + [pytest.param(kind, marks=pytest.mark.slow) for kind in RECIPES if kind != "streams"],
 )
 def test_a_killed_training_ends_as_one_that_was_not(kind, run):
     whole = run(kind, "whole")
@@ -182,7 +214,7 @@ from tests.training.test_exact_resume import RECIPES
 checkpoints.SAVE_EVERY, checkpoints.SHARE = 0.2, 1e9
 module.write_artifact = lambda trained: trained.out
 kind, out, text, resume = sys.argv[1:]
-epochs = {"streams": 6, "windows": 6, "pairs": 20}[kind]
+epochs = {"pairs": 20, "labelled": 12}.get(kind, 6)
 module.train(
     RECIPES[kind], out=out, text_file=text or None, resume=resume == "resume", epochs=epochs,
     overwrite=resume == "overwrite",
@@ -194,8 +226,8 @@ module.train(
 @pytest.mark.parametrize("kind", RECIPES)
 def test_twenty_random_kills(kind, tmp_path):
     """SIGKILL at random moments, also while a checkpoint is written."""
-    (tmp_path / "text.txt").write_text("to be or not to be, that is the question. " * 60)
-    text = "" if kind == "pairs" else "text.txt"
+    write_files(tmp_path, 60)
+    text = FILES.get(kind, "text.txt")
 
     def start(out, how):
         return subprocess.Popen(
