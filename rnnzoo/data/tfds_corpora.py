@@ -32,7 +32,9 @@ def find_tfds(folder: Path, name: str, labels: Sequence[str] | None = None) -> F
             raise InputError(
                 f"{path} is damaged; delete the folder {path.parent} and prepare it again."
             ) from None
-        return Found(_loaders(name, splits, labels, folder), f"the tfds data set {folder / name}")
+        return Found(
+            _loaders(name, splits, labels, folder=folder), f"the tfds data set {folder / name}"
+        )
     return None
 
 
@@ -57,7 +59,7 @@ def download_tfds(
     return Found(_loaders(name, splits, labels), f"the tfds data set {name}, downloaded")
 
 
-def _loaders(name, splits: Iterable[str], labels, folder: Path | None = None) -> Loaders:
+def _loaders(name, splits: Iterable[str], labels, *, folder: Path | None = None) -> Loaders:
     return {split: partial(_read, name, split, labels=labels, folder=folder) for split in splits}
 
 

@@ -76,12 +76,12 @@ def pooled(hidden: Tensor, mask: Tensor, before: Pool | None = None) -> Pool:
     largest = ops.max(ops.where(real > 0, hidden, ops.cast(LOWEST, hidden.dtype)), axis=1)
     total = ops.sum(hidden * real, axis=1)
     if before is None:
-        return Pool(last, largest, total, count)
+        return Pool(last=last, largest=largest, total=total, count=count)
     return Pool(
-        ops.where(count > 0, last, before.last),  # a row may have ended before
-        ops.maximum(largest, before.largest),
-        total + before.total,
-        count + before.count,
+        last=ops.where(count > 0, last, before.last),  # a row may have ended before
+        largest=ops.maximum(largest, before.largest),
+        total=total + before.total,
+        count=count + before.count,
     )
 
 
@@ -101,7 +101,11 @@ def class_probabilities(model: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
         hidden, state = model.recurrent(
             model.embedding(tokens), initial_state=list(state), mask=mask
         )
-        pool = pooled(ops.cast(hidden, "float32"), mask, Pool(last, largest, total, count))
+        pool = pooled(
+            ops.cast(hidden, "float32"),
+            mask,
+            Pool(last=last, largest=largest, total=total, count=count),
+        )
         logits = ops.cast(model.head(pool.features()), "float32")
         return ops.softmax(logits), *pool, *state
 

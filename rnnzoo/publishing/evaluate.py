@@ -10,13 +10,11 @@ from typing import Any
 from rnnzoo import zoo
 from rnnzoo.data.corpus import Corpus, Splits, echo, split_sha256
 from rnnzoo.errors import InputError
-from rnnzoo.models import LanguageModel, Seq2Seq
+from rnnzoo.models.base import ZooModel
 from rnnzoo.publishing.report import is_share
-from rnnzoo.tasks import TASKS, Recipe, recipe_class
-from rnnzoo.tasks.language_model import LanguageModelTask
+from rnnzoo.tasks import TASKS, Recipe, Task, recipe_class
 from rnnzoo.tasks.own_text import folded
 from rnnzoo.tasks.splits import load_corpus
-from rnnzoo.tasks.translation import TranslationTask
 
 RECORD_FILE = "metrics.json"
 Figure = float | list[float] | dict[str, float]
@@ -135,12 +133,12 @@ def figures_of(record: dict[str, Any], split: str) -> dict:
 
 def make_task(
     record: dict[str, Any],
-    model: LanguageModel | Seq2Seq,
+    model: ZooModel,
     split: str = "validation",
     *,
     data_dir: str | os.PathLike | None = None,
     text_file: str | os.PathLike | None = None,
-) -> LanguageModelTask | TranslationTask:
+) -> Task:
     """Makes the task that a model was trained on again, to measure it.
 
     The test split is measured as the validation split is: it takes its place.
@@ -153,7 +151,7 @@ def make_task(
         text_file: The text, for a model that was trained on one of its user's own.
 
     Returns:
-        A `LanguageModelTask` or a `TranslationTask`.
+        The task, one of `rnnzoo.tasks`.
 
     Raises:
         InputError: If the corpus or its test split is not found, or is another one than noted.

@@ -30,8 +30,10 @@ def test_importing_corpora_imports_no_tfds_nor_package():
 
 
 def test_names_and_unknown_names():
-    known = "alice imdb_reviews multi30k_en_de spa_eng spelled_numbers tiny_shakespeare wikitext_2"
-    assert corpora.names() == known.split()
+    known = (
+        "alice imdb_reviews imdb_sentiment multi30k_en_de spa_eng spelled_numbers tiny_shakespeare"
+    )
+    assert corpora.names() == [*known.split(), "wikitext_2"]
     with pytest.raises(InputError, match="did you mean 'tiny_shakespeare'"):
         corpora.load("tiny_shakespear")
     with pytest.raises(InputError, match="No corpus is called ''"):

@@ -14,7 +14,8 @@ def test_every_recipe_names_things_that_exist(name):
     assert recipe.name == name and recipe.description.endswith(".")
     assert recipe.corpus in corpora.names()
     builder = getattr(models, recipe.builder)
-    inputs = ("source", "target") if recipe.task == "translation" else ("vocabulary",)
+    inputs = {"translation": ("source", "target"), "classification": ("vocabulary", "labels")}
+    inputs = inputs.get(recipe.task, ("vocabulary",))
     inspect.signature(builder).bind(*inputs, **recipe.builder_options)
     for options in (recipe.vocabulary, getattr(recipe, "target_vocabulary", {})):
         inspect.signature(Vocabulary.from_text).bind("text", **options)
@@ -29,7 +30,8 @@ def test_every_family_has_a_tiny_variant():
 def test_names_by_task():
     translators = recipes.names("translation")
     assert "spelled_numbers" in translators and "imdb_lm" not in translators
-    assert sorted(translators + recipes.names("language_model")) == recipes.names()
+    others = recipes.names("language_model") + recipes.names("classification")
+    assert sorted(translators + others) == recipes.names()
 
 
 def test_an_unknown_name_gets_the_nearest():

@@ -84,9 +84,9 @@ def test_it_starts_from_the_language_model_of_the_recipe(small_data, tmp_path, m
     progress = json.loads((folder / "checkpoint/progress.json").read_text())
     assert progress["from_model"] == str(path)
     assert model.classify(texts[0]).label in ("negative", "positive")
-    # It goes on from a classifier, too, and not from one of other labels.
-    again = train(recipe, data_dir=small_data, out=tmp_path / "again", from_model=folder)
-    assert load(again).labels == ("negative", "positive")
+    # It goes on from a classifier, too.
+    task = ClassificationTask(recipe, load_corpus(recipe, data_dir=small_data), model=model)
+    assert task.labels == model.labels and task.start is None
 
 
 def test_own_texts_and_what_they_lack(small_data, trained, tmp_path, model_alone):
