@@ -292,10 +292,8 @@ def _code(segments):
 
 def _repeated(training):
     """What another training with this seed would give."""
-    later = training.get("segments", [])[1:]
-    if training.get("max_minutes") or not all(one.get("exact") for one in later):
-        clock = all(one.get("exact") for one in later)
-        why = "the learning rate followed the clock" if clock else "it was resumed by older code"
+    why = _why_others(training)
+    if why is not None:
         return (
             f"- Since {why}, another training with this seed ends with other weights, of about the "
             "same figures."
@@ -305,6 +303,21 @@ def _repeated(training):
         "these versions; another processor, number of threads or version rounds otherwise, which "
         "gives other weights, of about the same figures."
     )
+
+
+def _why_others(training):
+    """Why another training with this seed would end with other weights, or None if it would not."""
+    segments = training.get("segments", [])
+    if not all(one.get("exact") for one in segments[1:]):
+        return "it was resumed by older code"
+    if training.get("max_minutes"):
+        return "the learning rate followed the clock"
+    given = [(one.get("overrides") or {}).get("options", {}) for one in segments]
+    if len({(options.get("epochs"), options.get("max_minutes")) for options in given}) > 1:
+        return "another number of epochs was given when it was resumed"
+    if len({json.dumps(one["machine"], sort_keys=True) for one in segments}) > 1:
+        return "it was resumed on another machine, or on another number of cores"
+    return None
 
 
 def _recipe(arguments):

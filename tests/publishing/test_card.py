@@ -92,8 +92,13 @@ def test_the_recipe_is_told_by_what_differs():
 
 
 def test_what_a_seed_repeats():
-    exact, inexact = {"exact": True}, {"exact": False}
+    exact = {"exact": True, "machine": {"cpu": "Xeon", "cores": 2}}
+    inexact = {**exact, "exact": False}
     assert "bit for bit" in card._repeated({})
     assert "bit for bit" in card._repeated({"max_minutes": None, "segments": [inexact, exact]})
     assert "followed the clock" in card._repeated({"max_minutes": 3.0, "segments": [exact]})
     assert "resumed by older code" in card._repeated({"segments": [exact, inexact]})
+    longer = {**exact, "overrides": {"options": {"epochs": 9}}}
+    assert "another number of epochs" in card._repeated({"segments": [exact, longer]})
+    one_core = {**exact, "machine": {"cpu": "Xeon", "cores": 1}}
+    assert "another number of cores" in card._repeated({"segments": [exact, one_core]})
