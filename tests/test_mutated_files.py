@@ -145,9 +145,10 @@ def load_all(folder, count, seed):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_thousand(tmp_path):
-    became = load_all(tmp_path, 1_000, seed=1)
-    assert became["loaded"] and became["refused"] > 500 and became["MB"] < 1024
+@pytest.mark.parametrize("seed", [3, 4, 5, 6])
+def test_a_thousand(seed, tmp_path):
+    became = load_all(tmp_path, 250, seed=seed)
+    assert became["loaded"] and became["refused"] > 120 and became["MB"] < 1024
 
 
 @pytest.mark.slow
