@@ -97,13 +97,13 @@ class LayerwiseAdam(FusedAdam):
         *args: What `keras.optimizers.Adam` takes, such as `learning_rate` (0.001).
         parts: Names that stand in the paths of weights, such as `("head", "recurrent/lstm_0",
             "embedding")`; a weight belongs to the first that its path has.
-        **kwargs: As for `FusedAdam`.
+        **kwargs: As for `FusedAdam`, but for `weight_decay`, which would move parts that wait.
 
     Attributes:
         factors: A variable, float32 `(parts,)`, ones at first.
 
     Raises:
-        InputError: If `parts` is empty, or a weight is in none of them.
+        InputError: If `parts` is empty, a weight is in none of them, or there is a weight decay.
 
     Example:
         >>> from rnnzoo import char_lstm
@@ -121,6 +121,11 @@ class LayerwiseAdam(FusedAdam):
         self.parts = tuple(parts)
         if not self.parts or isinstance(parts, str):
             raise InputError(f"`parts` must be a list of at least one name, not {parts!r}.")
+        if self.weight_decay:
+            raise InputError(
+                f"LayerwiseAdam has no weight decay ({self.weight_decay}), which would move parts "
+                "that wait; leave out `weight_decay`."
+            )
 
     def build(self, variables: list[Any]) -> None:
         """Makes the moments, and the factors of the parts."""
@@ -146,8 +151,8 @@ class LayerwiseAdam(FusedAdam):
         """Updates one variable, at the rate of its part."""
         part = self._part_of[self._get_variable_index(variable)]
         factor = ops.convert_to_tensor(self.factors)[part]
-        rate = ops.cast(learning_rate, "float32") * factor
-        super().update_step(gradient, variable, ops.cast(rate, learning_rate.dtype))
+        rate = ops.cast(ops.convert_to_tensor(learning_rate), "float32") * factor
+        super().update_step(gradient, variable, rate)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that remake the optimizer."""

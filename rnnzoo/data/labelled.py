@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnzoo.data.pairs import csv_rows
-from rnnzoo.data.reading import jsonl_objects
+from rnnzoo.data.reading import check_characters, jsonl_objects
 from rnnzoo.errors import InputError
 
 Labelled = tuple[str, str]
@@ -48,6 +48,10 @@ def read_labelled(path: str | Path) -> list[Labelled]:
                 f"Line {number} of {path} must have a text and a label, not {text!r:.60} and "
                 f"{label!r:.60}."
             )
+        if len(label.strip().splitlines()) > 1:
+            raise InputError(f"The label in line {number} of {path} has several lines: {label!r}.")
+        check_characters(text, field="text", number=number, path=path)
+        check_characters(label, field="label", number=number, path=path)
         items.append((text, label.strip()))
     if not items:
         raise InputError(f"{path} holds no text with a label; give a file with rows in it.")

@@ -90,14 +90,19 @@ def read_jsonl(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[str,
                 raise InputError(
                     f'Line {number} of {path} must have a string field "{field}", but it {found}.'
                 )
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise InputError(
-                    f'The field "{field}" in line {number} of {path} holds half of a surrogate '
-                    "pair, which is no character; write the character itself."
-                ) from None
+            check_characters(value, field=field, number=number, path=path)
         yield values
+
+
+def check_characters(value: str, *, field: str, number: int, path: str | Path) -> None:
+    """Refuses half of a surrogate pair, which JSON may hold and UTF-8 cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f'The field "{field}" in line {number} of {path} holds half of a surrogate pair, which '
+            "is no character; write the character itself."
+        ) from None
 
 
 def jsonl_objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:

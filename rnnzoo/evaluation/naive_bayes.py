@@ -44,7 +44,7 @@ def naive_bayes(train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]
         scores = [
             np.log(of_label[each])
             + sum(np.log(counts[each][feature] + 1) for feature in found)
-            - len(found) * np.log(total[each])
+            - len(found) * np.log(max(total[each], 1))
             for each in labels
         ]
         right += labels[int(np.argmax(scores))] == label

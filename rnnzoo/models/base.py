@@ -233,6 +233,8 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
         - `translate(text)` of an encoder-decoder: strings `(batch,)` to strings `(batch,)`.
         - `translate_n_best(text, length_penalty=0.6)`: the best translations, with scores and
           attention weights.
+        - `classify(text)` of a text classifier: the `"label"` of each text, and all `"labels"` with
+          their `"probabilities"`.
         - `score(text)`, or `score(source, target)`: `{"nats", "tokens"}`, the negative
           log-probability of each text, float32 `(batch,)`, and how many tokens it has, int32
           `(batch,)`; the perplexity is `exp(sum(nats) / sum(tokens))`. A text is read from the zero

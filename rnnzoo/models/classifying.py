@@ -12,7 +12,7 @@ from rnnzoo.typing import Tensor
 
 SEGMENT = 1024  # tokens of each text that are read at once: memory does not grow with the text
 LENGTH_STEP = 32  # that the length of a segment is rounded up to
-LOWEST = -6e4  # below any output, and a number of half precision
+LOWEST = -1e9  # below any output
 
 
 class Classified(NamedTuple):
@@ -69,11 +69,12 @@ def pooled(hidden: Tensor, mask: Tensor, before: Pool | None = None) -> Pool:
         >>> ops.convert_to_numpy(pool.features())
         array([[3., 5., 3.]], dtype=float32)
     """
-    real = ops.expand_dims(ops.cast(mask, hidden.dtype), -1)  # (B, T, 1)
+    hidden = ops.cast(hidden, "float32")  # bfloat16 counts and sums up to 256 alone
+    real = ops.expand_dims(ops.cast(mask, "float32"), -1)  # (B, T, 1)
     count = ops.sum(real, axis=1)  # (B, 1)
     at = ops.reshape(ops.maximum(ops.cast(count, "int32") - 1, 0), (-1, 1, 1))
     last = ops.squeeze(ops.take_along_axis(hidden, at, axis=1), 1)  # (B, units)
-    largest = ops.max(ops.where(real > 0, hidden, ops.cast(LOWEST, hidden.dtype)), axis=1)
+    largest = ops.max(ops.where(real > 0, hidden, LOWEST), axis=1)
     total = ops.sum(hidden * real, axis=1)
     if before is None:
         return Pool(last=last, largest=largest, total=total, count=count)
@@ -102,7 +103,7 @@ def class_probabilities(model: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
             model.embedding(tokens), initial_state=list(state), mask=mask
         )
         pool = pooled(
-            ops.cast(hidden, "float32"),
+            hidden,
             mask,
             Pool(last=last, largest=largest, total=total, count=count),
         )
@@ -111,12 +112,24 @@ def class_probabilities(model: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
 
     function = model._compiled("classify", lambda: compile_function(model, read))
     shape = (len(rows), model.recurrent.output_size)
-    largest = np.full(shape, LOWEST, "float32")
     zeros = np.zeros(shape, "float32")
-    carried = zeros, largest, zeros, np.zeros((len(rows), 1), "float32")
-    carried += tuple(map(ops.convert_to_numpy, model.recurrent.get_initial_state(len(rows))))
-    probabilities = None
+    carried = [
+        zeros,
+        np.full(shape, LOWEST, "float32"),
+        zeros.copy(),
+        np.zeros((len(rows), 1), "float32"),
+    ]
+    carried += [
+        np.array(ops.convert_to_numpy(part))
+        for part in model.recurrent.get_initial_state(len(rows))
+    ]
+    probabilities = np.zeros((len(rows), model.output_size), "float32")
     for first in range(0, max(map(len, rows)), SEGMENT):
-        tokens, _ = pad_rows([row[first : first + SEGMENT] for row in rows], LENGTH_STEP)
-        probabilities, *carried = function(tokens, *carried)
-    return ops.convert_to_numpy(probabilities)
+        # Rows that have ended stay out: cuDNN takes no row that is padding alone.
+        open_rows = [index for index, row in enumerate(rows) if len(row) > first]
+        tokens, _ = pad_rows([rows[at][first : first + SEGMENT] for at in open_rows], LENGTH_STEP)
+        found, *new = function(tokens, *(part[open_rows] for part in carried))
+        probabilities[open_rows] = ops.convert_to_numpy(found)
+        for part, values in zip(carried, new, strict=True):
+            part[open_rows] = ops.convert_to_numpy(values)
+    return probabilities

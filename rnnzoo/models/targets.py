@@ -20,6 +20,7 @@ class CheckedTargets:
     """
 
     takes_one_label_a_row = False  # for the token after a whole row
+    takes_class_weight = False  # which Keras takes where there is one label a row
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -45,7 +46,7 @@ class CheckedTargets:
             InputError: If there are labels outside the vocabulary, or targets or weights of
                 another shape.
         """
-        if kwargs.get("class_weight") is not None:
+        if kwargs.get("class_weight") is not None and not self.takes_class_weight:
             raise InputError(
                 "`class_weight` is not taken, since Keras reads targets of (batch, time) as one "
                 "class a row; give `sample_weight`, such as `table[y]` with a weight for each id."

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo.errors import InputError, check_positive
+from rnnzoo.errors import InputError, check_fraction, check_positive
 from rnnzoo.generation.batching import batches_by_length
 from rnnzoo.generation.inputs import list_of_texts
 from rnnzoo.layers.dropout import EmbeddingDropout
@@ -20,7 +20,15 @@ from rnnzoo.vocabulary import Vocabulary
 
 # What a classifier has in common with its language model: what its weights are of, and what may be
 # another.
-SIZES = {"units", "cell", "embedding_dim", "trainable_initial_state", "block", "expansion"}
+SIZES = {
+    "units",
+    "num_layers",
+    "cell",
+    "embedding_dim",
+    "trainable_initial_state",
+    "block",
+    "expansion",
+}
 RATES = {"dropout", "locked_dropout", "weight_drop", "embedding_dropout"}
 
 
@@ -71,7 +79,7 @@ class TextClassifier(ZooModel):
         (arXiv:1801.06146).
     """
 
-    takes_one_label_a_row = True
+    takes_one_label_a_row = takes_class_weight = True
 
     def __init__(
         self,
@@ -102,6 +110,7 @@ class TextClassifier(ZooModel):
                 'no padding; make it with the special token "<pad>" first.'
             )
         check_positive(embedding_dim=embedding_dim, head_units=head_units)
+        check_fraction(head_dropout=head_dropout, embedding_dropout=embedding_dropout)
         dtype = self.dtype_policy
         recurrent = RecurrentStack(
             units, num_layers=num_layers, cell=cell, dropout=dropout,
@@ -127,6 +136,7 @@ class TextClassifier(ZooModel):
             ],
             name="head",
         )
+        self.head.dtype_policy = dtype  # else that of Keras, and it would count as changed
         self.build((None, None))
 
     @classmethod
@@ -171,12 +181,9 @@ class TextClassifier(ZooModel):
         vocabulary = language_model.vocabulary or language_model.vocabulary_size
         model = cls(vocabulary, labels=labels, **{**shared, **options})
         for part in ("embedding", "recurrent"):
-            trained = {
-                _within(weight, part): weight for weight in getattr(language_model, part).weights
-            }
-            for weight in getattr(model, part).weights:
-                if _within(weight, part) in trained:  # a seed generator may be the classifier's own
-                    weight.assign(trained[_within(weight, part)])
+            trained = getattr(language_model, part).trainable_weights
+            for weight, value in zip(getattr(model, part).trainable_weights, trained, strict=True):
+                weight.assign(value)
         return model
 
     def build(self, _: Shape) -> None:
@@ -209,6 +216,23 @@ class TextClassifier(ZooModel):
         logits = self.head(pooled(hidden, mask).features(), training=training)  # (B, labels)
         return ops.cast(logits, "float32")
 
+    def _outside(self, found=None):
+        which = "A batch has labels" if found is None else f"The label {found} is"
+        return InputError(
+            f"{which} outside of 0 to {len(self.labels) - 1}, which stand for "
+            f"{', '.join(self.labels)[:200]}; give the number of a label for each text."
+        )
+
+    def _aligned(self, tokens, y, sample_weight):
+        """The labels and weights of texts, `(batch,)` each."""
+        many = len(y.shape) > 2 or (len(y.shape) == 2 and y.shape[-1] not in (1, None))
+        if self._target_kind == "ids" and many:
+            raise InputError(
+                f"The targets have the shape {tuple(y.shape)}, and a classifier learns one label a "
+                "text; give whole numbers of the shape (batch,)."
+            )
+        return super()._aligned(tokens, y, sample_weight)
+
     def encode(self, texts: Iterable[str]) -> list[np.ndarray]:
         """Turns texts into ids as the classifier reads them, between start and end token.
 
@@ -221,7 +245,7 @@ class TextClassifier(ZooModel):
         Raises:
             InputError: If the model holds no vocabulary, or a text cannot be encoded or is empty.
         """
-        vocabulary = self.vocabulary
+        vocabulary, texts = self.vocabulary, list(texts)
         if vocabulary is None:
             raise InputError("The model holds no vocabulary; call it on ids instead.")
         rows = vocabulary.encode_documents(
@@ -297,16 +321,11 @@ class TextClassifier(ZooModel):
 
 
 def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Checks the names of labels: at least two different texts that are not blank."""
+    """Checks the names of labels: at least two different ones, each a line that is not blank."""
     listed = list(labels) if isinstance(labels, list | tuple) else []
-    texts = all(isinstance(label, str) and label.strip() for label in listed)
+    texts = all(isinstance(label, str) and len(label.strip().splitlines()) == 1 for label in listed)
     if len(listed) < 2 or not texts or len(set(listed)) != len(listed):
         raise InputError(
             f"`labels` must be a list of at least two different names, not {labels!r:.200}."
         )
     return tuple(listed)
-
-
-def _within(weight, part):
-    """The path of a weight inside a part of a model."""
-    return weight.path.split(f"{part}/", 1)[-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rnnzoo.data.corpus import Corpus
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.evaluation.naive_bayes import naive_bayes
 from rnnzoo.models import TextClassifier
+from rnnzoo.models.text_classifier import SIZES
 from rnnzoo.tasks.recipe import Recipe
 from rnnzoo.tasks.splits import check_symbols, train_and_validation
 from rnnzoo.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -59,6 +60,21 @@ class ClassificationRecipe(Recipe, task="classification"):
             raise InputError(f"`rate_decay` must be at least 1, not {self.rate_decay!r}.")
         if not (isinstance(self.unfreeze_epochs, int | float) and self.unfreeze_epochs >= 0):
             raise InputError(f"`unfreeze_epochs` must be at least 0, not {self.unfreeze_epochs!r}.")
+
+        if self.label_smoothing:
+            raise InputError(
+                f"The recipe {self.name!r} has `label_smoothing`, by which a classifier would be "
+                "validated too; leave it out."
+            )
+
+    def with_level(self, level: str) -> Self:
+        """The recipe with tokens of another level, where the model is a new one."""
+        if self.language_model is not None:
+            raise InputError(
+                f"The tokens of {self.name} are those of {self.language_model}, which it starts "
+                "from; leave out --level, or start --from another language model."
+            )
+        return super().with_level(level)
 
     @property
     def start_from(self) -> str | None:
@@ -135,6 +151,8 @@ class ClassificationTask:
         initial_epoch: int = 0,
     ):
         self.recipe, self.corpus, self.start = recipe, corpus, None
+        if isinstance(model, models.LanguageModel):
+            check_start(model, recipe)
         train, self.held_out, self.split = train_and_validation(corpus, recipe)
         self._train = train
         self.labels = tuple(sorted({label for _, label in train}))
@@ -191,8 +209,10 @@ class ClassificationTask:
         """The accuracy of the most frequent label, and of naive Bayes."""
         right = naive_bayes(self._train, self.held_out)
         labels = [label for _, label in self.held_out]
-        often = max(labels.count(label) for label in self.labels) / len(labels)
-        return {"most_frequent_label_accuracy": often, "naive_bayes_accuracy": right}
+        trained = [label for _, label in self._train]
+        often = max(self.labels, key=trained.count)
+        share = labels.count(often) / len(labels)
+        return {"most_frequent_label_accuracy": share, "naive_bayes_accuracy": right}
 
     def evaluate(self, model: TextClassifier) -> dict[str, Any]:
         """Measures a compiled model on the whole validation texts.
@@ -233,6 +253,21 @@ class ClassificationTask:
         found = model.classify(text)
         shown = text if len(text) <= SHOWN else f"... {text[-SHOWN:]}"
         return f"{shown}\n-> {found}\n   (reference: {label})"
+
+
+def check_start(model: models.LanguageModel, recipe: ClassificationRecipe) -> None:
+    """Refuses a language model that the recipe's classifier cannot start from, before any work."""
+    if own := sorted(SIZES & recipe.builder_options.keys()):
+        raise InputError(
+            f"The recipe {recipe.name!r} makes a new model of its own size ({', '.join(own)}); "
+            "start from a language model by a recipe that leaves sizes to it, such as "
+            "sentiment_imdb, or leave out --from."
+        )
+    if model.vocabulary.pad_id != 0:
+        raise InputError(
+            f"The vocabulary of the {type(model).__name__} to start from has no padding, which "
+            "texts of different lengths need; start from one of documents, such as word_lm_imdb."
+        )
 
 
 def check_labels(labels, train, held_out, *, name) -> None:

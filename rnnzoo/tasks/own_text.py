@@ -1,5 +1,6 @@
 """What changes in a recipe and a corpus when the text is one of the user's own."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
         told = ", ".join(f"{old!r} as {new!r}" for old, new in changed.items())
         notes.append(f"Symbols that the model lacks are written by others that look alike: {told}.")
     loaders = {
-        name: (lambda name=name: _translated(corpus.splits[name], table)) for name in corpus.splits
+        name: (lambda name=name: _translated(corpus.splits[name], table, corpus.kind))
+        for name in corpus.splits
     }
     reader = corpus.reader and (lambda size: (p.translate(table) for p in corpus.reader(size)))
     new = replace(corpus, splits=Splits(loaders), reader=reader, notes=notes)
@@ -61,18 +63,20 @@ def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
 def _characters(corpus):
     if corpus.kind == "text":
         return set().union(*corpus.chunks())
-    return set().union(*(text for part in corpus.splits for text in _texts(corpus.splits[part])))
+    parts = (_texts(corpus.splits[part], corpus.kind) for part in corpus.splits)
+    return set().union(*itertools.chain.from_iterable(parts))
 
 
-def _texts(items: Iterable) -> Iterable[str]:
-    """The texts of documents and pairs; labels count as such, too."""
+def _texts(items: Iterable, kind: str) -> Iterable[str]:
     for item in items:
-        yield from (item,) if isinstance(item, str) else item
+        yield from (item,) if isinstance(item, str) else item[:1] if kind == "labelled" else item
 
 
-def _translated(items, table):
+def _translated(items, table, kind):
     if isinstance(items, str):
         return items.translate(table)
+    if kind == "labelled":  # a label is a name, not a text
+        return [(text.translate(table), label) for text, label in items]
     return [
         item.translate(table)
         if isinstance(item, str)

@@ -364,7 +364,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         progress_line,
     ]
     if hasattr(recipe, "rate_decay"):
-        every = round(recipe.unfreeze_epochs * len(task.train))
+        every = math.ceil(recipe.unfreeze_epochs * len(task.train))  # 0 only for 0 epochs
         used.append(GradualUnfreezing(every, rate_decay=recipe.rate_decay))
     if recipe.patience is not None:
         used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))

@@ -49,17 +49,18 @@ class GradualUnfreezing(keras.callbacks.Callback):
         Raises:
             InputError: If it is no `LayerwiseAdam`.
         """
-        if not isinstance(self.model.optimizer, LayerwiseAdam):
+        optimizer = _inner(self.model.optimizer)
+        if not isinstance(optimizer, LayerwiseAdam):
             raise InputError(
                 "GradualUnfreezing sets the rates of the parts of a model, and "
-                f"{type(self.model.optimizer).__name__} has one rate for all; compile the model "
+                f"{type(optimizer).__name__} has one rate for all; compile the model "
                 "with rnnzoo.optimizers.LayerwiseAdam."
             )
         self._learning = None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the factors of the rates, where another part is let go."""
-        optimizer = self.model.optimizer
+        optimizer = _inner(self.model.optimizer)
         parts = len(optimizer.parts)
         learning = parts
         if self.every_batches:
@@ -69,3 +70,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
                 [self.rate_decay**-part if part < learning else 0.0 for part in range(parts)]
             )
             self._learning = learning
+
+
+def _inner(optimizer):
+    """The optimizer itself, where Keras scales the loss around it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -70,6 +70,13 @@ def test_a_line_that_lacks_one_is_named(tmp_path, row):
         read_labelled(path)
 
 
+@pytest.mark.parametrize("field", ["text", "label"])
+def test_half_a_surrogate_pair(tmp_path, field):
+    path = write(tmp_path / "a.jsonl", [{"text": "x", "label": "y", field: "a\ud800"}])
+    with pytest.raises(InputError, match=f'"{field}" in line 1 .* half of a surrogate'):
+        read_labelled(path)
+
+
 def test_files_that_are_none(tmp_path):
     (tmp_path / "a.txt").write_text("a\tb\n")
     with pytest.raises(InputError, match=r"come as a \.jsonl file"):

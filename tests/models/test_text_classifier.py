@@ -50,6 +50,26 @@ def test_what_is_pooled_piece_by_piece_is_pooled_at_once():
     np.testing.assert_allclose(*map(ops.convert_to_numpy, (both, whole)), rtol=1e-5)
 
 
+def test_bfloat16_counts_beyond_256():
+    """A text of 300 ids: its last output, and its mean."""
+    tokens = np.random.default_rng(0).integers(4, len(WORDS), (2, 300)).astype("int32")
+    tokens[1, 259:] = 0
+    keras.utils.set_random_seed(1)
+    model = text_classifier(WORDS, LABELS, units=6, dtype="mixed_bfloat16")
+    exact = model.copy_in_dtype("float32")
+    found, expected = (ops.convert_to_numpy(one(tokens)) for one in (model, exact))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert "changed_layers" not in model.get_config()
+
+
+def test_what_is_pooled_of_bfloat16_is_exact():
+    hidden = np.ones((1, 300, 1), "float32")
+    hidden[0, 258] = 3.0
+    mask = np.arange(300)[None] < 259
+    features = pooled(ops.cast(hidden, "bfloat16"), mask).features()
+    np.testing.assert_allclose(ops.convert_to_numpy(features)[0], [3, 3, 261 / 259], rtol=1e-5)
+
+
 @pytest.mark.parametrize("segment", [8, 1024])
 def test_classify_is_the_softmax_of_a_call_whatever_stands_beside(model, monkeypatch, segment):
     monkeypatch.setattr(classifying, "SEGMENT", segment)
@@ -67,7 +87,9 @@ def test_classify_is_the_softmax_of_a_call_whatever_stands_beside(model, monkeyp
 
 
 def test_it_starts_from_a_language_model():
-    language_model = word_lm(WORDS, units=6, num_layers=2, embedding_dim=4, dropout=0.1)
+    language_model = word_lm(
+        WORDS, units=6, num_layers=2, embedding_dim=4, dropout=0.1, name="my_recurrent"
+    )
     model = TextClassifier.from_language_model(language_model, LABELS, weight_drop=0.2)
     for part in ("embedding", "recurrent"):
         old, new = (
@@ -132,13 +154,17 @@ def test_a_weight_in_no_part_is_refused(model):
         model.compile(LayerwiseAdam(1e-2, parts=("head", "embedding")))
     with pytest.raises(InputError, match="at least one name"):
         LayerwiseAdam(1e-2, parts="head")
+    with pytest.raises(InputError, match="no weight decay"):
+        LayerwiseAdam(1e-2, parts=PARTS, weight_decay=0.1)
     model.compile()
     with pytest.raises(InputError, match="has one rate for all"):
         model.fit(np.ones((2, 3), "int32"), np.array([0, 1]), verbose=0,
                   callbacks=[GradualUnfreezing(1)])  # fmt: skip
 
 
-@pytest.mark.parametrize("labels", [["one"], ["a", "a"], "ab", ["a", ""], [1, 2], None])
+@pytest.mark.parametrize(
+    "labels", [["one"], ["a", "a"], "ab", ["a", ""], ["a\n", "b\nc"], [1, 2], None]
+)
 def test_labels_that_are_none(labels):
     with pytest.raises(InputError, match="at least two different names"):
         text_classifier(9, labels, units=4)
@@ -155,8 +181,15 @@ def test_bad_input_is_refused(model):
     with pytest.raises(InputError, match='special token "<pad>"'):
         text_classifier(Vocabulary.from_text("abc"), LABELS, units=4)
     model.compile()
-    with pytest.raises(InputError, match="which has the ids 0 to 1"):
-        model.fit(np.ones((2, 3), "int32"), np.array([0, 2]), verbose=0)
+    tokens = np.ones((2, 3), "int32")
+    with pytest.raises(InputError, match="The label 2 is outside of 0 to 1, which stand for neg"):
+        model.fit(tokens, np.array([0, 2]), verbose=0)
+    with pytest.raises(InputError, match="a classifier learns one label a text"):
+        model.fit(tokens, np.zeros((2, 3), "int32"), verbose=0)
+    model.fit(tokens, np.array([0, 1]), class_weight={0: 1.0, 1: 3.0}, verbose=0)
+    for wrong in ({"head_dropout": 1.0}, {"head_dropout": 1.5}, {"head_units": 0}):
+        with pytest.raises(InputError):
+            text_classifier(9, LABELS, units=4, **wrong)
 
 
 def test_samples_show_labels(model, capsys):

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnzoo import load, recipes, word_lm
+from rnnzoo import Vocabulary, char_lstm, load, recipes, word_lm
+from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
 from rnnzoo.evaluation.naive_bayes import naive_bayes
 from rnnzoo.publishing.evaluate import evaluate
 from rnnzoo.publishing.train import train
 from rnnzoo.tasks.classification import ClassificationTask
+from rnnzoo.tasks.own_text import folded
 from rnnzoo.tasks.splits import load_corpus
 
 TINY = recipes.get("sentiment_tiny")
@@ -107,8 +109,33 @@ def test_own_texts_and_what_they_lack(small_data, trained, tmp_path, model_alone
         train(TINY, text_file=tmp_path / "plain.txt", out=tmp_path / "z")
 
 
+def test_folding_leaves_labels(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n\u201cgood\u201d,it\u2019s\nbad,no\n")
+    words = Vocabulary.from_text('"good bad"')
+    corpus = folded(corpora.load(path, kind="labelled"), [words])
+    assert corpus.labelled == [('"good"', "it\u2019s"), ("bad", "no")]
+
+
+def test_language_models_that_it_cannot_start_from(small_data):
+    corpus = load_corpus(TINY, data_dir=small_data)
+    with pytest.raises(InputError, match=r"its own size \(embedding_dim, units\)"):
+        ClassificationTask(TINY, corpus, model=word_lm(9, units=3))
+    recipe = replace(TINY, builder_options={})
+    with pytest.raises(InputError, match="has no padding"):
+        ClassificationTask(recipe, corpus, model=char_lstm(Vocabulary.from_text("abc"), units=3))
+    with pytest.raises(InputError, match="those of word_lm_imdb"):
+        recipes.get("sentiment_imdb").with_options({"level": "character"})
+
+
 @pytest.mark.parametrize(
-    "change", [{"rate_decay": 0.5}, {"unfreeze_epochs": -1}, {"batches": "streams"}]
+    "change",
+    [
+        {"rate_decay": 0.5},
+        {"unfreeze_epochs": -1},
+        {"batches": "streams"},
+        {"label_smoothing": 0.1},
+    ],
 )
 def test_recipes_that_cannot_be(change):
     with pytest.raises(InputError):

@@ -45,6 +45,8 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
         ),
     )
     raw = read["train"]()
+    if not raw:
+        raise InputError(f"There is no training review in {where}; fetch the corpus again.")
     train, validation, keys = _split(raw, count=round(len(raw) / 10), seed=seed)
     notes = []
     if len(raw) != imdb_reviews.TRAINING_REVIEWS:
