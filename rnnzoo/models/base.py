@@ -36,6 +36,7 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
     of tokens that they predict, and save their arguments.
     """
 
+    larger_is_better = False  # of the default metric, by which checkpoints are chosen
     padding_id = None  # the id of a target that never counts; none, if None
     sampled_softmax = None  # how many tokens a training step draws; all, exactly, if None
 
@@ -51,11 +52,6 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
     def default_metric(self) -> keras.metrics.Metric:
         """The metric that fits the model's tokens."""
         raise NotImplementedError
-
-    @property
-    def monitored(self) -> str:
-        """The figure of a validation that is lowest at the best checkpoint."""
-        return self.default_metric().name
 
     def compile(
         self,

@@ -79,7 +79,7 @@ class TextClassifier(ZooModel):
         (arXiv:1801.06146).
     """
 
-    takes_one_label_a_row = takes_class_weight = True
+    takes_one_label_a_row = takes_class_weight = larger_is_better = True
 
     def __init__(
         self,
@@ -196,11 +196,6 @@ class TextClassifier(ZooModel):
     def default_metric(self) -> keras.metrics.Metric:
         """The share of texts whose most probable label is the right one."""
         return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-
-    @property
-    def monitored(self) -> str:
-        """The figure of a validation that is lowest at the best checkpoint."""
-        return "loss"
 
     @property
     def output_size(self) -> int:

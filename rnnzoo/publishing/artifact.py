@@ -135,7 +135,7 @@ def _checkpoints(model, checkpoint):
 
     The log has a validation at the end of every training.
     """
-    metric = model.monitored
+    metric = model.default_metric().name
     with open(checkpoint.log, newline="", encoding="utf-8") as file:
         found = [value for row in csv.DictReader(file) if (value := row[f"val_{metric}"])]
     values = {"best": checkpoint.progress["best"], "last": float(found[-1])}

@@ -41,7 +41,7 @@ def card(record: dict[str, Any]) -> str:
         *([f"- Test data: {test['split']}. No checkpoint was chosen by them."] if test else []),
         *([f"- SHA-256 of the test data: `{test['sha256']}`"] if test and "sha256" in test else []),
         f"- Tokens: {_vocabularies(record['vocabularies'])}.",
-        f"- The checkpoint with the lowest validation loss was kept: that after "
+        f"- The checkpoint with the {task.chosen_by} was kept: that after "
         f"{training['best_epoch']} epochs ({training['best_step']:,} batches). It was chosen on "
         f"the validation data, and the {'validation ' if test else ''}figures are of the same data "
         "and of the saved model, which computes in float32.",

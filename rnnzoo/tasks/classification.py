@@ -112,6 +112,7 @@ class ClassificationTask:
     starts_from = (TextClassifier, models.LanguageModel)
     script = None  # `rnnzoo train` alone
     sample_name = "Text"
+    chosen_by = "highest validation accuracy"  # a checkpoint
     temperature = None  # nothing is drawn
     limits = (
         "It sorts texts like those of its corpus, and gives a label, often with much confidence, "

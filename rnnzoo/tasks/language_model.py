@@ -183,6 +183,7 @@ class LanguageModelTask:
     model_class = starts_from = models.LanguageModel
     script = "train_char_lstm.py"
     sample_name = "Seed"
+    chosen_by = "lowest validation loss"  # a checkpoint
     limits = (
         "It writes text in the manner of its corpus and knows nothing else: what it states is made "
         "up, and it repeats the errors, the rude words and the prejudices of its source. Meant for "

@@ -116,6 +116,7 @@ class TranslationTask:
     model_class = starts_from = models.Seq2Seq
     script = "train_translator.py"
     sample_name = "Text"
+    chosen_by = "lowest validation loss"  # a checkpoint
     temperature = None  # nothing is drawn
     limits = (
         "It translates texts like those of its corpus, of about their length, and fails silently "

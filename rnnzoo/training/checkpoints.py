@@ -243,7 +243,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
     Args:
         checkpoint: The `Checkpoint`.
         clock: The `TrainingClock`.
-        monitor: Name of the validation metric, the lower the better.
+        monitor: Name of the validation metric; the lower the better, unless the model says that
+            `larger_is_better`.
         beside: The other callbacks, what they count is kept too.
         finite: What looks at the weights before they are saved, if anything.
     """
@@ -295,7 +296,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def keep_best(self, logs: dict[str, float]) -> None:
         """Saves the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
-        if best is None or value < best or best != best:  # anything is better than NaN
+        sign = -1 if self.model.larger_is_better else 1
+        if best is None or sign * value < sign * best or best != best:  # better than NaN is all
             with averaged_weights(self.model):
                 if self.checkpoint.writes:
                     with alone(), atomic_path(self.checkpoint.best) as path:

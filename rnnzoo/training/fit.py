@@ -318,7 +318,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     train, validation = own_rows(task.train), own_rows(task.validation)
     if not is_first():
         log_dir = None
-    monitor = f"val_{model.monitored}"
+    monitor = f"val_{model.default_metric().name}"
     clock = TrainingClock(
         recipe.epochs,
         steps_per_epoch=len(task.train),
@@ -367,7 +367,8 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         every = math.ceil(recipe.unfreeze_epochs * len(task.train))  # 0 only for 0 epochs
         used.append(GradualUnfreezing(every, rate_decay=recipe.rate_decay))
     if recipe.patience is not None:
-        used.append(keras.callbacks.EarlyStopping(monitor, mode="min", patience=recipe.patience))
+        mode = "max" if model.larger_is_better else "min"
+        used.append(keras.callbacks.EarlyStopping(monitor, mode=mode, patience=recipe.patience))
     if log_dir is not None:
         used.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     used.append(SaveCheckpoints(checkpoint, clock, monitor, beside=used[:], finite=finite))
