@@ -1,6 +1,5 @@
 """Classification: from a recipe to a card, and figures against their definitions."""
 
-import csv
 import json
 from dataclasses import replace
 
@@ -66,16 +65,6 @@ def model_alone(monkeypatch):
         return trained.out
 
     monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", write)
-
-
-def test_the_checkpoint_of_the_highest_accuracy_is_kept(small_data, tmp_path, model_alone):
-    recipe = replace(TINY, epochs=4, learning_rate=0.05)
-    folder = train(recipe, data_dir=small_data, out=tmp_path / "out")
-    with open(folder / "checkpoint/log.csv", newline="") as file:
-        found = [float(row["val_accuracy"]) for row in csv.DictReader(file) if row["val_accuracy"]]
-    progress = json.loads((folder / "checkpoint/progress.json").read_text())
-    assert min(found) < max(found) and progress["best"] == pytest.approx(max(found), abs=1e-4)
-    assert progress["best_epoch"] == 1 + found.index(max(found))
 
 
 def test_it_starts_from_the_language_model_of_the_recipe(small_data, tmp_path, model_alone):

@@ -27,6 +27,8 @@ class Model:
     def save_weights(self, path):
         path.write_text("weights")
 
+    larger_is_better = False
+
     def default_metric(self):
         return SimpleNamespace(name="perplexity")
 
@@ -45,20 +47,23 @@ def test_a_training_of_another_text_is_not_resumed(tmp_path):
     assert "--from" not in str(told.value)
 
 
-def test_only_better_epochs_are_kept_as_the_best(tmp_path):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_only_better_epochs_are_kept_as_the_best(tmp_path, sign):
     checkpoint, clock = begun(tmp_path / "c"), TrainingClock(5, steps_per_epoch=10)
     save = SaveCheckpoints(checkpoint, clock, "val_perplexity")
-    save.set_model(Model())
+    model = Model()
+    model.larger_is_better = sign < 0
+    save.set_model(model)
     save.on_train_begin()
     kept = []
     for epoch, value in enumerate([float("nan"), 9.0, 10.0, float("nan"), 8.0]):
         checkpoint.best.unlink(missing_ok=True)
         clock.step = 10 * (epoch + 1)
-        save.on_epoch_end(epoch, {"val_perplexity": value})
+        save.on_epoch_end(epoch, {"val_perplexity": sign * value})
         kept.append(checkpoint.best.exists())
     assert kept == [True, True, False, False, True]
     written = json.loads((tmp_path / "c" / "progress.json").read_text())
-    assert written["best"] == 8.0 and written["best_epoch"] == 5 and written["epoch"] == 5
+    assert written["best"] == sign * 8.0 and written["best_epoch"] == 5 and written["epoch"] == 5
 
 
 def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
