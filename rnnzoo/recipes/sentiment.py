@@ -31,6 +31,7 @@ SENTIMENT = register(
             "two hours of my life that i will never get back",
             "it has its moments, but it is far too long",
         ),
+        expected="92.8 % of the 25,000 test reviews right after 73 minutes on a slow processor.",
         limits="It knows lower-case words without punctuation, and of these the 10,000 most "
         "frequent, some 94 % of a review.",
     )
@@ -50,6 +51,8 @@ register(
         sequence_length=16,
         epochs=2,
         warmup_steps=5,
+        prompts=(),
+        expected="",
         limits="",
     )
 )
