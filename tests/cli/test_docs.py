@@ -1,5 +1,6 @@
 """The commands of README, docs and help texts: all are read, the quick and the first ones run."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -137,7 +138,7 @@ HERE = {
 @pytest.mark.parametrize("page", [page for page, lines in HERE.items() if lines])
 def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
     """One after the other, as they stand, on short texts."""
-    from rnnzoo import zoo
+    from rnnzoo import Vocabulary, word_lm, zoo
 
     small = zoo.load("char_lstm_shakespeare_small")
     line = "".join(sorted(small.vocabulary.tokens, reverse=True)) + "\n"  # no symbol is missing
@@ -147,8 +148,21 @@ def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     for name in ("my_novel.txt", "sonnets.txt", "tinyshakespeare.txt"):
         Path(name).write_text(text, encoding="utf-8")
-    Path("trained/other").mkdir(parents=True)
-    small.save("trained/other/model.keras")
+    for name, model in {
+        "other": small,
+        "my_language_model": word_lm(Vocabulary.from_text(text, level="word"), units=8),
+    }.items():
+        Path("trained", name).mkdir(parents=True)
+        model.save(Path("trained", name, "model.keras"))
+    reviews = [
+        {"text": f"It was the {('worst', 'best')[n % 2]} of {n} times.", "label": n % 2}
+        for n in range(80)
+    ]
+    Path("imdb").mkdir()
+    for split in ("train", "test"):
+        Path("imdb", f"{split}.jsonl").write_text("\n".join(map(json.dumps, reviews)))
+    rows = [f"{review['text']},{review['label']}\n" for review in reviews]
+    Path("mails.csv").write_text("".join(["text,label\n", *rows]))
     for command in HERE[page]:
         done = CliRunner().invoke(rnnzoo_cli.app, shlex.split(command, comments=True)[1:])
         assert done.exit_code == 0, (command, done.stderr)
