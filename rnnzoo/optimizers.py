@@ -109,7 +109,7 @@ class LayerwiseAdam(FusedAdam):
         >>> from rnnzoo import char_lstm
         >>> model = char_lstm(65, units=16)
         >>> model.compile(LayerwiseAdam(2e-3, parts=("head", "recurrent", "embedding")))
-        >>> model.optimizer.factors.assign([1.0, 0.4, 0.0])
+        >>> _ = model.optimizer.factors.assign([1.0, 0.4, 0.0])
 
     Reference:
         Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018

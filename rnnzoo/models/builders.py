@@ -330,7 +330,7 @@ def text_classifier(
     Example:
         >>> model = text_classifier(10_000, ("negative", "positive"), units=64, embedding_dim=32)
         >>> model.count_params()
-        354576
+        354584
 
     Reference:
         Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018

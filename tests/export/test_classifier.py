@@ -5,6 +5,7 @@ import pytest
 
 from rnnzoo import Vocabulary, text_classifier
 from rnnzoo.errors import InputError
+from tests.export.test_random_bytes import check, texts
 
 tf = pytest.importorskip("tensorflow")
 WORDS = Vocabulary.from_text("the film was good bad fun", level="word")
@@ -39,6 +40,12 @@ def test_text_in_label_out(model, exported):
 def test_blank_texts_are_refused(exported, texts):
     with pytest.raises(tf.errors.InvalidArgumentError, match="A text to classify is empty"):
         exported.classify(tf.constant(texts, tf.string))
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_bytes(exported):
+    for given in (texts(10_000), [b"the film was good", b"\xffgood", b"bad\0"]):
+        assert check(lambda text: exported.classify(text), given) > 0.9 * len(given)
 
 
 def test_ids_to_logits(model, exported):

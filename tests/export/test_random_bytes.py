@@ -13,6 +13,7 @@ REFUSALS = (
     "A prompt is empty",
     "A text to score is too short",
     "A text to translate is empty",
+    "A text to classify is empty",
     "The text has characters that the vocabulary lacks",
 )
 FIXED = [

@@ -73,7 +73,7 @@ FILES = {"pairs": "", "documents": "documents.jsonl", "labelled": "labelled.json
 def write_files(folder, times):
     """Writes what the recipes are trained on; another kind than those of FILES reads text.txt."""
     (folder / "text.txt").write_text("to be or not to be, that is the question. " * times)
-    texts = ["so " * (number % 9 + 1) + "good" for number in range(2 * times)]
+    texts = ["so " * (number % 9 + 1) + f"good {number}" for number in range(2 * times)]
     for name, rows in {
         "documents": [{"text": text} for text in texts],
         "labelled": [{"text": text, "label": n % 2} for n, text in enumerate(texts)],
