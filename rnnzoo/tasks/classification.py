@@ -61,6 +61,11 @@ class ClassificationRecipe(Recipe, task="classification"):
         if not (isinstance(self.unfreeze_epochs, int | float) and self.unfreeze_epochs >= 0):
             raise InputError(f"`unfreeze_epochs` must be at least 0, not {self.unfreeze_epochs!r}.")
 
+        if self.weight_decay:
+            raise InputError(
+                f"The recipe {self.name!r} has `weight_decay`, which would move the parts of a "
+                "classifier that wait; leave it out."
+            )
         if self.label_smoothing:
             raise InputError(
                 f"The recipe {self.name!r} has `label_smoothing`, by which a classifier would be "

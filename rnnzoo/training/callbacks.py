@@ -18,8 +18,7 @@ class SampleText(keras.callbacks.Callback):
     """Shows what the model writes, while it is trained.
 
     A language model goes on from the prompts; an encoder-decoder translates them, and a classifier
-    finds their labels. Where the
-    optimizer averages the weights (`use_ema`), the averages write.
+    finds their labels. Where the optimizer averages the weights (`use_ema`), the averages write.
 
     Args:
         prompt: A text or a list of texts.

@@ -297,7 +297,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves the weights if they are the best yet."""
         value, best = logs[self.monitor], self.checkpoint.progress.get("best")
         sign = -1 if self.model.larger_is_better else 1
-        if best is None or sign * value < sign * best or best != best:  # better than NaN is all
+        if best is None or sign * value < sign * best or best != best:  # all is better than NaN
             with averaged_weights(self.model):
                 if self.checkpoint.writes:
                     with alone(), atomic_path(self.checkpoint.best) as path:

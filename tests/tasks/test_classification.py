@@ -135,6 +135,7 @@ def test_language_models_that_it_cannot_start_from(small_data):
         {"unfreeze_epochs": -1},
         {"batches": "streams"},
         {"label_smoothing": 0.1},
+        {"weight_decay": 0.1},
     ],
 )
 def test_recipes_that_cannot_be(change):

@@ -81,14 +81,8 @@ def load(
         raise InputError(f"There is no training review in {where}; fetch the corpus again.")
     train, validation, keys = _split(raw, count=round(len(raw) / 10), seed=seed, clean=clean)
 
-    source, notes = f"{len(raw):,} training reviews from {where}.", []
-    if len(raw) != TRAINING_REVIEWS:
-        notes.append(f"{len(raw):,} training reviews, not the {TRAINING_REVIEWS:,} of the corpus.")
-    if copies := len(raw) - len(keys):
-        notes.append(
-            f"{copies:,} of the {len(raw):,} training reviews are copies of another one; all "
-            "copies of a review are on the same side of train/validation."
-        )
+    source = f"{len(raw):,} training reviews from {where}."
+    notes = notes_of(len(raw), different=len(keys))
     if unlabelled and "unsupervised" not in read:
         notes.append("The source has no unlabelled reviews: the labelled ones alone are read.")
     elif unlabelled:
@@ -123,6 +117,19 @@ def load(
         notes=notes,
     )
     return corpus
+
+
+def notes_of(count: int, *, different: int) -> list[str]:
+    """What to know of so many training reviews, of which so many are different."""
+    notes = []
+    if count != TRAINING_REVIEWS:
+        notes.append(f"{count:,} training reviews, not the {TRAINING_REVIEWS:,} of the corpus.")
+    if copies := count - different:
+        notes.append(
+            f"{copies:,} of the {count:,} training reviews are copies of another one; all "
+            "copies of a review are on the same side of train/validation."
+        )
+    return notes
 
 
 def keras_imdb_word_index(data_dir: str | Path | None = None) -> dict[str, int] | None:

@@ -48,17 +48,7 @@ def load(*, data_dir: str | Path | None = None, seed: int = 0) -> Corpus:
     if not raw:
         raise InputError(f"There is no training review in {where}; fetch the corpus again.")
     train, validation, keys = _split(raw, count=round(len(raw) / 10), seed=seed)
-    notes = []
-    if len(raw) != imdb_reviews.TRAINING_REVIEWS:
-        notes.append(
-            f"{len(raw):,} training reviews, not the {imdb_reviews.TRAINING_REVIEWS:,} of the "
-            "corpus."
-        )
-    if copies := len(raw) - len(keys):
-        notes.append(
-            f"{copies:,} of the {len(raw):,} training reviews are copies of another one; all "
-            "copies of a review are on the same side of train/validation."
-        )
+    notes = imdb_reviews.notes_of(len(raw), different=len(keys))
 
     def test():
         items, _, other = _split(read["test"](), count=0, seed=seed)
