@@ -1,8 +1,11 @@
 """The commands of README, docs and help texts: all are read, the quick and the first ones run."""
 
 import json
+import os
 import re
 import shlex
+import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -86,6 +89,47 @@ def test_what_pages_install_and_start_is_there():
         assert {*extras.split(",")} <= {*project["optional-dependencies"]}
     scripts = re.findall(r"python ((?:scripts|benchmarks)/\w+\.py)", text)
     assert scripts and all((ROOT / script).is_file() for script in scripts)
+
+
+def script_of(kind):
+    """What a cluster would run of docs/scale.md, and the environment that it would set."""
+    (block,) = re.findall(rf"^```{kind}\n(.*?)^```", PAGES["scale.md"], re.DOTALL | re.MULTILINE)
+    if kind == "bash":
+        return block, {"SLURM_NTASKS": "4"}
+    yaml = pytest.importorskip("yaml")
+    (job,) = yaml.safe_load(block)["spec"]["replicatedJobs"]
+    pod = job["template"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+    assert container["command"] == ["sh", "-c"]
+    (script,) = container["args"]
+    return script, {}
+
+
+@pytest.mark.parametrize("kind", ["bash", "yaml"])
+def test_the_script_for_a_cluster_starts_and_then_resumes(kind, tmp_path):
+    """With stand-ins for `srun` and `rnnzoo`, as there is no cluster: the shell's part is real."""
+    script, variables = script_of(kind)
+    for name, does in {"srun": 'exec "$@"', "rnnzoo": 'printf "%s\\n" rnnzoo "$@"'}.items():
+        stand_in = tmp_path / name
+        stand_in.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    variables = {**variables, "PATH": path, "SLURM_SUBMIT_DIR": str(tmp_path)}
+    out = tmp_path / "romeo"
+    script = script.replace("/shared/romeo", str(out))
+    for checkpoint in (False, True):
+        if checkpoint:
+            (out / "checkpoint").mkdir(parents=True)
+            (out / "checkpoint" / "last.keras").touch()
+        words = subprocess.run(
+            ["bash" if kind == "bash" else "sh", "-c", script],
+            env=variables, check=True, capture_output=True, text=True,
+        ).stdout.split()  # fmt: skip
+        given = parsed(shlex.join(words)).params
+        assert given["recipe"] == "char_lstm_shakespeare" and given["processes"] == 4
+        assert Path(given["out"]) == out and given["resume"] is checkpoint
 
 
 @pytest.mark.slow

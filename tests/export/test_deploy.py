@@ -94,6 +94,20 @@ def test_commands(models, character_model):
     assert "125" in outputs[2]
 
 
+def test_what_docker_is_told(models):
+    """The line as a shell reads it; the image itself cannot be had here."""
+    (line,) = [line for line in COMMANDS if line.startswith("docker run")]
+    stand_in = 'docker() { printf "%s\\n" "$@"; }; '
+    words = run_process("sh", "-c", stand_in + line, cwd=models.parent).split()
+    given = {name: [words[n + 1] for n, word in enumerate(words) if word == name]
+             for name in ("-v", "-p", "-e")}  # fmt: skip
+    (folder, inside), (address, outer, inner) = (given[name][0].split(":") for name in ("-v", "-p"))
+    name = dict(each.split("=") for each in given["-e"])["MODEL_NAME"]
+    assert (Path(folder) / "1" / "saved_model.pb").is_file() and inside == f"/models/{name}"
+    assert (address, outer, inner) == ("127.0.0.1", "8501", "8501")
+    assert f"http://localhost:{outer}/v1/models/{name}:predict" in PAGE
+
+
 class Rest(http.server.BaseHTTPRequestHandler):
     """The `predict` of TensorFlow Serving's REST documentation, over one SavedModel."""
 
