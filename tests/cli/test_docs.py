@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import stat
 import subprocess
 import tomllib
 from pathlib import Path
@@ -114,7 +113,7 @@ def test_the_script_for_a_cluster_starts_and_then_resumes(kind, tmp_path):
     for name, does in {"srun": 'exec "$@"', "rnnzoo": 'printf "%s\\n" rnnzoo "$@"'}.items():
         stand_in = tmp_path / name
         stand_in.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
-        stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+        stand_in.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     variables = {**variables, "PATH": path, "SLURM_SUBMIT_DIR": str(tmp_path)}
     out = tmp_path / "romeo"
