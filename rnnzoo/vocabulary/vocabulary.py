@@ -3,9 +3,6 @@
 import functools
 import hashlib
 import os
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import keras
@@ -13,15 +10,17 @@ import numpy as np
 
 from rnnzoo.errors import InputError, check_positive, unknown_name
 from rnnzoo.vocabulary import files, subwords, text_rules
+from rnnzoo.vocabulary.checks import (
+    SPECIAL_TOKENS,
+    check_normalized,
+    check_rule,
+    check_tokens,
+    count_of_symbols,
+    is_composed,
+    texts_of,
+)
 from rnnzoo.vocabulary.from_keras import arguments_of
 
-SPECIAL_TOKENS = ("<pad>", "<start>", "<unk>", "<end>")
-LEVELS = ("character", "word", "subword")
-NORMALIZATIONS = ("NFC", None, "auto")
-_LOOKS_LIKE_A_PATH = re.compile(
-    r"[^\s]{1,4000}\.(txt|text|jsonl|json|csv|tsv|md|tokens)(\.gz)?", re.I
-)
-_READ = ", for example with `rnnzoo.data.corpora.load(path).text`."
 MOST_CUTS = 1 << 17  # units of subwords that are remembered
 
 
@@ -78,7 +77,7 @@ class Vocabulary:
         normalization: str | None = "auto",
         keep_line_breaks: bool = False,
     ):
-        _check_rule(
+        check_rule(
             level,
             punctuation=punctuation,
             normalization=normalization,
@@ -89,11 +88,11 @@ class Vocabulary:
         self.lowercase = bool(lowercase)
         self.punctuation = punctuation
         self.keep_line_breaks = bool(keep_line_breaks)
-        _check_tokens(self.tokens, level)
+        check_tokens(self.tokens, level)
         if normalization == "auto":
-            normalization = "NFC" if all(map(_is_composed, self.tokens)) else None
+            normalization = "NFC" if all(map(is_composed, self.tokens)) else None
         elif normalization is not None:
-            _check_normalized(self.tokens, normalization)
+            check_normalized(self.tokens, normalization)
         self.normalization = normalization
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         self.pad_id = self._ids.get("<pad>")
@@ -156,8 +155,8 @@ class Vocabulary:
         for token in special_tokens:
             if token not in SPECIAL_TOKENS:
                 raise unknown_name("special token", token, SPECIAL_TOKENS)
-        count = _count_of_symbols(size, special_tokens)
-        texts = _texts(text)
+        count = count_of_symbols(size, special_tokens)
+        texts = texts_of(text)
         if level == "subword":
             learned = subwords.learn(
                 texts, size=size, special_tokens=special_tokens, cut_units=empty.units
@@ -204,7 +203,7 @@ class Vocabulary:
             >>> v.encode("The film: great, great!").tolist()
             [4, 5, 6, 6]
         """
-        count = _count_of_symbols(size, SPECIAL_TOKENS)
+        count = count_of_symbols(size, SPECIAL_TOKENS)
         words = sorted(word_index, key=word_index.__getitem__)
         if [word_index[word] for word in words] != list(range(1, len(words) + 1)) or not words:
             raise InputError(
@@ -276,7 +275,7 @@ class Vocabulary:
             raise InputError(
                 f"`size` must be at least {len(self)}, which the vocabulary has, not {size}."
             )
-        counts = text_rules.count_words(_texts(text), self._new_symbols)
+        counts = text_rules.count_words(texts_of(text), self._new_symbols)
         symbols = sorted(counts, key=counts.get, reverse=True)
         symbols = symbols[: None if size is None else size - len(self)]
         if self.level != "word":
@@ -568,100 +567,3 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self)} {self.level}s>"
-
-
-def _texts(text: str | Iterable[str]) -> Iterable[str]:
-    """A text or texts as texts; a path, which is none, is refused."""
-    if isinstance(text, os.PathLike):
-        raise InputError(f"{text} is a path, not a text; read it first{_READ}")
-    if isinstance(text, str):
-        _check_no_path(text, _LOOKS_LIKE_A_PATH.fullmatch(text) is not None)
-        return [text]
-    if not text_rules.is_iterable(text):
-        raise InputError(f"A text must be a str or an iterable of str, not {text!r:.80}.")
-    return _without_paths(text)
-
-
-def _without_paths(texts):
-    for text in texts:
-        if isinstance(text, os.PathLike):
-            raise InputError(f"{text} is a path, not a text; read it first{_READ}")
-        if isinstance(text, str) and _LOOKS_LIKE_A_PATH.fullmatch(text):
-            _check_no_path(text, False)
-        yield text
-
-
-def _check_no_path(text, refused):
-    """Refuses the name of a file in the place of its text."""
-    try:
-        refused = refused or (len(text) < 4096 and "\n" not in text and os.path.isfile(text))
-    except ValueError:  # a NUL character
-        pass
-    if refused:
-        raise InputError(f"{text!r} is the name of a file, not a text; read it first{_READ}")
-
-
-def _check_rule(level, *, punctuation, normalization, keep_line_breaks):
-    if level not in LEVELS:
-        raise unknown_name("level", level, LEVELS)
-    if punctuation not in tuple(text_rules.WORD_RULES):
-        raise unknown_name("punctuation rule", punctuation, text_rules.WORD_RULES)
-    if normalization not in NORMALIZATIONS:
-        raise InputError(
-            f'`normalization` must be "NFC", None or "auto", not {normalization!r}; NFKC and the '
-            "like would change what the text says."
-        )
-    if keep_line_breaks and punctuation == "split_1":
-        raise InputError(
-            'The rule "split_1" is that of old files and keeps no line breaks; use "split".'
-        )
-
-
-def _is_composed(token):
-    """Whether a token is in NFC and stays so beside any other.
-
-    Combining marks (categories M), and the vowels and end consonants of Hangul, join what is
-    before them.
-    """
-    if token.isascii():
-        return True
-    joins = any(unicodedata.category(c)[0] == "M" or "\u1160" <= c <= "\u11ff" for c in token)
-    return not joins and unicodedata.is_normalized("NFC", token)
-
-
-def _check_normalized(tokens, form):
-    for token in tokens:
-        if isinstance(token, str) and not unicodedata.is_normalized(form, token):
-            raise InputError(
-                f"The token {token!r} is not in {form}, so that no text would have it; normalize "
-                "the tokens, or give `normalization=None`."
-            )
-
-
-def _check_tokens(tokens: tuple[str, ...], level: str) -> None:
-    for token in tokens:
-        if not isinstance(token, str) or not token or re.search("[\ud800-\udfff]", token):
-            raise InputError(f"A token must be a str of valid Unicode, not empty; not {token!r}.")
-        if level == "character" and len(token) > 1 and token not in SPECIAL_TOKENS:
-            raise InputError(
-                f"Tokens of level 'character' are single characters or {', '.join(SPECIAL_TOKENS)},"
-                f' not {token!r}; words need `level="word"`.'
-            )
-    if level == "subword" and subwords.SPACE not in tokens:
-        raise InputError(
-            f"The tokens of level 'subword' must have {subwords.SPACE!r} among them, which stands "
-            "for white space; make them with `Vocabulary.from_text`."
-        )
-    if len(set(tokens)) < len(tokens):
-        token, count = Counter(tokens).most_common(1)[0]
-        raise InputError(f"The token {token!r} occurs {count} times; each may occur once.")
-
-
-def _count_of_symbols(size: int | None, special_tokens: Sequence[str]) -> int | None:
-    check_positive(size=size)
-    least = len(special_tokens) + 2
-    if size is not None and size < least:
-        raise InputError(
-            f"`size` must be at least {least}, not {size}: {least - 2} special tokens, 2 symbols."
-        )
-    return None if size is None else size - len(special_tokens)
