@@ -24,7 +24,7 @@ def serve(
         int, typer.Option(help="Texts that each model writes at once; others wait.")
     ] = 64,
 ):
-    """Serve models over HTTP: texts, translations, scores.
+    """Serve models over HTTP: texts, translations, labels, scores.
 
     http://localhost:8000/docs lists the routes and what they read. It needs the extra `serve`:
     pip install 'rnnzoo[serve]'.

@@ -53,12 +53,6 @@ def serve(
         if short in models:
             raise InputError(f"Two of the models are called {short!r}; give each another name.")
         models[short] = zoo.load(name)
-        if hasattr(models[short], "classify"):
-            raise InputError(
-                f"The server writes, translates and scores, and {name} classifies; "
-                f"`rnnzoo classify {name}` reads texts from a pipe, and its SavedModel is for "
-                "TensorFlow Serving."
-            )
     app = create_app(models, capacity=capacity)
     print(f"Serving {', '.join(models)} at http://{host}:{port} (Ctrl-C ends it).")
     if not _is_loopback(host):

@@ -63,6 +63,12 @@ class ScoreBody(_Body):
     source: Text | None = None
 
 
+class ClassifyBody(_Body):
+    """What `/v1/classify` reads: a text."""
+
+    text: Text
+
+
 class StreamOptions(BaseModel):
     """What a stream of `/v1/completions` tells besides the text."""
 

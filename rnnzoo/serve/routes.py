@@ -1,4 +1,4 @@
-"""rnnzoo's own routes: generate, translate, score, and what is served."""
+"""rnnzoo's own routes: generate, translate, score, classify, and what is served."""
 
 import json
 import math
@@ -16,7 +16,13 @@ from rnnzoo.generation.scoring import token_nats
 from rnnzoo.inspection.one_unit import read_unit, state_tensors, unit_place
 from rnnzoo.inspection.tokens import token_texts
 from rnnzoo.serve.answers import Events, Texts
-from rnnzoo.serve.bodies import ActivationsBody, GenerateBody, ScoreBody, TranslateBody
+from rnnzoo.serve.bodies import (
+    ActivationsBody,
+    ClassifyBody,
+    GenerateBody,
+    ScoreBody,
+    TranslateBody,
+)
 from rnnzoo.serve.jobs import Token
 from rnnzoo.serve.refusals import Refusal
 from rnnzoo.serve.served import Served
@@ -104,7 +110,8 @@ def make_router(served: Served) -> APIRouter:
     @router.post("/v1/score")
     async def score(body: ScoreBody) -> dict[str, Any]:
         """Tells how probable a text is."""
-        name = served.named(body.model, served.models)
+        able = [name for name in served.models if name not in served.classifiers]
+        name = served.named(body.model, able)
         if (name in served.translators) != (body.source is not None):
             raise InputError(
                 f"{name} generates, so leave out `source`."
@@ -119,6 +126,13 @@ def make_router(served: Served) -> APIRouter:
             "model": name, "nats": total, "tokens": len(ids),
             "perplexity": math.exp(min(total / max(1, len(ids)), 700.0)),
         }  # fmt: skip
+
+    @router.post("/v1/classify")
+    async def classify(body: ClassifyBody) -> dict[str, Any]:
+        """Finds the label of a text."""
+        name = served.named(body.model, served.classifiers)
+        found = await served.computed(name, partial(served.models[name].classify, body.text))
+        return {"model": name, "label": found.label, "probabilities": found.probabilities}
 
     @router.post("/v1/activations")
     async def activations(body: ActivationsBody) -> dict[str, Any]:
@@ -146,21 +160,23 @@ def _check_greedy(model, body):
 
 
 def _about(name, model, created):
-    translates = hasattr(model, "translate")
+    translates, classifies = hasattr(model, "translate"), hasattr(model, "classify")
     vocabulary = model.target_vocabulary if translates else model.vocabulary
-    states = [] if translates or vocabulary is None else state_tensors(model)
-    return {
+    writes = not (translates or classifies)
+    states = state_tensors(model) if writes and vocabulary is not None else []
+    about = {
         "id": name,
         "object": "model",
         "created": created,
         "owned_by": "rnnzoo",
-        "task": "translate" if translates else "generate",
+        "task": "translate" if translates else "classify" if classifies else "generate",
         "attention": translates and model.decoder.attention is not None,
         "parameters": model.count_params(),
         "level": None if vocabulary is None else vocabulary.level,
         "vocabulary_size": None if vocabulary is None else len(vocabulary),
         "states": [tensor._asdict() for tensor in states],
     }
+    return about | ({"labels": list(model.labels)} if classifies else {})
 
 
 def _token(token: Token) -> dict[str, Any]:

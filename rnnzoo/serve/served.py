@@ -45,9 +45,10 @@ class Served:
             if hasattr(model, "generate") and model.vocabulary is not None
         }
         self.translators = [name for name, model in models.items() if hasattr(model, "translate")]
+        self.classifiers = [name for name, model in models.items() if hasattr(model, "classify")]
         self._locks = {name: threading.Lock() for name in models}
         self._locks |= {name: engine.lock for name, engine in self.engines.items()}
-        self._others = asyncio.Semaphore(queue)  # translations and scores that wait
+        self._others = asyncio.Semaphore(queue)  # what waits beside the texts: translations, scores
 
     def named(self, name: str | None, able: Iterable[str]) -> str:
         """Finds the name of the model that a request means.

@@ -65,7 +65,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(models):
-    with listening({name: models[name] for name in ("letters", "numbers")}) as (url, _):
+    with listening({name: models[name] for name in ("letters", "numbers", "opinions")}) as (url, _):
         yield url
 
 
@@ -200,6 +200,28 @@ def test_a_translation_with_its_attention(page, models):
     assert page.locator("#settings").is_hidden() and page.locator("#go-on").is_hidden()
 
 
+def test_a_label_with_the_probabilities_of_all(page, models):
+    page.select_option("#model", "opinions")
+    assert "classifies texts: bad, fair, good." in page.inner_text("#about")
+    text, _ = run_to_the_end(page, "a good film")
+    expected = models["opinions"].classify("a good film")
+    assert text == expected.label and expected.label in page.inner_text("#status")
+    names = page.locator("#alternatives .name").all_inner_texts()
+    assert names == sorted(expected.probabilities, key=expected.probabilities.get, reverse=True)
+    shares = page.evaluate("tokens[0].alternatives.map((other) => other.probability)")
+    assert shares == pytest.approx(sorted(expected.probabilities.values(), reverse=True), abs=1e-6)
+    for hidden in ("#settings", "#go-on", "#legend", "#alternatives button"):
+        assert page.locator(f"{hidden}:visible").count() == 0
+    assert page.locator("footer .classifying").is_visible()
+    page.fill("#prompt", " ")
+    page.click("#start")
+    page.wait_for_selector("#status.wrong")
+    page.errors.clear()  # the console tells of each answer that is no success
+    assert "empty" in page.inner_text("#status")
+    page.select_option("#model", "letters")
+    assert page.locator("footer .classifying").is_hidden() and page.locator("#go-on").is_visible()
+
+
 def test_all_of_it_with_the_keyboard_alone(page):
     def focused():
         return page.evaluate("document.activeElement.id")
@@ -273,10 +295,10 @@ def test_a_screen_reader_finds_names_and_news(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_and_motion(browser, address, scheme):
     page = open_page(browser, address, color_scheme=scheme, reduced_motion="reduce")
-    for model, prompt in (("letters", "to "), ("numbers", "one two")):
+    for model, prompt in (("letters", "to "), ("numbers", "one two"), ("opinions", "a film")):
         page.select_option("#model", model)
         run_to_the_end(page, prompt)
-        page.hover("#text .token >> nth=1")
+        page.hover(f"#text .token >> nth={int(model != 'opinions')}")
         page.evaluate(  # as dark as shades get
             "document.querySelectorAll('#text .token').forEach((it) => paint(it, 1))"
         )

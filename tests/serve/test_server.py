@@ -164,8 +164,19 @@ def test_translation_score_and_models(client, models):
     listed = client.get("/v1/models").json()["data"]
     assert [(one["id"], one["task"]) for one in listed] == [
         ("letters", "generate"), ("words", "generate"), ("numbers", "translate"),
+        ("opinions", "classify"),
     ]  # fmt: skip
     assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_classification(client, models):
+    answer = client.post("/v1/classify", json={"text": "a good film"}).json()
+    expected = models["opinions"].classify("a good film")
+    assert answer["model"] == "opinions" and answer["label"] == expected.label
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+    listed = {one["id"]: one for one in client.get("/v1/models").json()["data"]}
+    assert listed["opinions"]["labels"] == ["bad", "fair", "good"]
+    assert listed["opinions"]["states"] == [] and "labels" not in listed["letters"]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +208,13 @@ def test_translation_score_and_models(client, models):
         ("translate", {"text": "one", "alternatives": 1, "beam_width": 2}, 422, "leave one of"),
         ("generate", {"model": "letters", "prompt": "to", "alternatives": 11}, 422, "alternatives"),
         ("score", {"model": "letters", "text": "t"}, 422, "short"),
+        ("score", {"model": "opinions", "text": "a"}, 422, "these can: letters, words, numbers"),
+        ("generate", {"model": "opinions", "prompt": "a"}, 422, "opinions cannot do this"),
+        ("activations", {"model": "opinions", "text": "a", "unit": "0:h:1"}, 422, "cannot do"),
+        ("classify", {"model": "letters", "text": "to"}, 422, "these can: opinions"),
+        ("classify", {"text": " "}, 422, "empty"),
+        ("classify", {"text": "a" * 30_000}, 422, "at most 20000"),
+        ("classify", {"prompt": "a"}, 422, "is no field of this request"),
     ],
 )
 def test_what_is_refused(client, path, body, status, sentence):
@@ -255,7 +273,7 @@ def test_random_bodies_get_an_answer_of_their_own_fault(client):
 @pytest.mark.slow
 def test_ten_thousand_random_bodies(client, caplog):
     for number, body in enumerate(random_bodies(10_000)):
-        route = ("generate", "translate", "score", "completions")[number % 4]
+        route = ("generate", "translate", "score", "completions", "classify")[number % 5]
         answer = client.post(f"/v1/{route}", content=body)
         assert 400 <= answer.status_code < 500 and "error" in answer.json(), body
     assert "Traceback" not in caplog.text

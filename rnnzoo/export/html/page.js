@@ -1,7 +1,7 @@
 // The page: what a person does becomes requests to the writer, and its events become text.
 
 const description = JSON.parse($("model").textContent);
-const translates = description.task === "translate";
+const translates = description.task === "translate", goesOn = !translates;
 const characters = !translates && description.vocabulary.level === "character";
 const unit = characters ? "characters" : "tokens";
 let request = 0, seed = 0;

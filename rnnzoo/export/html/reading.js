@@ -1,6 +1,6 @@
 // What pages share that show how a network writes: the form's buttons, the text, the chosen token
 // with its alternatives, and attention as a heat map. A page has the elements of `sheet.html`, and
-// gives what writes: `translates`, `unit`, `startText()`, `goOn()` and `stop()`.
+// gives what writes: `goesOn` (whether a text can be written on), `unit`, `startText()`, `goOn()` and `stop()`.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -32,7 +32,7 @@ function finish(seed) {
   $("text").classList.remove("writing");
   $("stop").disabled = true;
   $("start").disabled = false;
-  $("go-on").disabled = translates || !tokens.length;
+  $("go-on").disabled = !goesOn || !tokens.length;
   $("copy").disabled = !tokens.length;
   $("count").textContent = "";
   const { dataset } = document.documentElement;
@@ -181,7 +181,7 @@ function choose(index) {
 
 function alternative(token, index, other) {
   const item = document.createElement("li");
-  const row = document.createElement(translates || other.text === null ? "div" : "button");
+  const row = document.createElement(!goesOn || other.text === null ? "div" : "button");
   row.className = "row";
   if (row.tagName === "BUTTON") {
     row.type = "button";
@@ -223,7 +223,7 @@ document.onkeydown = (event) => {
 $("go-on").onclick = () => goOn();
 $("stop").onclick = () => stop();
 $("copy").onclick = async () => {
-  const text = (translates ? "" : prompt) + tokens.map((token) => token.text).join("");
+  const text = (goesOn ? prompt : "") + tokens.map((token) => token.text).join("");
   try {
     await navigator.clipboard.writeText(text);
   } catch { // an old browser, or no permission

@@ -8,7 +8,12 @@ const ENDS = {
   time: "It stopped: a text may take no longer.",
   error: "The server stopped before the text was complete.",
 };
-let models = new Map(), translates = false, unit = "characters";
+const TASKS = {
+  generate: { style: "task-write", label: "Begin with", start: "Write", text: "The text that was written" },
+  translate: { style: "task-translate", label: "Text to translate", start: "Translate", text: "The translation" },
+  classify: { style: "task-classify", label: "Text to classify", start: "Classify", text: "The label" },
+};
+let models = new Map(), task = "generate", goesOn = true, unit = "characters";
 let seed = 0, writing = 0, asked = null; // of the text at hand: seed, number and request
 
 // -- Requests ----------------------------------------------------------------------------------
@@ -48,7 +53,7 @@ async function during(write) {
     if (error.name !== "AbortError") tell(error);
   }
   if (own !== writing) return;
-  finish(translates ? null : seed);
+  finish(goesOn ? seed : null);
   readAgain(); // where another unit was chosen meanwhile
 }
 
@@ -72,7 +77,7 @@ function read(token, unit) {
 function startText() {
   clearText();
   prompt = $("prompt").value;
-  if (translates) return during(translate);
+  if (!goesOn) return during(task === "translate" ? translate : classify);
   const typed = $("seed").value.replace(/\D/g, "");
   seed = typed ? Number(typed) : Math.floor(Math.random() * 1e6);
   showPrompt(prompt);
@@ -116,6 +121,17 @@ async function translate() {
     if (token.text !== null) showToken({ ...read(token), attention: row });
     else if (row) addRow({ text: "end", attention: row });
   });
+}
+
+/** Shows the label as a token whose alternatives are the other labels. */
+async function classify() {
+  const answer = await request("v1/classify", { text: prompt });
+  const { label, probabilities } = await answer.json();
+  const labels = Object.entries(probabilities).map(([text, probability]) => ({ id: text, text, probability }));
+  labels.sort((one, other) => other.probability - one.probability);
+  showToken({ ...labels[0], text: label, id: label, alternatives: labels });
+  choose(0);
+  say(`${label}, ${percent(probabilities[label])}`);
 }
 
 function stop() {
@@ -167,21 +183,28 @@ function size(parameters) {
   return `${(parameters / 1e6).toFixed(1)} million`;
 }
 
+/** What a model does, in words. */
+function does({ task, level, labels }) {
+  if (task === "translate") return "translates";
+  return task === "classify" ? `classifies texts: ${labels.join(", ")}` : `writes, ${level} by ${level}`;
+}
+
 function chooseModel() {
   stop();
   clearText();
   say("");
   const model = models.get($("model").value);
-  translates = model.task === "translate";
+  task = model.task;
+  goesOn = task === "generate";
   unit = model.level === "character" ? "characters" : "tokens";
-  document.documentElement.className = translates ? "task-translate" : "task-write";
-  const does = translates ? "translates" : `writes, ${model.level} by ${model.level}`;
-  $("about").textContent = `A recurrent network of ${size(model.parameters)} weights that ${does}.`;
-  $("prompt-label").textContent = translates ? "Text to translate" : "Begin with";
-  $("start").textContent = translates ? "Translate" : "Write";
-  $("text").setAttribute("aria-label", translates ? "The translation" : "The text that was written");
+  const words = TASKS[task];
+  document.documentElement.className = words.style;
+  $("about").textContent = `A recurrent network of ${size(model.parameters)} weights that ${does(model)}.`;
+  $("prompt-label").textContent = words.label;
+  $("start").textContent = words.start;
+  $("text").setAttribute("aria-label", words.text);
   offerUnits(model.states);
-  $("go-on").hidden = translates;
+  $("go-on").hidden = !goesOn;
   $("go-on").disabled = $("copy").disabled = true;
   $("start").disabled = false;
 }
