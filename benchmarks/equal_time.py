@@ -15,7 +15,8 @@ own, with whatever threads its framework takes. The minutes are of the wall cloc
   `fit` is found in a short run before, and the recipe's minutes are what is left. It goes first;
   should it take longer than its minutes, nanoGPT gets that time too.
 
-nanoGPT's settings are those that it gives; ours were tried out on the validation text.
+nanoGPT's settings are those that it gives; ours, which `rnnzoo train --text-file` chooses for so
+few minutes (`rnnzoo/recipes/fitting.py`), were tried out on the validation text.
 
 Not counted for either: importing, the evaluation below, and what rnnzoo writes after training.
 
@@ -37,40 +38,15 @@ import numpy as np
 
 BLOCK, BATCH, BATCHES = 64, 12, 200  # nanoGPT's protocol
 
-# Changes to the recipe char_lstm_shakespeare by minutes; other minutes take the nearest below.
-VARIANTS = {
-    0: {
-        "builder_options": {"units": 128, "num_layers": 3, "cell": "min_gru", "block": "residual"},
-        "batch_size": 16,
-        "sequence_length": 64,
-        "learning_rate": 6e-3,
-        "warmup_steps": 50,
-        "reset_probability": 0.5,
-    },
-    3: {
-        "builder_options": {"units": 160, "num_layers": 2, "block": "residual", "dropout": 0.05},
-        "batch_size": 16,
-        "sequence_length": 64,
-        "learning_rate": 6e-3,
-        "warmup_steps": 50,
-        "reset_probability": 0.1,
-    },
-    10: {
-        "builder_options": {"units": 192, "num_layers": 2, "block": "residual", "dropout": 0.1},
-        "batch_size": 16,
-        "sequence_length": 64,
-        "learning_rate": 2e-3,
-        "reset_probability": 0.5,
-    },
-}
 QUICK = {"builder_options": {"units": 32, "num_layers": 1}, "batch_size": 16}
 
 
 def variant(minutes, seed, quick):
     """The recipe for so many minutes."""
     from rnnzoo import recipes
+    from rnnzoo.recipes.fitting import in_minutes
 
-    changes = QUICK if quick else VARIANTS[max(key for key in VARIANTS if key <= minutes)]
+    changes = QUICK if quick else in_minutes(minutes)
     # so many epochs that the minutes end the training, and one short sample an epoch
     changes = {"epochs": 1000, "sample_length": 50, "seed": seed, **changes}
     return replace(recipes.get("char_lstm_shakespeare"), **changes)

@@ -63,15 +63,17 @@ def train(
 ):
     """Train a recipe, or a language model of a text of your own.
 
-    Without a recipe, --text-file is enough: a fitting one is chosen by the size of the text, and
-    the reasons are printed; the result lies in trained/NAME-OF-THE-FILE. Ctrl-C stops early and
-    saves; --resume goes on.
+    Without a recipe, --text-file is enough: a fitting one is chosen by the size of the text and by
+    --max-minutes, and the reasons are printed; the result lies in trained/NAME-OF-THE-FILE. Ctrl-C
+    stops early and saves; --resume goes on.
 
     Leaves a folder: model.keras, saved_model/ (for tf.saved_model.load alone), card.md, curve.png,
     metrics.json, log.csv, samples.txt, checkpoint/.
 
     Examples:
       rnnzoo train --text-file my_novel.txt
+
+      rnnzoo train --text-file my_novel.txt --max-minutes 3
 
       rnnzoo train --text-file my_novel.txt --level word --max-minutes 20
 
@@ -110,8 +112,9 @@ def train(
                     f"A recipe that fits {text_file} makes a new model; to go on from {from_model} "
                     "name the recipe that made it, as its card says."
                 )
-            chosen, level = _fitting(text_file, level), None
             out = Path("trained") / text_file.name.split(".")[0] if out is None else out
+            minutes = _minutes_begun_with(out, max_minutes) if resume else max_minutes
+            chosen, level = _fitting(text_file, level, max_minutes=minutes), None
         train_recipe(
             chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
             epochs=epochs, max_minutes=max_minutes, seed=seed, out=out, units=units,
@@ -127,12 +130,22 @@ def _count(devices):
     return int(devices) if devices is not None and devices.isdecimal() else devices
 
 
-def _fitting(text_file, level):
-    """A recipe that fits a text; says why."""
+def _minutes_begun_with(out, max_minutes):
+    """The minutes by which a training's recipe was chosen; a resumed one may be given more."""
+    from rnnzoo.training.checkpoints import Checkpoint
+
+    progress = Checkpoint(out / "checkpoint", writes=False).progress
+    return progress.get("began", {}).get("max_minutes", max_minutes)
+
+
+def _fitting(text_file, level, max_minutes):
+    """A recipe that fits a text and the time; says why."""
     from rnnzoo.recipes.fitting import fitting_recipe
 
     with contextlib.redirect_stderr(io.StringIO()):  # the training says it again
-        chosen, reasons = fitting_recipe(text_file, level=level or "character")
+        chosen, reasons = fitting_recipe(
+            text_file, level=level or "character", max_minutes=max_minutes
+        )
     print(reasons, flush=True)
     return chosen
 

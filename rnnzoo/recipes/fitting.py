@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rnnzoo.data import corpora
 from rnnzoo.data.corpus import Corpus
@@ -26,6 +27,35 @@ OF_WORDS = (
     (5_000_000, {"units": 256, "embedding_dim": 128, "dropout": 0.4}),
     (float("inf"), {"units": 512, "embedding_dim": 256, "dropout": 0.1}),
 )
+# Of a text of characters that is as long as tiny Shakespeare or longer, in trainings from so many
+# minutes on and below `SHORT`: what was ahead after 1, 3 and 10 minutes on two slow cores, which
+# `benchmarks/equal_time.py` compares with nanoGPT (RESULTS.md, "Equal time").
+OF_MINUTES = {
+    0: {
+        "builder_options": {"units": 128, "num_layers": 3, "cell": "min_gru", "block": "residual"},
+        "batch_size": 16,
+        "sequence_length": 64,
+        "learning_rate": 6e-3,
+        "warmup_steps": 50,
+        "reset_probability": 0.5,
+    },
+    3: {
+        "builder_options": {"units": 160, "num_layers": 2, "block": "residual", "dropout": 0.05},
+        "batch_size": 16,
+        "sequence_length": 64,
+        "learning_rate": 6e-3,
+        "warmup_steps": 50,
+        "reset_probability": 0.1,
+    },
+    10: {
+        "builder_options": {"units": 192, "num_layers": 2, "block": "residual", "dropout": 0.1},
+        "batch_size": 16,
+        "sequence_length": 64,
+        "learning_rate": 2e-3,
+        "reset_probability": 0.5,
+    },
+}
+SHORT, LONG_TEXT = 15, 500_000  # minutes, characters
 # Characters of training, epochs together: `char_lstm_shakespeare` reads 20 million, in 39 minutes
 # on one core, `imdb_lm` 100 million, in 11 minutes on two.
 READ = {"character": 20_000_000, "word": 100_000_000, "subword": 50_000_000}
@@ -36,13 +66,14 @@ OCCURRENCES = 20  # of a token in the text, on average, by which it is learnt
 
 
 def fitting_recipe(
-    text_file: str | os.PathLike, *, level: str = "character"
+    text_file: str | os.PathLike, *, level: str = "character", max_minutes: float | None = None
 ) -> tuple[LanguageModelRecipe, str]:
-    """Makes a recipe of a language model that fits the size of a text.
+    """Makes a recipe of a language model that fits the size of a text, and the time there is.
 
     Args:
         text_file: A text file, a folder of `.txt` files or a `.jsonl` file with a field "text".
         level: Its tokens: `"character"`, `"subword"` or `"word"`.
+        max_minutes: How many minutes the training may take; `None` for as long as its epochs take.
 
     Returns:
         A variant of `char_lstm_shakespeare` or `imdb_lm`, and sentences that say what was chosen
@@ -68,8 +99,17 @@ def fitting_recipe(
             "`rnnzoo train gru_seq2seq_spa_eng --text-file ...`."
         )
     length = count_characters(corpus)
-    recipe = _recipe(length, level)
-    return recipe, _reasons(recipe, length, level, name=Path(text_file).name)
+    recipe, name = _recipe(length, level), Path(text_file).name
+    short = max_minutes is not None and 0 < max_minutes < SHORT
+    if level == "character" and length > LONG_TEXT and short:
+        recipe = replace(recipe, **in_minutes(max_minutes))
+        return recipe, _reasons_of_minutes(recipe, length, max_minutes, name=name)
+    return recipe, _reasons(recipe, length, level, name=name)
+
+
+def in_minutes(minutes: float) -> dict[str, Any]:
+    """What a recipe of characters has instead, where it has so few minutes; see `OF_MINUTES`."""
+    return OF_MINUTES[max(least for least in OF_MINUTES if least <= minutes)]
 
 
 def count_characters(corpus: Corpus) -> int:
@@ -115,8 +155,6 @@ def _first(table, length):
 def _reasons(recipe, length, level, name):
     """Says what was chosen, and why."""
     options = recipe.builder_options
-    layers = options.get("num_layers", 1)
-    size = f"{layers} layer{'s' if layers > 1 else ''} of {options['units']} units"
     kind = {"character": "characters", "word": "words", "subword": "subwords"}[level]
     known = "" if level == "character" else f", the {recipe.vocabulary['size']:,} most frequent"
     epochs = recipe.epochs
@@ -129,9 +167,27 @@ def _reasons(recipe, length, level, name):
     else:
         dropout = f"low, since a text of this size that is read {passes} is not learnt by heart"
     return (
-        f"{name} has {length:,} characters. The model reads {kind}{known}. It has {size}: more "
-        f"would need more text, fewer would learn less of it. Dropout is {options['dropout']}, "
-        f"{dropout}. It trains for at most {epochs} epoch{'s' if epochs > 1 else ''}, which read "
-        f"{epochs * length / 1e6:,.1f} million characters{ends}. --units, --layers, --dropout, "
-        "--epochs and --level change this."
+        f"{name} has {length:,} characters. The model reads {kind}{known}. It has "
+        f"{_size(options)}: more would need more text, fewer would learn less of it. Dropout is "
+        f"{options['dropout']}, {dropout}. It trains for at most {epochs} "
+        f"epoch{'s' if epochs > 1 else ''}, which read {epochs * length / 1e6:,.1f} million "
+        f"characters{ends}. --units, --layers, --dropout, --epochs and --level change this."
     )
+
+
+def _reasons_of_minutes(recipe, length, minutes, name):
+    """Says what was chosen for a few minutes, and why."""
+    options = recipe.builder_options
+    return (
+        f"{name} has {length:,} characters, and there are {minutes:g} minutes. A large model would "
+        "hardly begin to learn in them; a small one of residual blocks, in batches of "
+        f"{recipe.batch_size}, reads the text several times. It has {_size(options)} "
+        f"({options.get('cell', 'lstm')}). Dropout is {options.get('dropout', 0)}, low, since "
+        f"there is no time to learn the text by heart. {SHORT} minutes or more get a larger model; "
+        "--units, --layers, --dropout and --level change this one."
+    )
+
+
+def _size(options):
+    layers = options.get("num_layers", 1)
+    return f"{layers} layer{'s' if layers > 1 else ''} of {options['units']} units"

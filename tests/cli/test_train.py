@@ -1,7 +1,11 @@
 """`rnnzoo train`, up to the training itself."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from rnnzoo import char_lstm
 from rnnzoo.errors import InputError
 from rnnzoo.recipes.fitting import fitting_recipe
 
@@ -55,6 +59,44 @@ def test_a_longer_text_gets_a_larger_model_and_fewer_epochs(tmp_path, monkeypatc
     assert units == sorted(units) and units[0] < units[-1]
     assert dropout == sorted(dropout, reverse=True) and dropout[0] > dropout[-1]
     assert epochs == [60, 60, 18, 1]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "units", "block"),
+    [(1, 128, "residual"), (3, 160, "residual"), (14, 192, "residual"), (15, 512, "plain")],
+)
+def test_few_minutes_of_a_long_text_get_small_blocks(tmp_path, monkeypatch, minutes, units, block):
+    monkeypatch.setattr("rnnzoo.recipes.fitting.count_characters", lambda corpus: 1_100_000)
+    (tmp_path / "text.txt").write_text("short")
+    recipe, reasons = fitting_recipe(tmp_path / "text.txt", max_minutes=minutes)
+    stack = char_lstm(65, **recipe.builder_options).recurrent
+    assert recipe.builder == "char_lstm" and stack.units[0] == units and stack.block == block
+    assert f"{units} units" in reasons
+    assert (f"there are {minutes} minutes" in reasons) == (block == "residual")
+
+
+@pytest.mark.parametrize(("length", "level"), [(150_000, "character"), (1_100_000, "word")])
+def test_few_minutes_of_other_texts_change_nothing(tmp_path, monkeypatch, length, level):
+    monkeypatch.setattr("rnnzoo.recipes.fitting.count_characters", lambda corpus: length)
+    path = tmp_path / "text.txt"
+    path.write_text("short")
+    assert fitting_recipe(path, level=level, max_minutes=3) == fitting_recipe(path, level=level)
+
+
+def test_a_resumed_training_keeps_its_recipe_where_it_gets_more_minutes(
+    call, novel, trained, monkeypatch
+):
+    monkeypatch.setattr("rnnzoo.recipes.fitting.count_characters", lambda corpus: 1_100_000)
+    assert call("train", "--text-file", novel, "--max-minutes", 3).exit_code == 0
+    checkpoint = novel.parent / "trained" / "my_novel" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    began = replace(trained[0][0], max_minutes=3.0).as_json()
+    progress = {"epoch": 1, "step": 9, "minutes": 3.0, "finished": True, "began": began}
+    (checkpoint / "progress.json").write_text(json.dumps(progress))
+    done = call("train", "--text-file", novel, "--max-minutes", 30, "--resume")
+    assert done.exit_code == 0, done.stderr
+    (first, _), (again, given) = trained
+    assert again == first and given["max_minutes"] == 30
 
 
 def test_a_recipe_by_name(call, novel, trained):
