@@ -22,6 +22,7 @@ from rnnzoo.generation.loop import decoding_loop, pad_rows
 from rnnzoo.generation.peer_words import read_positional, refuse_unknown
 from rnnzoo.generation.protocol import NEVER, Decodable
 from rnnzoo.generation.samplers import get_sampler, with_penalties
+from rnnzoo.layers.kernels.many_rows import matrices_laid_out, pays
 from rnnzoo.typing import Texts, Written
 from rnnzoo.vocabulary import Vocabulary
 
@@ -98,14 +99,18 @@ def generate(
     rows, texts = ([each for each in side for _ in range(samples)] for side in (rows, texts))
     capacity = -(-int(max_new_tokens) // LENGTH_STEP) * LENGTH_STEP
     decodable, limit = model.decodable(), np.int32(max_new_tokens)
+    at_once = min(len(rows), int(batch_size))
     if searches:
         groups = int(beam_groups)
-        search = compiled_beam(decodable, int(beam_width or 1), int(n_best or 1), groups=groups)
+        width = int(beam_width or 1)
+        search = compiled_beam(
+            decodable, width, int(n_best or 1), groups=groups, rows=width * at_once
+        )
         penalties = [length_penalty, *[diversity_penalty] * (groups > 1)]
         penalties = [np.asarray(penalty, "float32") for penalty in penalties]
         buffer = np.zeros(capacity, "int32")
     else:
-        run, numbers = compiled_loop(decodable, sampler)
+        run, numbers = compiled_loop(decodable, sampler, at_once)
         uniforms = draw_uniforms(seed, capacity, len(rows), samples=samples)
     results = [None] * len(rows)
     for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
@@ -131,46 +136,57 @@ def generate(
     return results[0] if single else results
 
 
-def compiled_loop(decodable: Decodable, sampler: Any) -> tuple[Callable, list[np.ndarray]]:
+def compiled_loop(
+    decodable: Decodable, sampler: Any, rows: int = 1
+) -> tuple[Callable, list[np.ndarray]]:
     """Returns the compiled loop of a `Sampler`, and the sampler's numbers as arrays.
 
     The function takes the arrays that the model starts from, then the uniforms, the limits and the
-    numbers.
+    numbers. It is fast for about as many `rows` as are given, and right for any number.
     """
     names = list(sampler.numbers())
 
     def run(*arrays):
         at = len(arrays) - len(names)
         *inputs, uniforms, limits = arrays[:at]
-        return decoding_loop(
-            decodable, tuple(inputs), sampler, uniforms=uniforms, limits=limits,
-            numbers=dict(zip(names, arrays[at:], strict=True)),
-        )  # fmt: skip
+        with matrices_laid_out(decodable.model, rows):
+            return decoding_loop(
+                decodable, tuple(inputs), sampler, uniforms=uniforms, limits=limits,
+                numbers=dict(zip(names, arrays[at:], strict=True)),
+            )  # fmt: skip
 
     numbers = [np.asarray(number, "float32") for number in sampler.numbers().values()]
-    return decodable.compiled(("generate", sampler.key()), run), numbers
+    return decodable.compiled(("generate", sampler.key(), pays(rows)), run), numbers
 
 
 def compiled_beam(
-    decodable: Decodable, width: int, n_best: int, *, covers: bool = False, groups: int = 1
+    decodable: Decodable,
+    width: int,
+    n_best: int,
+    *,
+    covers: bool = False,
+    groups: int = 1,
+    rows: int = 1,
 ) -> Callable:
     """Returns the compiled beam search.
 
     The function takes the arrays that the model starts from, then the limits, the buffer and the
     exponent of the length penalty; where it `covers`, also the factor of the coverage penalty; and
-    where there are groups, what sets them apart.
+    where there are groups, what sets them apart. Of `rows`, see `compiled_loop`; each text has
+    `width` of them.
     """
     names = ["alpha", *["beta"] * covers, *["diversity"] * (groups > 1)]
 
     def run(*arrays):
         at = len(arrays) - len(names)
         *inputs, limits, buffer = arrays[:at]
-        return beam_search(
-            decodable, tuple(inputs), limits=limits, buffer=buffer, width=width, n_best=n_best,
-            groups=groups, **dict(zip(names, arrays[at:], strict=True)),
-        )  # fmt: skip
+        with matrices_laid_out(decodable.model, rows):
+            return beam_search(
+                decodable, tuple(inputs), limits=limits, buffer=buffer, width=width, n_best=n_best,
+                groups=groups, **dict(zip(names, arrays[at:], strict=True)),
+            )  # fmt: skip
 
-    return decodable.compiled(("beam_search", width, n_best, covers, groups), run)
+    return decodable.compiled(("beam_search", width, n_best, covers, groups, pays(rows)), run)
 
 
 def hypotheses(

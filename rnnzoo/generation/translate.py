@@ -81,15 +81,16 @@ def translate(
             limits = np.full(len(batch), max_new_tokens, "int32")
         capacity = -(-int(limits.max()) // LENGTH_STEP) * LENGTH_STEP
         if beam_width == 1 and n_best is None:
-            run, _ = compiled_loop(decodable, GreedySampler())
+            run, _ = compiled_loop(decodable, GreedySampler(), len(batch))
             nothing_is_drawn = np.zeros((capacity, len(batch)), "float32")
             written = ops.convert_to_numpy(run(source, nothing_is_drawn, limits))[:, None]
             scores = np.zeros((len(batch), 1))
         else:
             covers, groups = coverage_penalty > 0, int(beam_groups)
             search = compiled_beam(
-                decodable, int(beam_width), int(n_best or 1), covers=covers, groups=groups
-            )
+                decodable, int(beam_width), int(n_best or 1), covers=covers, groups=groups,
+                rows=len(batch) * int(beam_width),
+            )  # fmt: skip
             penalties = [length_penalty, *[coverage_penalty] * covers]
             penalties += [diversity_penalty] * (groups > 1)
             penalties = [np.asarray(penalty, "float32") for penalty in penalties]

@@ -7,6 +7,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
+from rnnzoo.layers.kernels.many_rows import laid_out
 from rnnzoo.typing import Shape, Tensor
 
 
@@ -136,6 +137,9 @@ def run_cell(
     cell: keras.layers.Layer, inputs: Tensor, state: list[Tensor], training: bool = False
 ) -> tuple[Tensor, list[Tensor]]:
     """Runs one step of a cell; the new state is a list, whatever the cell returns."""
+    prepared = None if training else laid_out(cell)
+    if prepared is not None:
+        return prepared.step(inputs, state)
     options = {"training": training} if cell._call_has_training_arg else {}
     output, state = cell(inputs, state, **options)
     return output, list(state) if isinstance(state, list | tuple) else [state]
