@@ -14,8 +14,8 @@ def choice() -> str:
     """Turns oneDNN on in a TensorFlow that is not yet imported, where the processor has AVX2.
 
     TensorFlow itself does so only on newer processors, those with AVX512_VNNI or AMX. On one with
-    AVX2 alone, a training step is 1.1 to 1.5 times as fast with it, writing one row twice, and
-    writing 64 rows 0.9 times (RESULTS.md, "oneDNN"). What the user has set in the environment
+    AVX2 alone, a training step is 1.1 to 1.4 times as fast with it, writing one row 1.7 times, and
+    writing 64 rows 1.3 times (RESULTS.md, "oneDNN"). What the user has set in the environment
     variable `TF_ENABLE_ONEDNN_OPTS` stays; `0` leaves it off.
 
     Returns:

@@ -41,6 +41,7 @@ def always(monkeypatch):
         (64, "0", "fma avx2", False),
         (64, None, "fma avx2", False),
         (64, "1", "fma avx2 avx512f", False),
+        (64, "1", "", False),
     ],
 )
 def test_where_it_pays(rows, setting, flags, expected, monkeypatch):
