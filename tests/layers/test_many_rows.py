@@ -122,8 +122,15 @@ def test_translations(beam_width, request):
     assert cells.count("GRUCell") >= 2
 
 
-def test_a_quantized_model(always):
+def change_dtype(model):
+    model.embedding.dtype_policy = "mixed_bfloat16"
+
+
+@pytest.mark.parametrize("change", [change_dtype, lambda model: model.quantize("int8")])
+def test_a_changed_model(change, request):
     model = rnnzoo.char_lstm(rnnzoo.Vocabulary.from_text("to be or not"), units=16)
-    model.quantize("int8")
-    before = model.generate("to", 10, sampler="greedy")
-    assert model.generate(["to"] * 3, 10, sampler="greedy") == [before] * 3 and always
+    change(model)
+    alone = model.generate("to", 10, sampler="greedy")
+    cells = request.getfixturevalue("always")
+    assert model.generate(["to"] * 3, 10, sampler="greedy") == [alone] * 3
+    assert cells == ["LSTMCell", "LSTMCell"]

@@ -47,13 +47,13 @@ def matrices_laid_out(model: keras.Model, rows: int) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    laid_out = {}
+    prepared = {}
     if pays(rows):
         for layer in model._flatten_layers():
             equations = _equations_of(layer)
             if equations is not None:
-                laid_out[id(layer)] = LaidOut(equations, layer)
-    token = _laid_out.set(laid_out)
+                prepared[id(layer)] = LaidOut(equations, layer)
+    token = _laid_out.set(prepared)
     try:
         yield
     finally:
@@ -97,6 +97,8 @@ class LaidOut:
         def product(rows, weight, bias):
             return tf.nn.bias_add(tf.matmul(rows, weight, transpose_b=True), bias)
 
+        # The layer before may have another dtype, and Keras's call would cast what it gives.
+        inputs, *state = [tf.cast(tensor, "float32") for tensor in (inputs, *state)]
         rows = tf.concat([inputs, state[0]], 1)  # one product is faster than the sum of two
         biases = self.biases[: len(self.weights)]
         read = [product(rows, w, b) for w, b in zip(self.weights, biases, strict=True)]
