@@ -96,8 +96,9 @@ def test_other_cells_stay_as_they_are(cell, options, always):
         assert many_rows.laid_out(made) is None
 
 
-@pytest.mark.parametrize("name", ["char_lstm", "word_lm-gru", "char_lstm-simple_rnn"])
-@pytest.mark.parametrize("options", [{}, {"beam_width": 2}])
+@pytest.mark.parametrize(
+    ("name", "options"), [("char_lstm", {}), ("word_lm-gru", {}), ("char_lstm", {"beam_width": 2})]
+)
 def test_many_texts_are_those_of_each_alone(name, options, request):
     model = runners.LANGUAGE_MODELS[name]()
     prompts = ["to be", "or not", "not to be"]
@@ -110,15 +111,14 @@ def test_many_texts_are_those_of_each_alone(name, options, request):
     assert cells
 
 
-@pytest.mark.parametrize("beam_width", [1, 3])
-def test_translations(beam_width, request):
+def test_translations(request):
     model = runners.seq2seq(num_layers=2)()
     texts = ["one two", "three", "two two one"]
-    expected = model.translate(texts, beam_width=beam_width)
+    expected = model.translate(texts, beam_width=3)
     cells = request.getfixturevalue("always")
     many = runners.seq2seq(num_layers=2)()
     many.set_weights(model.get_weights())
-    assert many.translate(texts, beam_width=beam_width) == expected
+    assert many.translate(texts, beam_width=3) == expected
     assert cells.count("GRUCell") >= 2
 
 
