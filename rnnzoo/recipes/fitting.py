@@ -182,9 +182,9 @@ def _reasons_of_minutes(recipe, length, minutes, name):
         f"{name} has {length:,} characters, and there are {minutes:g} minutes. A large model would "
         "hardly begin to learn in them; a small one of residual blocks, in batches of "
         f"{recipe.batch_size}, reads the text several times. It has {_size(options)} "
-        f"({options.get('cell', 'lstm')}). Dropout is {options.get('dropout', 0)}, low, since "
-        f"there is no time to learn the text by heart. {SHORT} minutes or more get a larger model; "
-        "--units, --layers, --dropout and --level change this one."
+        f"({options.get('cell', 'lstm')}). Dropout is {options.get('dropout', 0)}: there is hardly "
+        f"time to learn the text by heart. {SHORT} minutes or more get a larger model; --units, "
+        "--layers, --dropout and --level change this one."
     )
 
 
