@@ -74,6 +74,7 @@ def translate(
             return ids[: len(written) + 1]  # ids keep the end token
         return vocabulary.decode(written, unknown=copied)
 
+    at_once = min(len(rows), int(batch_size))  # of all batches alike: the last is not compiled anew
     for batch in batches_by_length([len(row) for row in rows], int(batch_size)):
         source, lengths = pad_rows([rows[index] for index in batch], LENGTH_STEP)
         limits = 2 * lengths + 10
@@ -81,7 +82,7 @@ def translate(
             limits = np.full(len(batch), max_new_tokens, "int32")
         capacity = -(-int(limits.max()) // LENGTH_STEP) * LENGTH_STEP
         if beam_width == 1 and n_best is None:
-            run, _ = compiled_loop(decodable, GreedySampler(), len(batch))
+            run, _ = compiled_loop(decodable, GreedySampler(), at_once)
             nothing_is_drawn = np.zeros((capacity, len(batch)), "float32")
             written = ops.convert_to_numpy(run(source, nothing_is_drawn, limits))[:, None]
             scores = np.zeros((len(batch), 1))
@@ -89,7 +90,7 @@ def translate(
             covers, groups = coverage_penalty > 0, int(beam_groups)
             search = compiled_beam(
                 decodable, int(beam_width), int(n_best or 1), covers=covers, groups=groups,
-                rows=len(batch) * int(beam_width),
+                rows=at_once * int(beam_width),
             )  # fmt: skip
             penalties = [length_penalty, *[coverage_penalty] * covers]
             penalties += [diversity_penalty] * (groups > 1)

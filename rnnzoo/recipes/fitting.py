@@ -10,7 +10,7 @@ from rnnzoo.data.corpus import Corpus
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.recipes.recipe import get
 from rnnzoo.tasks import LanguageModelRecipe
-from rnnzoo.tasks.recipe import SIZES
+from rnnzoo.tasks.recipe import SIZES, check_above_zero
 
 # Up to so many characters; how large a model is, and how much is dropped: a short text is soon
 # known by heart. The second of characters is that of `char_lstm_alice` (0.15 million characters),
@@ -80,7 +80,8 @@ def fitting_recipe(
         and why.
 
     Raises:
-        InputError: If the text cannot be read or holds pairs, or there is no such level.
+        InputError: If the text cannot be read or holds pairs, there is no such level, or
+            `max_minutes` is not above 0.
 
     Example:
         >>> from rnnzoo.recipes.fitting import fitting_recipe
@@ -92,6 +93,8 @@ def fitting_recipe(
     """
     if level not in SIZES:
         raise unknown_name("level", level, SIZES)
+    if max_minutes is not None:
+        check_above_zero("max_minutes", max_minutes)
     corpus = corpora.load(Path(text_file))
     if corpus.kind == "pairs":
         raise InputError(
@@ -100,7 +103,7 @@ def fitting_recipe(
         )
     length = count_characters(corpus)
     recipe, name = _recipe(length, level), Path(text_file).name
-    short = max_minutes is not None and 0 < max_minutes < SHORT
+    short = max_minutes is not None and max_minutes < SHORT
     if level == "character" and length > LONG_TEXT and short:
         recipe = replace(recipe, **in_minutes(max_minutes))
         return recipe, _reasons_of_minutes(recipe, length, max_minutes, name=name)

@@ -126,6 +126,7 @@ def test_list(call):
         (["--text-file", "NOVEL", "--level", "letters"], "No level is called 'letters'"),
         (["--text-file", "NOVEL", "--from", "x.keras"], "name the recipe that made it"),
         (["--text-file", "NOVEL", "--epochs", 0], "`epochs`"),
+        (["--text-file", "NOVEL", "--max-minutes", -1], "`max_minutes` must be above 0, not -1"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(call, novel, arguments, message):

@@ -1,6 +1,7 @@
 // What pages share that show how a network writes: the form's buttons, the text, the chosen token
 // with its alternatives, and attention as a heat map. A page has the elements of `sheet.html`, and
-// gives what writes: `goesOn` (whether a text can be written on), `unit`, `startText()`, `goOn()` and `stop()`.
+// gives what writes: `goesOn` (whether a text can be written on), `unit`, `startText()`, `goOn()`
+// and `stop()`.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
