@@ -243,5 +243,5 @@ assert np.allclose(clip_norm({"a": np.array([0.3, 0.4])}, 5)["a"], [0.3, 0.4])
 #   (2026-11-30, x86-64, TensorFlow 2.21, a busy machine).
 # - What goes wrong: a rate above 0.05 makes the loss explode; students forget `d_next`, and the check of `W` then fails
 #   while that of `V` passes. That is a good moment: the check finds where the fault is.
-# - The founding document of this lesson is [S3](https://karpathy.github.io/2015/05/21/rnn-effectiveness/)'s network
-#   from its equations; `rnnzoo founding s3_vanilla_rnn` runs it on all of tiny Shakespeare.
+# - The founding document of this lesson is S3, a network from its equations; `rnnzoo founding s3_vanilla_rnn` runs it
+#   on all of tiny Shakespeare. See also [Karpathy's article](https://karpathy.github.io/2015/05/21/rnn-effectiveness/).

@@ -96,7 +96,7 @@ for epoch, (loss, val) in enumerate(zip(history.history["loss"], history.history
 assert history.history["val_loss"][-1] < (3.2 if FAST else 1.9)
 
 # %% [markdown]
-# The loss is in nats per character. Guessing at random has log(65) = 4.17. Counting letters alone gives about 3.3.
+# The loss is in nats per character. Guessing at random has log(62) = 4.13. Counting letters alone gives about 3.3.
 #
 # ## Temperature
 #

@@ -126,11 +126,11 @@ assert translation_quality(list(references), list(references))["bleu"] > 99
 # ## Exercises
 #
 # 1. Give the translator a sentence twice as long as any of these. What happens at its end?
-# 2. Write `round_trip(text)`: is the translation of the sentence without its full stop the same?
+# 2. Write `same_without_stop(text)`: does the translation stay the same when the full stop is left out?
 
 # %% [markdown]
 # <details><summary>Solution of 1</summary>
-# It was trained on short sentences: it drops or repeats the end. `coverage_penalty=0.2` helps a little.
+# It was trained on short sentences: it drops or repeats the end. `beam_width=5, coverage_penalty=0.2` helps a little.
 # </details>
 
 

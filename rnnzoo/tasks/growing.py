@@ -32,9 +32,7 @@ def grown(
         texts = corpus.chunks() if corpus.kind == "text" else _items(corpus)
         larger = _extended(model.vocabulary, texts, corpus.name)
         return model if larger is model.vocabulary else grow(model, larger)
-    pairs = list(_items(corpus))
-    if getattr(recipe, "reverse_pairs", False):
-        pairs = [pair[::-1] for pair in pairs]
+    pairs = recipe.directed(list(_items(corpus)), corpus.name)
     source, target = model.source_vocabulary, model.target_vocabulary
     if source == target:  # one vocabulary for both
         both = _extended(source, itertools.chain.from_iterable(pairs), corpus.name)

@@ -10,6 +10,7 @@ import numpy as np
 from rnnzoo import models
 from rnnzoo.data import pair_batches
 from rnnzoo.data.corpus import Corpus
+from rnnzoo.data.pairs import Pair
 from rnnzoo.errors import InputError, check_not_negative, check_positive, unknown_name
 from rnnzoo.evaluation.translation_quality import signatures, translation_quality
 from rnnzoo.generation.translate import translate
@@ -33,7 +34,8 @@ class TranslationRecipe(Recipe, task="translation"):
     Args:
         target_vocabulary: The same for the target side of a translation.
         joint_vocabulary: Whether `vocabulary` makes one vocabulary of both sides of a translation.
-        reverse_pairs: Whether to translate from the second side of the pairs to the first.
+        reverse_pairs: Whether to translate from the second side of the corpus's pairs to the first.
+            Pairs of one's own are always read as source, then translation.
         batches: `"pairs"`.
         measure: What free-running translations are measured by: `"symbols"`, the share of symbols
             that stand where they should, or `"bleu"`, BLEU and chrF by the package sacrebleu.
@@ -80,6 +82,11 @@ class TranslationRecipe(Recipe, task="translation"):
     def kind_of_model(self) -> str:
         """The model in words, to put before what it is trained on."""
         return f"A {self.builder_options.get('cell', 'gru').upper()} encoder-decoder"
+
+    def directed(self, pairs: list[Pair], corpus: str) -> list[Pair]:
+        """The pairs of a corpus, `(source, target)` each, as this recipe translates them."""
+        reverse = self.reverse_pairs and corpus == self.corpus
+        return [pair[::-1] for pair in pairs] if reverse else pairs
 
     def with_level(self, level: str) -> Self:
         """The recipe with tokens of another level on both sides."""
@@ -150,7 +157,7 @@ class TranslationTask:
     ):
         self.recipe, self.corpus = recipe, corpus
         train, held_out, self.split = train_and_validation(corpus, recipe)
-        train, self.held_out = map(self._directed, (train, held_out))
+        train, self.held_out = (recipe.directed(part, corpus.name) for part in (train, held_out))
         # Before the work of a vocabulary: sacrebleu may be missing.
         counted = signatures() if recipe.measure == "bleu" else {}
         if model is None:
@@ -168,10 +175,6 @@ class TranslationTask:
         self.validation = self._batches(
             self.held_out, recipe.validation_batch_size or size, shuffle=False
         )
-
-    def _directed(self, pairs):
-        """The pairs in the direction of the recipe."""
-        return [pair[::-1] for pair in pairs] if self.recipe.reverse_pairs else pairs
 
     def _new_vocabularies(self, train):
         recipe = self.recipe
