@@ -105,7 +105,7 @@ def _check(target, chosen, *, overwrite):
                 f"A {what} has no --{name.replace('_', '-')}; leave it out, or give another target "
                 f"than {str(target)!r}."
             )
-    check_output(target.parent if file else target)
+    check_output(target.parent if file else target, option="target")
     if not file:
         check_replaces_nothing(target, overwrite=overwrite, option="folder")
     elif target.exists() and not overwrite:

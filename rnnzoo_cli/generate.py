@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.lines import on_one_line, texts_or_stdin
+from rnnzoo_cli.lines import on_one_line, stdin_is_utf8, texts_or_stdin
 from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
 SAMPLERS = "greedy, temperature, top_k, top_p, min_p or typical"
@@ -43,7 +43,10 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="End before this text; \\n is a line break. May be repeated."),
+        typer.Option(
+            help="End before this text (after it with --interactive); \\n is a line break. May be "
+            "repeated."
+        ),
     ] = None,
     num_samples: Annotated[
         int | None, typer.Option(help="Generate so many texts for each prompt.")
@@ -84,8 +87,9 @@ def generate(
       rnnzoo generate char_lstm_shakespeare --interactive
     """
     with errors_in_a_sentence():
-        from rnnzoo.errors import InputError
+        from rnnzoo.errors import InputError, check_positive
 
+        check_positive(max_new_tokens=max_new_tokens)
         drawing = {
             "sampler": sampler, "temperature": temperature, "k": k, "p": p,
             "repetition_penalty": repetition_penalty, "no_repeat_ngram": no_repeat_ngram,
@@ -196,6 +200,8 @@ def _typed():
     terminal = sys.stdin.isatty()
     while True:
         try:
-            yield input("> " if terminal else "")
+            with stdin_is_utf8():
+                line = input("> " if terminal else "")
         except EOFError:
             return
+        yield line

@@ -1,5 +1,6 @@
 """Texts to work on: arguments, lines of a file, lines of a pipe."""
 
+import contextlib
 import os
 import stat
 import sys
@@ -18,7 +19,7 @@ def texts_or_stdin(texts: Sequence[str] | None, together: int = BLOCK) -> Iterat
             one, since who writes them may wait for the answer.
 
     Raises:
-        InputError: If there are no arguments and stdin is a terminal, or empty.
+        InputError: If there are no arguments and stdin is a terminal, empty, or not UTF-8.
     """
     from rnnzoo.errors import InputError
 
@@ -28,16 +29,31 @@ def texts_or_stdin(texts: Sequence[str] | None, together: int = BLOCK) -> Iterat
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("There is no text; give one after the model, or lines in a pipe.")
     block, size, any_line = [], together if _is_file(sys.stdin) else 1, False
-    for line in sys.stdin:
-        any_line = True
-        block.append(line.removesuffix("\n").removesuffix("\r"))
-        if len(block) == size:
-            yield block
-            block = []
+    with stdin_is_utf8():
+        for line in sys.stdin:
+            any_line = True
+            block.append(line.removesuffix("\n").removesuffix("\r"))
+            if len(block) == size:
+                yield block
+                block = []
     if block:
         yield block
     if not any_line:
         raise InputError("There is no text: stdin is empty; give one after the model, or lines.")
+
+
+@contextlib.contextmanager
+def stdin_is_utf8() -> Iterator[None]:
+    """Says in a sentence where what is read from stdin is not UTF-8."""
+    from rnnzoo.errors import InputError
+
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"Standard input is not UTF-8 (it has the byte 0x{error.object[error.start]:02x}); "
+            "convert it first, for example by `iconv -f latin1 -t utf-8`."
+        ) from None
 
 
 def _is_file(stream):

@@ -61,7 +61,11 @@ Out = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from the last checkpoint in the output folder, with the options it began with.",
+    ),
 ]
 Overwrite = Annotated[
     bool,

@@ -141,7 +141,8 @@ def print_table(content: object) -> None:
     """Prints by rich, without breaking the lines of a table in a pipe or a narrow log."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    width = None if sys.stdout.isatty() else 200
+    console = Console(width=width, markup=False, emoji=False)  # names may have brackets
     console.print(content, highlight=False, soft_wrap=isinstance(content, str))
 
 

@@ -10,6 +10,7 @@ from rnnzoo_cli import options
 from rnnzoo_cli.lines import texts_or_stdin
 from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
 
+END = "<end>"  # how the end of a text is called among its words
 TIMES = 2.0  # a word is marked that costs so many times as many nats as the text's words on average
 
 
@@ -17,7 +18,7 @@ class Word(NamedTuple):
     """A word of a text with the spaces around it.
 
     Args:
-        text: The word.
+        text: The word; nothing for the end of the text.
         nats: Its negative log-probability: the sum of those of its tokens.
         marked: Whether it is far less probable than the text's other words.
     """
@@ -75,6 +76,7 @@ def _measure(model, text):
         raise InputError("The model holds no vocabulary; give a model trained on text.")
     given, ids, nats = token_nats(model, text, source=source)
     first, *texts = pieces(vocabulary, [*given, *ids])
+    ends = len(ids) > 0 and ids[-1] == vocabulary.end_id
     characters = sum(map(len, texts))
     total = float(nats.sum())
     figures = {
@@ -83,7 +85,10 @@ def _measure(model, text):
         "bits_per_character": total / math.log(2) / max(1, characters),
         "perplexity": math.exp(min(total / len(ids), 700.0)),
     }
-    return figures, words_of(first, texts, nats)
+    words = words_of(first, texts[: len(texts) - ends], nats[: len(nats) - ends])
+    if ends:  # it has no text, and costs nothing of the last word
+        words.append(Word("", float(nats[-1]), marked=False))
+    return figures, words
 
 
 def words_of(given, pieces, nats):
@@ -116,7 +121,8 @@ def _print(figures, words, *, text, json):
     """Prints the figures of a text and its words, those marked that the model did not expect."""
     if json:
         listed = [
-            {"word": word.text.strip(), "nats": word.nats, "marked": word.marked} for word in words
+            {"word": text.strip() if text else END, "nats": nats, "marked": marked}
+            for text, nats, marked in words
         ]
         print_json({"text": text, **figures, "words": listed})
         return

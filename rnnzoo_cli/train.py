@@ -112,7 +112,8 @@ def train(
                     f"A recipe that fits {text_file} makes a new model; to go on from {from_model} "
                     "name the recipe that made it, as its card says."
                 )
-            out = Path("trained") / text_file.name.split(".")[0] if out is None else out
+            if out is None:
+                out = Path("trained") / text_file.resolve().name.lstrip(".").split(".")[0]
             minutes = _minutes_begun_with(out, max_minutes) if resume else max_minutes
             chosen, level = _fitting(text_file, level, max_minutes=minutes), None
         train_recipe(

@@ -181,7 +181,7 @@ def test_evaluate_several_models(published):
         (["evaluate", "char_lstm_hamlet+char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
         (["evaluate", f"char_lstm_hamlet+{NUMBERS}"], "on the same parts of the same corpus"),
         (["evaluate", "char_lstm_hamlet", "--adapt", "dynamc"], "did you mean 'dynamic'"),
-        (["evaluate", str(NUMBERS), "--adapt", "dynamic"], "is a translator"),
+        (["evaluate", str(NUMBERS), "--adapt", "dynamic"], "is a Seq2Seq"),
         (["kernels", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),
         (["kernels", "absent.keras"], "no model at 'absent.keras'"),
         (["list", "char_lstm_hamlt"], "did you mean 'char_lstm_hamlet'"),

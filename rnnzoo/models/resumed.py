@@ -42,7 +42,8 @@ class ResumedFit:
             epochs: As for `keras.Model.fit`.
             verbose: As for `keras.Model.fit`.
             callbacks: As for `keras.Model.fit`. One with a method `resume`, such as
-                `rnnzoo.callbacks.Checkpoints`, says the epoch and the batch to go on from.
+                `rnnzoo.callbacks.Checkpoints`, says the epoch and the batch to go on from, and by
+                `is_over` that nothing is left to train. It is called after all others.
             **kwargs: As for `keras.Model.fit`.
 
         Returns:
@@ -57,6 +58,8 @@ class ResumedFit:
             )  # fmt: skip
         if len(resuming) > 1:
             raise InputError(f"{len(resuming)} callbacks would resume the training; give one.")
+        # Last: what it saves of an epoch is then what the others have made of it.
+        listed = [one for one in listed if one is not resuming[0]] + resuming
         for name in ("initial_epoch", "steps_per_epoch"):
             if kwargs.pop(name, None):
                 raise InputError(
@@ -64,11 +67,13 @@ class ResumedFit:
                     f"reads whole epochs; leave out {name}."
                 )
         epoch, batch = resuming[0].resume(self, x, callbacks=listed)
+        if resuming[0].is_over:
+            epoch, batch = max(epoch, epochs), 0
         if epoch >= epochs:  # nothing is left but what Keras does at the end of `fit`
             self.optimizer.finalize_variable_values(self.trainable_variables)
         # The order of an epoch depends on how many iterators were made before it. Keras makes one
         # for each epoch and, where it knows the number of batches, a second one at its end.
-        for _ in range(epoch):
+        for _ in range(epoch if epoch < epochs else 0):
             next(iter(x))
             if int(x.cardinality()) > 0:
                 iter(x)

@@ -87,7 +87,7 @@ def evaluate_at_test_time(
     for name, model in zip(names, models, strict=True):
         if not isinstance(model, LanguageModel):
             raise InputError(
-                f"{name} is a translator; --adapt and A+B are for language models alone."
+                f"{name} is a {type(model).__name__}; --adapt and A+B are for language models."
             )
     check_equal_vocabularies(models)
     split = "test" if "test" in records[0] else "validation"
@@ -106,9 +106,7 @@ def evaluate_at_test_time(
     together = [f"the mean of the probabilities of {' and '.join(map(str, names))}"]
     return AtTestTime(
         now=_figures(task, mix(nats)),
-        plain={
-            Path(name).name: _figures(task, each) for name, each in zip(names, plain, strict=True)
-        },
+        plain={str(name): _figures(task, each) for name, each in zip(names, plain, strict=True)},
         how="; ".join(together * (len(names) > 1) + [hows[0], f"read in rows of {rows}"]),
         split=split,
         data=task.split,

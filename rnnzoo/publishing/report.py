@@ -95,7 +95,7 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names may have brackets
     table = Table("figure", "value", title=f"{name} on its validation data", title_justify="left")
     for label, value in figures.items():
         table.add_row(*readable(label, value))

@@ -15,6 +15,7 @@ from rnnzoo.replicas import scope_over
 from rnnzoo.tasks import Recipe
 from rnnzoo.tasks.own_text import check_from
 from rnnzoo.terminal import write_any_text
+from rnnzoo.training.checkpoints import Checkpoint
 from rnnzoo.training.fit import fit_recipe
 from rnnzoo.training.processes import count, is_first, together
 
@@ -75,7 +76,8 @@ def train(
             mean is, with commas between them.
         teacher_alpha: The share of the teachers in the loss.
         teacher_temperature: The temperature of their probabilities.
-        resume: Whether to go on with the training in `out`.
+        resume: Whether to go on with the training in `out`. Options that are not given then are
+            what they were.
         overwrite: Whether results in `out` may be replaced, or a training that was cut off there
             be given up. A published model is never replaced.
         from_model: A trained model to go on from, a path or a name for `rnnzoo.zoo.load`, which
@@ -110,14 +112,19 @@ def train(
     }  # fmt: skip
     check_from(from_model, options)
     chosen = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    folder = _default_output(chosen.name) if out is None else Path(out)
+    if resume:
+        before, folded = _as_begun(folder, chosen.name)
+        options = _completed(options, before)
+        fold_lookalikes = fold_lookalikes or folded
     adapted = chosen.with_options(options)
-    if count() > 1 and epochs is not None and max_minutes is None:
+    if count() > 1 and options["epochs"] is not None and options["max_minutes"] is None:
         adapted = replace(adapted, max_minutes=None)  # of the recipe: they share no clock
     first = is_first()  # of the processes
     with scope_over(devices), together():
         trained = fit_recipe(
             adapted,
-            out=_default_output(adapted.name) if out is None else Path(out),
+            out=folder,
             overrides=overrides(
                 chosen, options, out=out, text_file=text_file, from_model=from_model,
                 fold_lookalikes=fold_lookalikes,
@@ -131,9 +138,25 @@ def train(
             log_dir=log_dir,
             callbacks=callbacks,
         )  # fmt: skip
-    if trained is None or not first:
-        return _default_output(adapted.name) if out is None else Path(out)
-    return write_artifact(trained)
+    return folder if trained is None or not first else write_artifact(trained)
+
+
+def _as_begun(folder, recipe):
+    """The options that a training of a recipe had so far, and whether it folds lookalikes."""
+    segments = Checkpoint(folder / "checkpoint", writes=False).progress.get("segments", [])
+    told = [one.get("overrides") or {} for one in segments]  # older code noted none
+    told = [one for one in told if one.get("recipe") == recipe]
+    options = {name: value for one in told for name, value in one["options"].items()}
+    return options, any(one["fold_lookalikes"] for one in told)
+
+
+def _completed(options, before):
+    """The options of a resumed training: those that are not given are what they were; says so."""
+    same = {name: value for name, value in before.items() if options[name] is None}
+    if same:
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in same.items())
+        print(f"As it began: {told}.")
+    return {**options, **same}
 
 
 def overrides(chosen: Recipe, options: Mapping[str, Any], **given: Any) -> dict[str, Any]:

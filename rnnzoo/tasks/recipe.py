@@ -1,6 +1,7 @@
 """What a recipe is: one whole way from a corpus to a trained model, as data."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
@@ -253,6 +254,8 @@ def vocabulary_of(level: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_above_zero(name: str, value: float) -> None:
-    """Checks that a number of a recipe is above 0."""
+    """Checks that a number of a recipe is above 0, and finite."""
     if not (isinstance(value, Real) and value > 0):
         raise InputError(f"`{name}` must be above 0, not {value!r}.")
+    if value == math.inf:
+        raise InputError(f"`{name}` must be a finite number, not {value!r}.")

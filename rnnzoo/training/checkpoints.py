@@ -210,7 +210,7 @@ class Checkpoint:
 # The types of what a training's progress has, the first four always.
 _KINDS = {
     "epoch": int, "step": int, "minutes": int | float, "finished": bool, "recipe": str, "seed": int,
-    "corpus_sha256": str, "began": dict,
+    "corpus_sha256": str, "began": dict, "segments": list,
 }  # fmt: skip
 _ALWAYS = ("epoch", "step", "minutes", "finished")
 

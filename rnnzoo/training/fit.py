@@ -251,8 +251,13 @@ def _check_began(checkpoint, recipe):
 
 
 def _check_text(text_file, out):
-    """Refuses to replace the text to train on."""
+    """Refuses to replace the text to train on, and to add to it."""
     text = Path(text_file).resolve()
+    if text.is_dir() and out.resolve().is_relative_to(text):
+        raise InputError(
+            f"The output {out} lies in the folder to train on, {text_file}, and its samples would "
+            "become a part of the text; give an --out elsewhere."
+        )
     for name in (*RESULTS, "checkpoint"):
         if text.is_relative_to((out / name).resolve()):
             raise InputError(
@@ -319,6 +324,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     if not is_first():
         log_dir = None
     monitor = f"val_{model.default_metric().name}"
+    had = progress.get("segments", [{}])[-1].get("max_minutes") or recipe.max_minutes
     clock = TrainingClock(
         recipe.epochs,
         steps_per_epoch=len(task.train),
@@ -326,6 +332,7 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         minutes_before=progress["minutes"],
         steps_before=progress["step"] if checkpoint.state else 0,
         rates=checkpoint.rates,
+        more_minutes=bool(recipe.max_minutes) and recipe.max_minutes > had,
     )
     if _is_over(recipe, progress):
         print("All of the training is done already; writing its results.")
@@ -378,7 +385,10 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
         f"of {clock.steps_per_epoch:,} batches{budget}."
         + (" Ctrl-C stops and saves." if count() == 1 else f" {count()} processes share the rows.")
     )
-    checkpoint.begin_segment(clock.steps_per_epoch, dtype=model.dtype_policy.name, **one_segment)
+    checkpoint.begin_segment(
+        clock.steps_per_epoch, dtype=model.dtype_policy.name, max_minutes=recipe.max_minutes,
+        **one_segment,
+    )  # fmt: skip
     if recipe.max_minutes:
         clock.validation_seconds = measure_validation(model, validation)
         print(

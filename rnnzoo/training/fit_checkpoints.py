@@ -15,7 +15,15 @@ from rnnzoo.files import check_output
 from rnnzoo.models.base import ZooModel
 from rnnzoo.training.checkpoints import SAVE_EVERY, SHARE
 from rnnzoo.training.snapshot import newest_whole, read_snapshot, write_snapshot
-from rnnzoo.training.state import read_counts, read_state, write_counts, write_state
+from rnnzoo.training.state import (
+    has_run_out,
+    read_best_weights,
+    read_counts,
+    read_state,
+    write_best_weights,
+    write_counts,
+    write_state,
+)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -24,8 +32,10 @@ class Checkpoints(keras.callbacks.Callback):
     Run the same lines again after a crash or a kill. `fit` then ends with the weights of a training
     that was never cut off, bit for bit on one machine. What is saved: weights, optimizer, averages,
     the states of all seed generators (which Keras's `BackupAndRestore` leaves out), the state that
-    streams carry, the metrics of the epoch, the place in the data, and what other callbacks count:
-    those of rnnzoo, `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint`.
+    streams carry, the metrics of the epoch, the place in the data, and what other callbacks
+    remember: those of rnnzoo, `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint`, wherever
+    they stand in the list. A training that `EarlyStopping` has ended goes on when it is given more
+    patience.
 
     The last two checkpoints are kept, each with its own checksum. A damaged one is found; then the
     one before it is used, with a message.
@@ -61,6 +71,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.every_seconds = every_seconds
         self._epoch = self._batch = 0
         self._batches, self._state, self._took = None, {}, 0.0
+        self.is_over = False
 
     def resume(
         self, model: keras.Model, batches: Any, *, callbacks: Sequence[keras.callbacks.Callback]
@@ -86,7 +97,7 @@ class Checkpoints(keras.callbacks.Callback):
         length = int(batches.cardinality())
         self._batches = length if length > 0 else None
         self._epoch = self._batch = 0
-        self._beside = list(callbacks)
+        self._beside, self.is_over = list(callbacks), False
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Makes the metrics, which go on within an epoch. Without them `fit` would build model and
         # metrics from a batch of its data (on JAX, on several devices), and so begin an epoch more.
@@ -100,6 +111,10 @@ class Checkpoints(keras.callbacks.Callback):
         print(
             f"Going on from {newest}: {self._epoch} epochs and {self._batch} batches are trained."
         )
+        self._put_back_counts()
+        self.is_over = any(map(has_run_out, self._beside))
+        if self.is_over:
+            print("EarlyStopping has ended this training; more patience goes on.")
         return self._epoch, self._batch
 
     def _put_back(self, model, saved, newest):
@@ -124,16 +139,21 @@ class Checkpoints(keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Starts waiting for the next save."""
+        """Starts waiting for the next save. What others count, they have begun anew."""
         self._saved_at = time.monotonic()
+        self._put_back_counts()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Puts the state back, at the start of the first epoch after a resume."""
-        state, self._state = self._state, {}
-        if state:
-            counts = json.loads(str(state.pop("callbacks")))
-            write_state(self.model, state)
-            write_counts(self._beside, counts)
+        if self._state:
+            write_state(self.model, self._state)
+            self._put_back_counts()
+            self._state = {}
+
+    def _put_back_counts(self):
+        if self._state:
+            write_counts(self._beside, json.loads(str(self._state["callbacks"])))
+            write_best_weights(self._beside, self._state)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves within a long epoch."""
@@ -157,7 +177,11 @@ class Checkpoints(keras.callbacks.Callback):
         write_snapshot(
             self.path,
             self.model,
-            state=state | {"callbacks": np.array(json.dumps(counts, default=float))},
+            state={
+                **state,
+                **read_best_weights(self._beside),
+                "callbacks": np.array(json.dumps(counts, default=float)),
+            },
             progress={"epoch": self._epoch, "batch": self._batch},
         )
         self._saved_at = time.monotonic()

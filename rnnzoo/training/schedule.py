@@ -69,6 +69,8 @@ class TrainingClock(keras.callbacks.Callback):
         rates: A file that the progress at the start of each batch is noted in, if minutes are
             limited. What is noted there already is taken from there, so that a resumed training
             has the learning rates that it had.
+        more_minutes: Whether there are more minutes than when the rates were noted: then new
+            batches may be less far than those before.
         now: The clock, in seconds.
 
     Attributes:
@@ -93,6 +95,7 @@ class TrainingClock(keras.callbacks.Callback):
         minutes_before: float = 0.0,
         steps_before: int = 0,
         rates: str | os.PathLike | None = None,
+        more_minutes: bool = False,
         now: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -108,7 +111,9 @@ class TrainingClock(keras.callbacks.Callback):
         self.validation_seconds = validation_seconds
         self.interrupted = threading.Event()
         self.steps_before = steps_before
-        self.rates = _Rates(rates) if rates is not None and max_minutes is not None else None
+        self.rates = None
+        if rates is not None and max_minutes is not None:
+            self.rates = _Rates(rates, goes_back=more_minutes)
         self._first, self._step_seconds = None, 0.0
         self._at_batch, self._epoch_start = None, 0
 
@@ -198,8 +203,8 @@ class TrainingClock(keras.callbacks.Callback):
 class _Rates:
     """The progress at the start of each batch, a float64 each, in a file that grows."""
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, goes_back):
+        self.path, self.goes_back = Path(path), goes_back
         found = self.path.read_bytes() if self.path.is_file() else b""
         self.noted = array.array("d", found[: len(found) // 8 * 8])
         self.file = None
@@ -211,8 +216,9 @@ class _Rates:
         if self.file is None:
             self.file = open(self.path, "wb")  # what was torn off at its end is written anew
             self.noted.tofile(self.file)
-        if self.noted:
+        if self.noted and not self.goes_back:
             progress = max(progress, self.noted[-1])  # a resume must not go back
+        self.goes_back = False
         while len(self.noted) <= step:  # of batches that older code trained, nothing is known
             self.noted.append(progress)
             self.file.write(struct.pack("=d", progress))

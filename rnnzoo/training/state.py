@@ -153,6 +153,49 @@ def write_counts(
         vars(callback).update(numbers)
 
 
+def read_best_weights(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, np.ndarray]:
+    """Reads the weights that an `EarlyStopping` will restore in the end.
+
+    Args:
+        callbacks: The callbacks.
+
+    Returns:
+        Arrays by name, for `write_best_weights`.
+    """
+    return {
+        f"best_weights/{place}/{index}": array
+        for place, one in enumerate(_restoring(callbacks))
+        for index, array in enumerate(one.best_weights or [])
+    }
+
+
+def write_best_weights(
+    callbacks: Sequence[keras.callbacks.Callback], state: Mapping[str, np.ndarray]
+) -> None:
+    """Puts back what `read_best_weights` read.
+
+    Args:
+        callbacks: The callbacks, in the order of then.
+        state: The arrays; others among them are passed over.
+    """
+    for place, one in enumerate(_restoring(callbacks)):
+        count = sum(name.startswith(f"best_weights/{place}/") for name in state)
+        saved = [state[f"best_weights/{place}/{index}"] for index in range(count)]
+        one.best_weights = saved or None
+
+
+def has_run_out(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback is an `EarlyStopping` that has waited as long as it may."""
+    stops = isinstance(callback, keras.callbacks.EarlyStopping)
+    return stops and callback.wait >= max(1, callback.patience)
+
+
+def _restoring(callbacks):
+    """Those that keep the best weights to restore them."""
+    stopping = (one for one in callbacks if isinstance(one, keras.callbacks.EarlyStopping))
+    return [one for one in stopping if one.restore_best_weights]
+
+
 def _counted_by(callback):
     """What a callback counts: one pair of names for all epochs and for one; none if nothing."""
     if hasattr(callback, "remembered"):

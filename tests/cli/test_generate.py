@@ -89,6 +89,8 @@ def test_the_best_of_a_beam(call, writer):
         (["WRITER", "to", "--beam-width", 2, "--temperature", 1], "of no use to beam search"),
         (["WRITER", "to", "--interactive"], "leave out the prompts"),
         (["WRITER", "--interactive", "--num-samples", 2], "leave out --num-samples"),
+        (["WRITER", "--interactive", "--max-new-tokens", 0], "max_new_tokens"),
+        (["WRITER", "to", "--beam-groups", 2], "beam_groups"),
         (["WRITER", "--interactive", "--no-repeat-ngram", 2], "leave out --no-repeat-ngram"),
         (["TRANSLATOR", "one"], "translates: `rnnzoo translate"),
         (["absent.keras", "one"], "no model at 'absent.keras'"),

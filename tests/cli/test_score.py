@@ -28,13 +28,20 @@ def test_texts_of_a_pipe(call, writer):
     assert "4 tokens" in lines[0] and "2 tokens" in lines[3]
 
 
+def test_a_pipe_that_is_not_utf8(call, writer):
+    done = call("score", writer[1], stdin=b"to be\nt\xf3 be\n")
+    assert done.exit_code == 2 and "is not UTF-8 (it has the byte 0xf3); conv" in done.stderr
+
+
 def test_a_translation(call, translator):
     model, path = translator
     found = json.loads(call("score", path, "one two\teins zwei", "--json").stdout)
     assert found["nats"] == pytest.approx(
         float(model.score("one two", "eins zwei")["nats"]), abs=1e-4
     )
-    assert found["tokens"] == 3 and [word["word"] for word in found["words"]] == ["eins", "zwei"]
+    words = found["words"]  # the end costs nothing of the last word
+    assert found["tokens"] == 3 and [each["word"] for each in words] == ["eins", "zwei", "<end>"]
+    assert sum(each["nats"] for each in words) == pytest.approx(found["nats"])
     done = call("score", path, "one two")
     assert done.exit_code == 2 and "has no tab" in done.stderr
 

@@ -70,6 +70,7 @@ def test_a_name_can_be_taken_once():
         ({"learning_rate": float("nan")}, "`learning_rate` must be above 0"),
         ({"clipnorm": None}, "`clipnorm` must be above 0"),
         ({"max_minutes": 0}, "`max_minutes` must be above 0"),
+        ({"max_minutes": float("inf")}, "`max_minutes` must be a finite number, not inf"),
         ({"validation_split": 0.0}, "`validation_split` must be above 0"),
         ({"validation_split": 1.0}, "`validation_split` must be at least 0 and below 1"),
         ({"label_smoothing": 1.0}, "`label_smoothing` must be at least 0 and below 1, not 1.0"),

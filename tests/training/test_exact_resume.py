@@ -177,11 +177,11 @@ def test_a_lost_last_checkpoint_is_told_of(run, capsys):
 
 
 def test_rates_by_minutes_are_those_that_were_noted(tmp_path):
-    def rates_of(path, begin, end, *, seconds, before):
+    def rates_of(path, begin, end, *, seconds, before, minutes=1):
         now = [0.0]
         clock = TrainingClock(
-            1, steps_per_epoch=100, max_minutes=1, minutes_before=before, steps_before=begin,
-            rates=path, now=lambda: now[0],
+            1, steps_per_epoch=100, max_minutes=minutes, minutes_before=before, steps_before=begin,
+            rates=path, more_minutes=minutes > 1, now=lambda: now[0],
         )  # fmt: skip
         clock.on_train_begin()
         clock.on_epoch_begin(0)
@@ -202,6 +202,8 @@ def test_rates_by_minutes_are_those_that_were_noted(tmp_path):
     assert second[:5] == first[4:]
     assert second[5:] == [first[-1]] * 3  # its minutes are fewer: the rate waits, never goes back
     assert rates_of(path, 0, 12, seconds=5.0, before=0.0) == first[:4] + second
+    more = rates_of(path, 10, 14, seconds=1.0, before=0.5, minutes=10)
+    assert more[:2] == second[-2:] and more[2:] == pytest.approx([0.12, 0.13])  # by steps
 
 
 SCRIPT = """

@@ -30,10 +30,10 @@ class KillAfter(keras.callbacks.Callback):
         super().__init__()
         self.left = batches
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
+    def on_train_batch_begin(self, batch, logs=None):
         if self.left == 0:
             raise Killed
+        self.left -= 1
 
 
 def streams():
@@ -103,6 +103,33 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
     whole, *_ = train(streams, tmp_path / "run", epochs=1)
     again, history, _ = train(streams, tmp_path / "run", epochs=1)
     assert again == whole and history.history == {}
+
+
+def test_a_training_that_is_stopped_early(tmp_path, capsys):
+    """The loss falls, so that by its maximum the first epoch is the best."""
+
+    def stopped(folder, kill_after=None):
+        keras.utils.set_random_seed(7)
+        model, batches = streams()
+        model.compile(optimizer=keras.optimizers.Adam(0.01))
+        stop = keras.callbacks.EarlyStopping(
+            "loss", mode="max", patience=2, restore_best_weights=True
+        )
+        callbacks = [Checkpoints(folder), stop]  # the order does not matter
+        callbacks += [] if kill_after is None else [KillAfter(kill_after)]
+        try:
+            history = model.fit(batches, epochs=9, callbacks=callbacks, verbose=0).history
+        except Killed:
+            return None
+        return [value.tobytes() for value in model.get_weights()], len(history.get("loss", []))
+
+    steps = len(streams()[1])
+    best, epochs = stopped(tmp_path / "whole")
+    assert epochs == 3
+    assert stopped(tmp_path / "cut", kill_after=2 * steps + 1) is None
+    assert stopped(tmp_path / "cut") == (best, 1)
+    assert stopped(tmp_path / "cut") == (best, 0)  # it is over, and stays so
+    assert "EarlyStopping has ended this training" in capsys.readouterr().out
 
 
 @pytest.mark.slow

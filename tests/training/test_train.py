@@ -370,6 +370,7 @@ def test_fine_tuning_words_takes_unseen_ones_as_unknown(trained, tmp_path):
         ({"out": "empty.txt"}, "is a file"),
         ({"out": "empty.txt/inside"}, "is a file"),
         ({"out": "/proc/rnnzoo"}, "cannot be written"),
+        ({"text_file": "folder", "out": "folder/run"}, "lies in the folder to train on"),
         ({"resume": True}, "no training to resume"),
         ({"resume": True, "from_model": "absent"}, "--resume and --from exclude each other"),
         ({"log_dir": "empty.txt"}, "is a file; give another --log-dir"),
@@ -389,7 +390,9 @@ def test_bad_input_ends_in_one_sentence_and_writes_nothing(
         ("same.txt", b"a" * 5000),
         ("good.txt", b"to be or not to be " * 100),
         ("pairs.jsonl", b'{"source": "a", "target": "b"}\n' * 50),
+        ("folder/good.txt", b"to be or not to be " * 100),
     ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     before = sorted(tmp_path.rglob("*"))
     arguments = {"recipe": "char_lstm_tiny", "text_file": "good.txt", "out": "out"} | arguments
