@@ -71,6 +71,10 @@ class ResumedFit:
             epoch, batch = max(epoch, epochs), 0
         if epoch >= epochs:  # nothing is left but what Keras does at the end of `fit`
             self.optimizer.finalize_variable_values(self.trainable_variables)
+            for one in listed:
+                if isinstance(one, keras.callbacks.EarlyStopping):  # restores the best weights
+                    one.set_model(self)
+                    one.on_train_end()
         # The order of an epoch depends on how many iterators were made before it. Keras makes one
         # for each epoch and, where it knows the number of batches, a second one at its end.
         for _ in range(epoch if epoch < epochs else 0):

@@ -324,7 +324,8 @@ def _fit(model, task, recipe, checkpoint, *, one_segment, log_dir, extra):
     if not is_first():
         log_dir = None
     monitor = f"val_{model.default_metric().name}"
-    had = progress.get("segments", [{}])[-1].get("max_minutes") or recipe.max_minutes
+    before = (progress.get("segments") or [{}])[-1]
+    had = before.get("max_minutes") or recipe.max_minutes
     clock = TrainingClock(
         recipe.epochs,
         steps_per_epoch=len(task.train),
