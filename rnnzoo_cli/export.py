@@ -105,6 +105,11 @@ def _check(target, chosen, *, overwrite):
                 f"A {what} has no --{name.replace('_', '-')}; leave it out, or give another target "
                 f"than {str(target)!r}."
             )
+    if "length_penalty" in chosen and chosen.get("beam_width", 1) == 1:
+        raise InputError(
+            f"--length-penalty ({chosen['length_penalty']}) is of no use to greedy search; give a "
+            "--beam-width too."
+        )
     check_output(target.parent if file else target, option="target")
     if not file:
         check_replaces_nothing(target, overwrite=overwrite, option="folder")

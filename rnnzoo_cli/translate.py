@@ -20,8 +20,8 @@ def translate(
         typer.Option(help="Hypotheses to follow; 1 is greedy search [1, or that of --n-best]."),
     ] = None,
     length_penalty: Annotated[
-        float, typer.Option(help="Exponent of the length penalty of the beams.")
-    ] = 0.6,
+        float | None, typer.Option(help="Exponent of the length penalty of the beams [0.6].")
+    ] = None,
     n_best: Annotated[
         int | None, typer.Option(help="Print so many translations a text, with their scores.")
     ] = None,
@@ -62,10 +62,17 @@ def translate(
       rnnzoo translate gru_seq2seq_spa_eng "Tengo hambre." --attention attention.png
     """
     with errors_in_a_sentence():
+        from rnnzoo.errors import InputError
+
         if attention is not None:
             _check_picture(attention, texts, n_best)
-        loaded = load_able(model, "translate")
         width = max(1, n_best or 1) if beam_width is None else beam_width
+        if length_penalty is not None and width == 1 and n_best is None:
+            raise InputError(
+                f"--length-penalty ({length_penalty}) is of no use to greedy search; give a "
+                "--beam-width too."
+            )
+        loaded = load_able(model, "translate")
         given = {
             "beam_width": width, "length_penalty": length_penalty, "n_best": n_best,
             "coverage_penalty": coverage_penalty, "beam_groups": beam_groups, "unknown": unknown,

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from rnnzoo.errors import InputError
+from rnnzoo.export.folders import SAVED_MODEL, check_replaceable
 from rnnzoo.export.portable import portable_copy, portable_layers
 from rnnzoo.generation.beam import check_search
 
@@ -47,8 +48,8 @@ def export(
 
     Raises:
         InputError: If text endpoints are asked for on another backend than TensorFlow, a beam of
-            a model that does not translate texts, it is no Keras model, or the path is taken by
-            something else or cannot be written.
+            a model that does not translate texts, a length penalty without a beam, it is no Keras
+            model, or the path is taken by something else or cannot be written.
     """
     suffix = Path(filepath).suffix.lower()
     of_saved_models = {
@@ -80,10 +81,18 @@ def export(
     names = list(endpoints)
     knows_text = names[0] != "serve"  # the default endpoint reads text where there is one
     check_search(beam_width, length_penalty)
-    if beam_width > 1 and ("translate" not in names or format != "tf_saved_model"):
+    searches = "translate" in names and format == "tf_saved_model"
+    search = {"beam_width": (beam_width, 1), "length_penalty": (length_penalty, 0.6)}
+    for name, (value, usual) in search.items():
+        if value != usual and not searches:
+            raise InputError(
+                f"`{name}` ({value}) goes with the endpoint `translate`, which only a SavedModel "
+                "of an encoder-decoder with vocabularies has; leave it out."
+            )
+    if length_penalty != 0.6 and beam_width == 1:
         raise InputError(
-            f"`beam_width` ({beam_width}) goes with the endpoint `translate`, which only a "
-            "SavedModel of an encoder-decoder with vocabularies has; leave it out."
+            f"`length_penalty` ({length_penalty}) is of no use to greedy search; give a "
+            "`beam_width` too."
         )
     if format in FILES.values() and {"generate", "translate"} & endpoints.keys():
         from rnnzoo.export.networks import export_networks
@@ -91,13 +100,11 @@ def export(
         _refuse(of_saved_models, f"the format {format!r}")
         export_networks(model, filepath, format=format, verbose=verbose, **kwargs)
         return
+    if format == "tf_saved_model":
+        check_replaceable(Path(filepath), SAVED_MODEL, what="a SavedModel")
     if not hasattr(model, "export_endpoints"):
         from rnnzoo.export.checked import export_by_keras
 
-        if format == "tf_saved_model":
-            from rnnzoo.export.writing import PARTS, check_replaceable
-
-            check_replaceable(Path(filepath), PARTS, what="a SavedModel")
         with portable_layers(model, use_cudnn):
             kwargs |= {"verbose": verbose, "input_signature": input_signature}
             export_by_keras(model, filepath, format, **kwargs)

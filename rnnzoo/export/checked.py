@@ -31,14 +31,15 @@ def export_by_keras(
 
     Args:
         model: The model.
-        filepath: Where to write; what is there is replaced once the new one is complete.
+        filepath: Where to write; what is there is replaced once the new one is complete. For a
+            SavedModel, a path that `check_replaceable` has passed.
         format: A format of `keras.Model.export`.
         verbose: Whether to print what was written where; `True` when left out.
         **kwargs: As for `keras.Model.export`.
 
     Raises:
-        InputError: If a package is missing, Keras fails, or an ONNX file is not valid; then
-            everything is as it was before.
+        InputError: If a package is missing, a folder is in the way of a file, Keras fails, or an
+            ONNX file is not valid; then everything is as it was before.
     """
     needed = PACKAGES.get(format, {})
     if keras.config.backend() != "tensorflow" and format == "onnx":
@@ -50,8 +51,8 @@ def export_by_keras(
             f"`pip install {' '.join(missing)}`."
         )
     path = Path(filepath)
-    if path.is_dir() and not (path / "saved_model.pb").exists():
-        raise InputError(f"{str(path)!r} is a folder of other files; give another path.")
+    if format != "tf_saved_model" and path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; give the name of a file.")
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
             written = Path(folder) / path.name

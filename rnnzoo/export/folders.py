@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rnnzoo.errors import InputError
 
+SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets")  # all its parts
+
 
 def check_replaceable(path: Path, parts: Collection[str], *, what: str) -> None:
     """Refuses a path where something stands that is no export of this kind.
@@ -18,9 +20,11 @@ def check_replaceable(path: Path, parts: Collection[str], *, what: str) -> None:
         what: What it is called, with its article.
 
     Raises:
-        InputError: If there is a file, or a folder with other files in it.
+        InputError: If there is a file, or a folder with other files in it, or the path has no name.
     """
     remedy = "give a folder that does not exist yet."
+    if not path.name:
+        raise InputError(f"{str(path)!r} is a folder in use, which {what} cannot replace; {remedy}")
     if path.exists() and not path.is_dir():
         raise InputError(f"{str(path)!r} is a file, but {what} is a folder; {remedy}")
     present = set(os.listdir(path)) if path.is_dir() else set()

@@ -7,9 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from rnnzoo.errors import InputError
-from rnnzoo.export.folders import atomic_folder, check_replaceable
-
-PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")  # of a SavedModel, all
+from rnnzoo.export.folders import atomic_folder
 
 
 def write_saved_model(
@@ -20,13 +18,12 @@ def write_saved_model(
     Args:
         module: The `tf.Module` to save.
         signatures: Its signatures.
-        path: The folder; a SavedModel that is there already is replaced.
+        path: The folder; one that `check_replaceable` has passed is replaced.
 
     Raises:
-        InputError: If there is something else at the path, or it cannot be written.
+        InputError: If it cannot be written.
     """
     path = Path(path)
-    check_replaceable(path, PARTS, what="a SavedModel")
     # Gradients are not exported; without this TensorFlow would trace those of our own kernels.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:

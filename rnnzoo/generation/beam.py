@@ -69,7 +69,7 @@ def check_search(
     Raises:
         InputError: If the width is not a whole number of at least 1 that the groups divide, a
             penalty not a finite number of at least 0, or more texts are requested than are
-            followed.
+            followed, or there is a diversity penalty for one group.
     """
     check_positive(beam_width=beam_width, n_best=n_best, beam_groups=beam_groups)
     if beam_width % beam_groups:
@@ -88,6 +88,11 @@ def check_search(
                 f"`{name}` must be a finite number of at least 0 (0 for none, {usual} is usual), "
                 f"not {penalty!r}."
             )
+    if beam_groups == 1 and diversity_penalty != 0.5:
+        raise InputError(
+            f"`diversity_penalty` ({diversity_penalty!r}) is of no use without groups; give "
+            "`beam_groups` too, or leave it out."
+        )
     if n_best is not None and n_best > beam_width:
         raise InputError(
             f"`n_best` ({n_best}) is more than `beam_width` ({beam_width}); follow at least as "

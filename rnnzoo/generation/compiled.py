@@ -90,8 +90,8 @@ def _compile_jax(model, function):
 def compile_stateless(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function of tensors that reads no variable, such as a step with its own weights.
 
-    It may compute gradients. TensorFlow and JAX compile it once for each shape; torch runs it as
-    it is.
+    It may compute gradients, by `rnnzoo.gradients`. TensorFlow and JAX compile it once for each
+    shape; torch runs it as it is, and keeps nothing for other gradients.
 
     Args:
         function: Takes and returns structures of tensors.
@@ -113,4 +113,8 @@ def compile_stateless(function: Callable[..., Any]) -> Callable[..., Any]:
         import jax
 
         return jax.jit(function)
+    if backend == "torch":
+        import torch
+
+        return torch.no_grad()(function)
     return function

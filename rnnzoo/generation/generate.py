@@ -87,6 +87,16 @@ def generate(
                     "out that or `beam_width`."
                 )
     else:
+        of_beams = {
+            "length_penalty": length_penalty, "beam_groups": beam_groups,
+            "diversity_penalty": diversity_penalty,
+        }  # fmt: skip
+        for name, value in of_beams.items():
+            if value != generate.__kwdefaults__[name]:
+                raise InputError(
+                    f"`{name}` ({value!r}) is of no use without beam search; give a `beam_width` "
+                    "too, or leave it out."
+                )
         sampler = with_penalties(
             get_sampler(sampler, temperature, k=k, p=p),
             repetition_penalty=repetition_penalty,

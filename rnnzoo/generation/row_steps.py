@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnzoo.generation.protocol import Decodable, cast_like
+from rnnzoo.generation.protocol import Decodable, cast_like, take_rows
 from rnnzoo.generation.samplers import Sampler
 from rnnzoo.typing import Tensor
 
@@ -59,6 +59,9 @@ def compiled_start(
 ) -> Callable:
     """Compiles reading the inputs and choosing the first tokens.
 
+    It takes the inputs, the place of each row's among them, int32 `(rows,)`, and what the rows are
+    drawn with. An input of several rows is read once.
+
     Args:
         model: What is decoded.
         sampler: What chooses.
@@ -68,8 +71,8 @@ def compiled_start(
 
     def run(*arrays):
         *arrays, places = arrays if watches else (*arrays, None)
-        *inputs, buffer, uniforms, numbers = arrays
-        logits, state = model.start(tuple(inputs))
+        *inputs, input_of, buffer, uniforms, numbers = arrays
+        logits, state = take_rows(model.start(tuple(inputs)), input_of)
         own = sampler.start(ops.shape(logits)[0], model.rules.size, ops.shape(buffer)[0])
         chosen, own = _choose(
             model, sampler, alternatives, logits=logits, uniforms=uniforms, numbers=numbers, own=own

@@ -126,7 +126,8 @@ class Rows:
         """Reads what rows start from, and chooses the first token of each.
 
         Args:
-            *requests: What joins; prompts that join together are read at once.
+            *requests: What joins; prompts that join together are read at once, and an array of ids
+                that several requests share is read once.
 
         Returns:
             The rows, in the same order.
@@ -141,11 +142,14 @@ class Rows:
                 "not go in before others are freed."
             )
         rows = [Row(request, self._numbers_of(request)) for request in requests]
-        inputs = self.model.pack([each.ids for each in _padded(requests)], LENGTH_STEP)
+        prompts = {id(each.ids): each.ids for each in requests}
+        input_of = [list(prompts).index(id(each.ids)) for each in requests]
+        input_of = np.array(_padded(input_of), "int32")
+        inputs = self.model.pack(_padded([*prompts.values()]), LENGTH_STEP)
         units = _units(rows)
         run = compiled_start(self.model, self.sampler, self.alternatives, watches=bool(units))
         uniforms, numbers = _drawing(rows)
-        chosen, new = run(*inputs, self._buffer, uniforms[0], numbers, *units)
+        chosen, new = run(*inputs, input_of, self._buffer, uniforms[0], numbers, *units)
         _note(rows, chosen)
         if len(self):
             places = [place for place, row in enumerate(self._rows) if row is not None]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import ipaddress
+import socket
 from collections.abc import Sequence
 
 from rnnzoo.errors import InputError, check_positive
@@ -23,7 +25,8 @@ def serve(
         capacity: How many texts each model writes at once; others wait.
 
     Raises:
-        InputError: If a package is missing, or a name or number is not valid.
+        InputError: If a package is missing, a name or number is not valid, or the server cannot
+            listen at the address, which is tried before any model is loaded.
 
     Example:
         ```python
@@ -44,8 +47,40 @@ def serve(
         raise InputError("Name at least one model to serve; `rnnzoo list` shows those of the zoo.")
     import uvicorn
 
-    from rnnzoo import zoo
     from rnnzoo.serve.app import create_app
+
+    with _listening(host, port) as listener:
+        models = _loaded(names)
+        app = create_app(models, capacity=capacity)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10)
+        )
+        print(f"Serving {', '.join(models)} at http://{host}:{port} (Ctrl-C ends it).")
+        if not _is_loopback(host):
+            print("Warning: other machines can reach it, and nothing asks who they are.")
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it once all has ended
+            server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(3)  # uvicorn has said why
+
+
+def _listening(host, port):
+    """The socket that the server answers at, made before the models, which take their time."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = min(found)  # of a name that has both, IPv4
+        return socket.create_server(address, family=family)
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
+        raise InputError(
+            f"The server cannot listen at {host}, port {port} ({reason}); give another `host` or "
+            "`port`."
+        ) from None
+
+
+def _loaded(names):
+    """The models by the names that requests give."""
+    from rnnzoo import zoo
 
     models = {}
     for name in names:
@@ -53,11 +88,7 @@ def serve(
         if short in models:
             raise InputError(f"Two of the models are called {short!r}; give each another name.")
         models[short] = zoo.load(name)
-    app = create_app(models, capacity=capacity)
-    print(f"Serving {', '.join(models)} at http://{host}:{port} (Ctrl-C ends it).")
-    if not _is_loopback(host):
-        print("Warning: other machines can reach it, and nothing asks who they are.")
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
+    return models
 
 
 def _is_loopback(host):

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -41,37 +42,42 @@ class Texts:
         self,
         prompt: str,
         *,
+        seeds: Sequence[int],
         sampler: Sampler,
-        seed: int,
         limit: int,
         stop: list[str],
         alternatives: int | None,
         unit: int | None = None,
     ) -> None:
-        """Hands one more text to the engine; the words are those of `RowRequest` and `Job`.
+        """Hands further texts to the engine, one a seed, all from one prompt, which is read once.
+
+        The other words are those of `RowRequest` and `Job`.
 
         Raises:
             InputError: If the prompt cannot be read; no text of the request is written then.
             QueueFull: If too many wait already; likewise.
         """
-        index = len(self.jobs)
-
-        def send(part):
-            with contextlib.suppress(RuntimeError):  # the server has ended
-                self._loop.call_soon_threadsafe(self._parts.put_nowait, (index, part))
-
         try:
             (ids,), _ = encode_prompts(self.model, prompt)
-            job = Job(
-                RowRequest(ids, sampler, seed, unit=unit),
-                GrowingText(self.model.vocabulary, before=ids, prompt=prompt, stop=stop),
-                limit=limit, seconds=MAX_SECONDS, send=send, alternatives=alternatives,
-            )  # fmt: skip
-            self.engine.submit(job)
+            jobs = [
+                Job(
+                    RowRequest(ids, sampler, seed, unit=unit),
+                    GrowingText(self.model.vocabulary, before=ids, prompt=prompt, stop=stop),
+                    limit=limit, seconds=MAX_SECONDS, send=partial(self._send, index),
+                    alternatives=alternatives,
+                )
+                for index, seed in enumerate(seeds, len(self.jobs))
+            ]  # fmt: skip
+            self.engine.submit(*jobs)
         except Exception:
             self.cancel()
             raise
-        self.jobs.append(job)
+        self.jobs += jobs
+
+    def _send(self, index, part):
+        """Is called from the engine's thread."""
+        with contextlib.suppress(RuntimeError):  # the server has ended
+            self._loop.call_soon_threadsafe(self._parts.put_nowait, (index, part))
 
     def cancel(self) -> None:
         """Lets the texts go: nobody waits for them any more."""

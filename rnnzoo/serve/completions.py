@@ -65,11 +65,10 @@ def _add(texts, prompts, body):
     )
     stop, seed = read_stop(body.stop, texts.model.vocabulary), read_seed(body.seed)
     for prompt in prompts:
-        for number in range(body.n):
-            texts.add(
-                prompt, sampler=sampler, seed=seed + number, limit=body.max_tokens, stop=stop,
-                alternatives=body.logprobs,
-            )  # fmt: skip
+        texts.add(
+            prompt, seeds=range(seed, seed + body.n), sampler=sampler, limit=body.max_tokens,
+            stop=stop, alternatives=body.logprobs,
+        )  # fmt: skip
 
 
 def _choice(index: int, part: Part, offset: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -14,6 +16,7 @@ from rnnzoo.serve.jobs import Job, Part
 
 log = logging.getLogger(__name__)
 STEPS = 4  # tokens of each row in one compiled call: more are faster, and let others wait longer
+READ = 512  # tokens of prompts that are read between two steps; a longer prompt is read alone
 
 
 class QueueFull(Exception):
@@ -58,23 +61,25 @@ class Engine(threading.Thread):
         self._running: list[Job] = []
         self._stopping = False
 
-    def submit(self, job: Job) -> None:
-        """Lets a job wait for its turn.
+    def submit(self, *jobs: Job) -> None:
+        """Lets jobs wait for their turn, all of them or none; an array of ids is read once.
 
         Raises:
             QueueFull: If too many wait already, or the engine stops.
         """
         with self._changed:
             free = self.rows.capacity - len(self._running)
-            if self._stopping or len(self._waiting) >= self.queue + free:
+            if self._stopping or len(self._waiting) + len(jobs) > self.queue + free:
                 raise QueueFull
-            self._waiting.append(job)
+            self._waiting += jobs
             self._changed.notify()
 
     def cancel(self, job: Job) -> None:
         """Lets a job go: nobody waits for it any more."""
         with self._changed:
             job.cancelled = True
+            with contextlib.suppress(ValueError):  # it does not wait any more
+                self._waiting.remove(job)
             self._changed.notify()
 
     def stop(self, seconds: float = 5.0) -> None:
@@ -106,20 +111,24 @@ class Engine(threading.Thread):
             except Exception:  # one that nobody foresaw ends the texts at hand, not the server
                 log.exception("The model %s failed in a step.", self.name)
                 self._fail(self._running)
-            for job in new:  # each alone: none ends the texts of others
-                try:
-                    self._begin(job)
+            for _, copies in itertools.groupby(new, lambda job: id(job.request.ids)):
+                jobs = [job for job in copies if not job.cancelled]
+                try:  # each prompt alone: none ends the texts of others
+                    self._begin(jobs)
                 except Exception:
                     log.exception("The model %s failed to begin a text.", self.name)
-                    self._fail([job])
+                    self._fail(jobs)
 
     def _admitted(self):
-        """Takes as many waiting jobs as there are places."""
-        new = []
+        """Takes as many waiting jobs as there are places, and as a turn may read the prompts of."""
+        new, tokens, ids = [], 0, None
         while self._waiting and len(self._running) + len(new) < self.rows.capacity:
-            job = self._waiting.popleft()
-            if not job.cancelled:
-                new.append(job)
+            if self._waiting[0].request.ids is not ids:  # no copy, which is read with the first
+                ids = self._waiting[0].request.ids
+                tokens += len(ids)
+                if new and tokens > READ:
+                    break
+            new.append(self._waiting.popleft())
         return new
 
     def _step(self):
@@ -133,13 +142,18 @@ class Engine(threading.Thread):
         for job in list(self._running):
             self._take(job)
 
-    def _begin(self, job):
-        """Reads a prompt, and writes its first token."""
-        self._list_alternatives([job])
+    def _begin(self, jobs):
+        """Reads the prompt that jobs share, and writes their first tokens."""
+        if not jobs:
+            return
+        self._list_alternatives(jobs)
         with self.lock:
-            (job.row,) = self.rows.join(job.request)
-        self._running.append(job)
-        self._take(job)
+            rows = self.rows.join(*[job.request for job in jobs])
+        for job, row in zip(jobs, rows, strict=True):
+            job.row = row
+        self._running += jobs
+        for job in jobs:
+            self._take(job)
 
     def _list_alternatives(self, jobs):
         """Lets the next call list alternatives only if a text lists them: it takes time."""

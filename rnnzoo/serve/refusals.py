@@ -38,7 +38,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _refused(request.scope, 422, _sentence(error.errors()[-1]))
+        return _refused(request.scope, 422, _sentence(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def failed(request: Request, error: HTTPException) -> JSONResponse:
@@ -68,8 +68,10 @@ def _refused(scope, status, sentence):
     return JSONResponse(openai_error(status, sentence), status_code=status)
 
 
-def _sentence(error):
+def _sentence(errors):
     """What was wrong with a body, in one sentence."""
+    # Of what takes several types one error says more than that it is not of the other types.
+    error = sorted(errors, key=lambda error: not error["type"].endswith("_type"))[-1]
     where = next((str(part) for part in error["loc"] if part != "body"), "The body")
     if error["type"] == "json_invalid":
         return f"The body is not JSON ({error.get('ctx', {}).get('error', 'invalid')})."

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
 from rnnzoo.errors import InputError
 from rnnzoo.generation.inputs import read_seed, read_stop
@@ -15,7 +16,7 @@ from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.generation.scoring import token_nats
 from rnnzoo.inspection.one_unit import read_unit, state_tensors, unit_place
 from rnnzoo.inspection.tokens import token_texts
-from rnnzoo.serve.answers import Events, Texts
+from rnnzoo.serve.answers import MAX_SECONDS, Events, Texts
 from rnnzoo.serve.bodies import (
     ActivationsBody,
     ClassifyBody,
@@ -26,7 +27,7 @@ from rnnzoo.serve.bodies import (
 from rnnzoo.serve.jobs import Token
 from rnnzoo.serve.refusals import Refusal
 from rnnzoo.serve.served import Served
-from rnnzoo.serve.translating import translate_with_tokens
+from rnnzoo.serve.translating import translate_with_beams, translate_with_tokens
 
 
 def make_router(served: Served) -> APIRouter:
@@ -61,7 +62,7 @@ def make_router(served: Served) -> APIRouter:
         alternatives = 0 if unit is not None and body.alternatives is None else body.alternatives
         texts = Texts(model, served.engines[name])
         texts.add(
-            body.prompt, sampler=sampler, seed=seed, limit=body.max_new_tokens,
+            body.prompt, seeds=[seed], sampler=sampler, limit=body.max_new_tokens,
             stop=read_stop(body.stop, model.vocabulary), alternatives=alternatives,
             unit=unit,
         )  # fmt: skip
@@ -78,34 +79,33 @@ def make_router(served: Served) -> APIRouter:
         return answer
 
     @router.post("/v1/translate")
-    async def translate(body: TranslateBody) -> dict[str, Any]:
+    async def translate(body: TranslateBody) -> JSONResponse:
         """Translates a text."""
         name = served.named(body.model, served.translators)
-        model = served.models[name]
-        if body.alternatives is not None:
-            _check_greedy(model, body)
-            found = await served.computed(
-                name,
-                partial(translate_with_tokens, model, body.text, alternatives=body.alternatives),
-            )
-            answer = {
-                "model": name, "text": found.text, "source": found.source,
-                "logprobs": [_token(token) for token in found.tokens],
-            }  # fmt: skip
-            return answer | ({"attention": found.attention.tolist()} if body.attention else {})
-        found = await served.computed(
-            name,
-            partial(
-                model.translate,
-                body.text,
-                beam_width=body.beam_width,
-                return_attention=body.attention,
-            ),
-        )
-        if not body.attention:
-            return {"model": name, "text": found}
-        text, weights = found
-        return {"model": name, "text": text, "attention": weights.tolist()}
+        model, deadline = served.models[name], time.monotonic() + MAX_SECONDS
+        _check_search(model, body)
+
+        def answer():  # as JSON already: attention weights are too many for the event loop
+            if body.beam_width > 1:
+                found = translate_with_beams(
+                    model, body.text, beam_width=body.beam_width, attention=body.attention
+                )
+            else:
+                found = translate_with_tokens(
+                    model, body.text, alternatives=body.alternatives or 0,
+                    attention=body.attention, deadline=deadline,
+                )  # fmt: skip
+            told = {"model": name, "text": found.text}
+            if body.alternatives is not None:
+                told |= {
+                    "source": found.source,
+                    "logprobs": [_token(token) for token in found.tokens],
+                }
+            if body.attention:
+                told["attention"] = found.attention.tolist()
+            return JSONResponse(told)
+
+        return await served.computed(name, answer)
 
     @router.post("/v1/score")
     async def score(body: ScoreBody) -> dict[str, Any]:
@@ -148,9 +148,9 @@ def make_router(served: Served) -> APIRouter:
     return router
 
 
-def _check_greedy(model, body):
-    """Refuses what does not go with the tokens of a translation."""
-    if body.beam_width != 1:
+def _check_search(model, body):
+    """Refuses what does not go together in a translation."""
+    if body.alternatives is not None and body.beam_width > 1:
         raise InputError(
             f"`alternatives` goes with greedy search, not with `beam_width` {body.beam_width}; "
             "leave one of them out."

@@ -66,6 +66,8 @@ def test_networks(call, writer, tmp_path):
         (["networks", "--format", "litert", "--weights", "int4"], "int4"),
         (["page.html", "--beam-width", 2], "A .html file has no --beam-width"),
         (["folder", "--weights", "int8"], "A SavedModel has no --weights"),
+        (["folder", "--length-penalty", 1.5], "of no use to greedy search"),
+        (["."], "cannot replace"),
         (["page.html", "--weights", "int9"], "int9"),
         (["/proc/rnnzoo"], "cannot be written"),
     ],

@@ -76,6 +76,7 @@ def test_the_picture_is_drawn(tmp_path):
     [
         (["WRITER", "to"], "does not translate, it writes: `rnnzoo generate"),
         (["TRANSLATOR", "one", "--beam-width", 0], "beam_width"),
+        (["TRANSLATOR", "one", "--length-penalty", 1.2], "of no use to greedy search"),
         (["TRANSLATOR", "one", "--attention", "x.jpg"], "draws a .png"),
         (["TRANSLATOR", "one", "two", "--attention", "x.png"], "of one text, not of 2"),
         (["TRANSLATOR", "one", "--n-best", 2, "--attention", "x.png"], "leave out --n-best"),

@@ -19,6 +19,11 @@ const answers = {
   decode({ ids, after }) {
     return writer.vocabulary.decode(ids, after);
   },
+  /** How a reader sees a text: a function of the page, which the engine lacks. */
+  visible({ text }) {
+    const [source] = html.match(/const NAMES = [^]*?\n}\n/);
+    return new Function(`${source}; return visible;`)()(text);
+  },
   /** The logits after each id. */
   logits({ ids }) {
     let state = writer.model.startState;

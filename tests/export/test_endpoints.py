@@ -13,6 +13,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.models import gru_seq2seq
 from rnnzoo.vocabulary import Vocabulary
 from tests.export.models import (
+    MARKS,
     PROMPTS,
     SENTENCE,
     SOURCES,
@@ -279,8 +280,12 @@ def test_a_beam_over_subwords_equals_the_model(tmp_path):
 
 def test_a_beam_goes_with_translation(character_model, tmp_path):
     for model in (character_model, gru_seq2seq(9, 8, units=4)):
-        with pytest.raises(InputError, match=r"`beam_width` \(2\) goes with the endpoint"):
-            export(model, tmp_path / "x", beam_width=2)
+        for name, value in (("beam_width", 2), ("length_penalty", 1.0)):
+            with pytest.raises(InputError, match=rf"`{name}` \({value}\) goes with the endpoint"):
+                export(model, tmp_path / "x", **{name: value})
+    digits = Vocabulary.from_text("12", special_tokens=MARKS)
+    with pytest.raises(InputError, match=r"`length_penalty` \(1.0\) is of no use to greedy"):
+        export(gru_seq2seq(digits, digits, units=4), tmp_path / "x", length_penalty=1.0)
     with pytest.raises(InputError, match="`length_penalty` must be"):
         export(character_model, tmp_path / "x", length_penalty=-1)
     assert not (tmp_path / "x").exists()

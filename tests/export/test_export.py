@@ -198,7 +198,7 @@ def test_an_export_replaces_an_export(character_model, tmp_path, capsys):
     assert os.listdir(path.parent) == ["romeo"]
 
 
-def test_other_things_are_not_replaced(character_model, tmp_path):
+def test_other_things_are_not_replaced(character_model, tmp_path, monkeypatch):
     file, full, mine = tmp_path / "file", tmp_path / "full", tmp_path / "mine"
     file.write_text("mine")
     (full / "assets").mkdir(parents=True)
@@ -210,7 +210,16 @@ def test_other_things_are_not_replaced(character_model, tmp_path):
             character_model.export(path)
         with pytest.raises(InputError, match=r"is a file|cannot be written"):
             character_model.export(file / "below")
+    monkeypatch.chdir(full)
+    for format in (None, "onnx", "litert"):
+        with pytest.raises(InputError, match="is a folder in use"):
+            character_model.export(".", format=format)
     assert sorted(os.listdir(tmp_path)) == ["file", "full", "mine"]
+    ids = char_lstm(9, units=4)  # which Keras writes on other backends
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(InputError, match=r"holds 'model\.keras'"):
+        ids.export(mine)
+    assert sorted(os.listdir(mine)) == ["model.keras", "saved_model.pb"]
 
 
 def test_a_failed_export_leaves_the_last_one(character_model, tmp_path, monkeypatch):

@@ -73,6 +73,12 @@ def test_a_page_is_one_file_that_needs_nothing_else(tmp_path, capsys):
     assert described["parameters"] == model.count_params()
 
 
+def test_a_file_name_that_is_not_utf_8_becomes_a_title(tmp_path):
+    path = tmp_path / "Rom\udce9o.html"
+    char_lstm(Vocabulary.from_text(SENTENCE), units=8).export(path, verbose=False)
+    assert description_of(path)["title"] == "Rom?o"
+
+
 def test_a_vocabulary_cannot_break_out_of_its_script(tmp_path):
     vocabulary = Vocabulary(["<pad>", "<unk>", *HOSTILE], "word", punctuation="whitespace")
     path = exported(word_lm(vocabulary, units=4), tmp_path, title="</title><script>")
@@ -152,6 +158,16 @@ def with_a_large_weight():
             lambda: char_lstm(Vocabulary.from_text(SENTENCE), units=8),
             {"weights": "int4"},
             "int4.*float16.*int8",
+        ),
+        (
+            lambda: char_lstm(Vocabulary.from_text(SENTENCE), units=8),
+            {"title": "Rom\udce9o"},
+            "`title` .*half of a surrogate pair",
+        ),
+        (
+            lambda: char_lstm(Vocabulary.from_text(SENTENCE), units=8),
+            {"prompt": "Rom\udce9o"},
+            "`prompt` .*half of a surrogate pair",
         ),
     ],
 )
@@ -338,6 +354,24 @@ def test_a_page_writes_what_the_model_writes(tmp_path):
     assert token["alternatives"][0]["id"] == token["id"]
     assert unknown["events"] == [{"kind": "missing", "symbols": ["B", "E"]}]
     assert empty["events"] == [{"kind": "empty"}]
+
+
+@needs_node
+def test_no_text_has_a_space_after_a_prompt_that_ends_in_one(tmp_path):
+    vocabulary = Vocabulary(["<pad>", "<unk>", "to", "be", "not"], "word")
+    path = exported(word_lm(vocabulary, units=2), tmp_path)
+    spaced, plain = (
+        [found["text"], *(each["text"] for each in found["events"][0]["alternatives"])]
+        for found in in_node(path, written("to be ", 1), written("to be", 1))
+    )
+    assert " not" in plain and spaced == [text.removeprefix(" ") for text in plain]
+
+
+@needs_node
+def test_a_text_that_objects_have_a_property_of_is_shown_as_it_is(tmp_path):
+    path = exported(char_lstm(Vocabulary.from_text(SENTENCE), units=4), tmp_path)
+    asked = ({"ask": "visible", "text": text} for text in ("constructor", " ", "a\n"))
+    assert in_node(path, *asked) == ["constructor", "space", "a\u21b5"]
 
 
 @needs_node

@@ -82,6 +82,12 @@ def test_the_example_generates_and_translates(
     folder = exported(character_model, tmp_path / "characters")
     expected = "to " + character_model.generate("to ", 500, sampler="greedy")
     assert steps.run_example(folder, "to ") == expected
+    found = steps.example(folder, monkeypatch)
+    for words, says in [
+        ([], "Give a text"), (["to ", "0"], "at least 1, not 0"), (["\u00e9"], "lacks a character"),
+    ]:  # fmt: skip
+        with pytest.raises(SystemExit, match=says):
+            found.main(words)
     found = steps.example(exported(word_model, tmp_path / "words"), monkeypatch)
     assert found.generate("to be", 40) == "to be" + word_model.generate(
         "to be", 40, sampler="greedy"

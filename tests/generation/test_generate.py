@@ -242,6 +242,9 @@ def test_new_weights_are_used():
         ({"temperature": 0.5, "sampler": "greedy"}, "takes no temperature"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, not -1"),
         ({"seed": "x"}, "`seed` must be"),
+        ({"length_penalty": 1.0}, "`length_penalty` (1.0) is of no use without beam search"),
+        ({"beam_groups": 2}, "`beam_groups` (2) is of no use"),
+        ({"diversity_penalty": 0.0}, "`diversity_penalty` (0.0) is of no use"),
     ],
 )
 def test_bad_input(model, arguments, message):

@@ -111,6 +111,23 @@ def test_each_row_is_written_as_if_alone(model):
             assert tie_before(model, PROMPTS[j], alone, together) < 1e-4
 
 
+def test_an_array_of_ids_is_read_once_for_several_rows(model):
+    rows, ids = Rows(model.decodable()), model.vocabulary.encode("or not t")
+    asked = [Request(ids, sampler_of(temperature=0.7), seed) for seed in range(3)]
+    asked.insert(1, request(model, "to be", seed=3, temperature=0.7))
+    with mock.patch.object(rows.model, "pack", wraps=rows.model.pack) as pack:
+        joined = rows.join(*asked)
+    assert [len(each) for each in pack.call_args.args[0]] == [8, 5]
+    texts = [[row.choice.token] for row in joined]
+    rows.step(4)
+    for row, text in zip(joined, texts, strict=True):
+        text += [choice.token for choice in row.choices]
+    for text, each in zip(texts, asked, strict=True):
+        prompt = model.vocabulary.decode(each.ids)
+        alone = model.generate(prompt, 5, seed=each.seed, temperature=0.7)
+        assert model.vocabulary.decode(text) == alone
+
+
 def test_log_probabilities_are_the_models(model):
     vocabulary = model.vocabulary
     rows = Rows(model.decodable(), alternatives=99)

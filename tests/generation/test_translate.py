@@ -139,6 +139,7 @@ def test_one_trace_serves_all_lengths(monkeypatch):
         ({"texts": 5}, "Give a text"),
         ({"texts": [None]}, "Give a text"),
         ({"max_new_tokens": 0}, "`max_new_tokens` must be"),
+        ({"beam_width": 2, "diversity_penalty": 1.0}, "of no use without groups"),
     ],
 )
 def test_bad_input(arguments, message):

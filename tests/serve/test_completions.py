@@ -95,6 +95,7 @@ def test_models_are_listed(connected):
         ({"presence_penalty": 1}, openai.BadRequestError, "`presence_penalty`: input should be 0"),
         ({"prompt": [1, 2]}, openai.BadRequestError, "`prompt`"),
         ({"prompt": ""}, openai.BadRequestError, "empty"),
+        ({"prompt": "t" * 20_001}, openai.BadRequestError, "`prompt`: string should have at most"),
         ({"prompt": ["to"] * 9, "n": 9}, openai.BadRequestError, "several requests"),
         ({"echo": True, "logprobs": 1}, openai.BadRequestError, "`echo` goes without"),
         ({"extra_body": {"top_k": 3}}, openai.BadRequestError, "`top_k` is no field"),

@@ -251,8 +251,19 @@ def test_all_of_it_with_the_keyboard_alone(page):
         if page.evaluate("document.activeElement.matches('#alternatives li:not(.taken) button')"):
             break
     page.keyboard.press("Enter")
+    assert focused() == "text"  # the alternative is gone
     finished(page, 2)
     assert len(text_of(page)) == 51
+    page.keyboard.press("ArrowRight")
+    page.focus("#previous")
+    page.keyboard.press("Enter")
+    assert page.get_attribute(".token.chosen", "data-index") == "0"
+    assert focused() == "text"  # there is no token before
+    shown = page.evaluate(
+        "alternative({ id: 0 }, 0, { id: 1, text: 'constructor', probability: 1 })"
+        ".querySelector('.name').innerHTML"
+    )
+    assert shown == "<span>constructor</span>"
     page.eval_on_selector("#length", "(field) => { field.value = 2000 }")
     page.focus("#prompt")
     page.keyboard.press("Control+Enter")
@@ -270,7 +281,7 @@ def test_what_is_wrong_is_told(page):
     assert "X" in page.inner_text("#status") and page.get_attribute("#status", "role") == "status"
     page.context.set_offline(True)
     page.click("#start")
-    page.wait_for_function("document.getElementById('status').textContent.includes('not answer')")
+    page.wait_for_selector("#status:has-text('not answer')")
     page.errors.clear()
 
 

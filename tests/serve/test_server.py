@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import rnnzoo
+from rnnzoo.errors import InputError
 from rnnzoo.generation.scoring import token_nats
 from tests import runners
 from tests.serve.loopback import listening
@@ -87,6 +88,21 @@ def test_one_unit_over_a_text(client, models):
         assert refused.status_code == 422 and says in refused.json()["error"]
 
 
+def test_copies_of_a_prompt_are_encoded_and_read_once(client, models, monkeypatch):
+    from rnnzoo.serve import answers
+
+    encode, encoded = answers.encode_prompts, []
+    monkeypatch.setattr(answers, "encode_prompts", lambda *its: encoded.append(its) or encode(*its))
+    rows, joined = client.app.state.engines["letters"].rows, []
+    join = rows.join
+    monkeypatch.setattr(rows, "join", lambda *its: joined.append(len(its)) or join(*its))
+    body = {"model": "letters", "prompt": "to ", "n": 3, "seed": 1, "max_tokens": 5}
+    answer = client.post("/v1/completions", json=body).json()
+    texts = [models["letters"].generate("to ", 5, seed=seed) for seed in (1, 2, 3)]
+    assert [choice["text"] for choice in answer["choices"]] == texts
+    assert len(encoded) == 1 and joined == [3]
+
+
 @pytest.mark.slow
 def test_words_and_a_drawn_seed(client, models):
     answer = generate(client, "words", "no, it", max_new_tokens=9)
@@ -150,6 +166,18 @@ def test_translations_with_tokens_and_attention(client, models):
     assert all(token["alternatives"][0]["text"] == token["text"] for token in tokens)
 
 
+def test_a_translation_ends_at_the_most_tokens_and_at_its_deadline(client, models, monkeypatch):
+    from rnnzoo.serve import translating
+
+    found = translating.translate_with_tokens(
+        models["numbers"], "one two", alternatives=0, deadline=0.0
+    )
+    assert len(found.tokens) == 1 and found.attention is None
+    monkeypatch.setattr(translating, "MAX_NEW_TOKENS", 3)
+    answer = client.post("/v1/translate", json={"text": "one two"}).json()
+    assert answer["text"] == models["numbers"].translate("one two", 3)
+
+
 def test_translation_score_and_models(client, models):
     body = {"text": "one two", "attention": True}
     answer = client.post("/v1/translate", json=body).json()
@@ -206,6 +234,8 @@ def test_classification(client, models):
         ("translate", {"model": "letters", "text": "one"}, 422, "letters cannot do this"),
         ("translate", {"text": " "}, 422, "empty"),
         ("translate", {"text": "one", "alternatives": 1, "beam_width": 2}, 422, "leave one of"),
+        ("translate", {"text": "one" * 234, "attention": True}, 422, "`attention` goes with"),
+        ("translate", {"text": "one" * 234, "beam_width": 2}, 422, "at most 700 tokens"),
         ("generate", {"model": "letters", "prompt": "to", "alternatives": 11}, 422, "alternatives"),
         ("score", {"model": "letters", "text": "t"}, 422, "short"),
         ("score", {"model": "opinions", "text": "a"}, 422, "these can: letters, words, numbers"),
@@ -318,6 +348,18 @@ def test_a_client_that_goes_away_frees_its_row(models):
             time.sleep(0.1)
         assert engine.load == (0, 0) and not len(engine.rows)
     assert not engine.is_alive()
+
+
+def test_where_it_cannot_listen_no_model_is_loaded():
+    from rnnzoo.serve import serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for host, reason in {
+            "127.0.0.1": "Address already in use", "192.0.2.1": "assign", "a..b": "codec",
+        }.items():  # fmt: skip
+            with pytest.raises(InputError, match=rf"at {host}, port {port} \(.*{reason}.*\); give"):
+                serve(["no_such_model"], host=host, port=port)
 
 
 @pytest.mark.slow

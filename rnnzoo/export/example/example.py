@@ -32,6 +32,8 @@ class Model:
 
     def write(self, logits: np.ndarray, most: int) -> list[int]:
         """Writes tokens up to the end token: always the likeliest. Draw them here instead."""
+        if most < 1:
+            raise ValueError(f"The most new tokens must be at least 1, not {most}.")
         tokens = []
         while True:
             logits = logits.copy()
@@ -73,10 +75,20 @@ def translate(text: str, most: int | None = None) -> str:
     memory = {name: value for name, value in read.items() if name not in state}
     model = Model(state, memory)
     logits = model.read(SETTINGS["start_id"])
-    written = model.write(logits, most or 2 * len(ids) + 10)
+    written = model.write(logits, 2 * len(ids) + 10 if most is None else most)
     return Vocabulary(SETTINGS["target_vocabulary"]).decode(written)
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> None:
+    """Prints what the words of the command line ask for, or in one sentence what is wrong."""
     run = generate if "vocabulary" in SETTINGS else translate
-    print(run(sys.argv[1], *map(int, sys.argv[2:3])))
+    if len(words) not in (1, 2):
+        sys.exit("Give a text in quotation marks, and after it the most new tokens if you like.")
+    try:
+        print(run(words[0], *map(int, words[1:])))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -55,10 +55,14 @@ def export_html(
     path = Path(filepath)
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder, but a page is a file; give another name.")
+    if title is None:
+        title = path.stem.encode("utf-8", "replace").decode()
+    texts = {"title": str(title), "prompt": str(prompt)}
+    for name, text in texts.items():
+        _check_characters(name, text)
     arrays = Arrays(weights)
     described = describe(model, arrays) | {
-        "title": path.stem if title is None else str(title),
-        "prompt": str(prompt),
+        **texts,
         "weights": weights,
         "parameters": model.count_params(),
         "arrays": arrays.index,
@@ -103,6 +107,17 @@ def make_page(description: dict[str, Any], data: str) -> str:
         name, rest = piece.split("}}", 1)
         whole += [parts[name], rest]
     return "".join(whole)
+
+
+def _check_characters(name: str, text: str) -> None:
+    """Refuses half of a surrogate pair, of which a file of UTF-8 can hold none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"`{name}` ({text!r}) holds half of a surrogate pair, or a byte that is not UTF-8; "
+            "leave that out."
+        ) from None
 
 
 def _read(name: str) -> str:

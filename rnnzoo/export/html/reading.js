@@ -142,7 +142,7 @@ function percent(share) {
 const NAMES = { " ": "space", "\n": "line break", "\t": "tab", "": "nothing" };
 function visible(text) {
   if (text === null) return "the end";
-  return text in NAMES ? NAMES[text] : text.replaceAll("\n", "↵");
+  return Object.hasOwn(NAMES, text) ? NAMES[text] : text.replaceAll("\n", "↵");
 }
 
 function listed(symbols) {
@@ -158,14 +158,18 @@ function say(sentence, wrong = false) {
 // -- The chosen token --------------------------------------------------------------------------
 
 function choose(index) {
+  const focused = document.activeElement;
+  const within = $("detail").contains(focused);
   for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
   for (const span of sourceSpans) span.style.setProperty("--strength", 0);
   chosen = index;
   $("previous").disabled = index <= 0;
   $("next").disabled = index < 0 || index + 1 >= tokens.length;
-  const token = tokens[index];
   $("alternatives").replaceChildren();
   $("token").replaceChildren();
+  // A button that is gone or disabled would lose the focus; the text has the same keys.
+  if (within && (focused.disabled || !focused.isConnected)) $("text").focus({ preventScroll: true });
+  const token = tokens[index];
   if (!token) return;
   token.element.classList.add("chosen");
   const share = document.createElement("small");
@@ -196,7 +200,7 @@ function alternative(token, index, other) {
     row.append(span);
     return span;
   });
-  const named = other.text === null || other.text in NAMES;
+  const named = other.text === null || Object.hasOwn(NAMES, other.text);
   const label = document.createElement(named ? "em" : "span");
   label.textContent = visible(other.text);
   name.append(label);

@@ -48,8 +48,7 @@ class Writer {
         yield { kind: "end", reason: "ended" };
         return;
       }
-      const event = this.event(id, logits, ids);
-      if (spaced && ids.length === before.length) event.text = event.text.replace(/^ /, "");
+      const event = this.event(id, logits, ids, spaced && ids.length === before.length);
       ids.push(id);
       ({ logits, state } = this.model.step(id, state));
       this.last = { ids: ids.slice(), logits, state };
@@ -112,18 +111,25 @@ class Writer {
     for (const id of this.rules.suppressed) logits[id] -= 1e9;
   }
 
-  /** What the page shows of a token: its text, and how likely it and others were. */
-  event(id, logits, before) {
+  /**
+   * What the page shows of a token: its text, and how likely it and others were. Where the prompt
+   * ends in white space, the first token is `spaced` already.
+   */
+  event(id, logits, before, spaced = false) {
+    const text = (token) => {
+      const decoded = this.vocabulary.decode([token], before);
+      return spaced ? decoded.replace(/^ /, "") : decoded;
+    };
     const probabilities = softmax(logits);
     const others = alternatives(probabilities, ALTERNATIVES);
     return {
       kind: "token",
       id,
-      text: this.vocabulary.decode([id], before),
+      text: text(id),
       probability: probabilities[id],
       alternatives: others.map((other) => ({
         id: other,
-        text: other === this.rules.end ? null : this.vocabulary.decode([other], before),
+        text: other === this.rules.end ? null : text(other),
         probability: probabilities[other],
       })),
     };
