@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+CANDIDATES = ("g", "candidate")  # as most cells call them
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerRecord:
@@ -16,12 +18,14 @@ class LayerRecord:
             float32 `(time, *shape)` each.
         gates: The gates that led to it, by name (`i`, `f`, `o`, `g`, or `z`, `r`, `candidate`),
             float32 `(time, units)` each; empty for a cell that names none.
+        candidates: The names of what in `gates` is no gate from 0 to 1, such as a candidate.
     """
 
     name: str
     cell: str
     states: dict[str, np.ndarray]
     gates: dict[str, np.ndarray]
+    candidates: tuple[str, ...] = CANDIDATES
 
 
 @dataclasses.dataclass(frozen=True)

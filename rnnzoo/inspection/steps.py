@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from rnnzoo.generation.protocol import cast_like
-from rnnzoo.inspection.record import LayerRecord
+from rnnzoo.inspection.record import CANDIDATES, LayerRecord
 from rnnzoo.inspection.watching import Steps, watched_cells
 from rnnzoo.layers.cells.registry import class_of, state_shapes
 from rnnzoo.typing import Tensor
@@ -102,6 +102,7 @@ def layer_record(name: str, cell: keras.layers.Layer, steps: Steps) -> LayerReco
         cell_name,
         states=dict(zip(state_names(cell), map(to_float, after), strict=True)),
         gates={key: to_float(value) for key, value in gates.items()},
+        candidates=getattr(cls, "candidates", CANDIDATES),
     )
 
 

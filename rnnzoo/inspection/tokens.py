@@ -1,10 +1,10 @@
 """The texts of tokens, one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rnnzoo.vocabulary import Vocabulary
+from rnnzoo.vocabulary import Vocabulary, spacing
 
-CONTEXT = 8  # so many tokens before one are enough to know whether a space belongs between
+CONTEXT = 8  # so many tokens before one, or more, say whether a space belongs between
 
 
 def pieces(vocabulary: Vocabulary, ids: Sequence[int]) -> list[str]:
@@ -22,12 +22,32 @@ def pieces(vocabulary: Vocabulary, ids: Sequence[int]) -> list[str]:
         >>> pieces(vocabulary, vocabulary.encode("to be"))
         ['to', ' be']
     """
-    return [piece(vocabulary, token, ids[:at]) for at, token in enumerate(ids)]
+    if vocabulary.level != "word":
+        contexts = _contexts(vocabulary, ids)
+        return [
+            vocabulary.decode([token], after=before)
+            for token, before in zip(ids, contexts, strict=True)
+        ]
+    silent = (vocabulary.pad_id, vocabulary.start_id, vocabulary.end_id)
+    text, end, found = vocabulary.decode(ids), 0, []
+    for token in ids:  # the text has them one after the other, and nothing but spaces between
+        start, word = end, "" if token in silent else vocabulary.tokens[token]
+        end = text.index(word, start) + len(word)
+        found.append(text[start:end])
+    return found
 
 
-def piece(vocabulary: Vocabulary, token: int, before: Sequence[int]) -> str:
-    """Returns the text that one token adds to those before it."""
-    return vocabulary.decode([token], after=before[-CONTEXT:])
+def _contexts(vocabulary: Vocabulary, ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yields, for each token, as many of those before it as decide on the space between."""
+    quotes = vocabulary.level == "word" and vocabulary.punctuation == "split"
+    start, cut = 0, 2 * CONTEXT
+    for at in range(len(ids)):
+        if at == cut:
+            last = at - start - CONTEXT
+            if quotes:
+                last = spacing.last_start([vocabulary.tokens[i] for i in ids[start:at]], last)
+            start, cut = start + last, at + CONTEXT
+        yield ids[start:at]
 
 
 def token_texts(vocabulary: Vocabulary | None, ids: Sequence[int]) -> list[str]:
@@ -49,9 +69,9 @@ def alternative_texts(
         return [[str(token) for token in row if token >= 0] for row in others]
     return [
         [
-            piece(vocabulary, token, ids[:at]) or vocabulary.tokens[token]
+            vocabulary.decode([token], after=before) or vocabulary.tokens[token]
             for token in row
             if token >= 0
         ]
-        for at, row in enumerate(others)
+        for before, row in zip(_contexts(vocabulary, ids), others, strict=True)
     ]

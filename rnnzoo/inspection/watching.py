@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from rnnzoo.generation.protocol import cast_like
-from rnnzoo.layers.cells.cell_loop import run_cell
+from rnnzoo.layers.cells.cell_loop import cast_state, run_cell
 from rnnzoo.layers.quantization import dequantized
 from rnnzoo.typing import Tensor
 
@@ -88,7 +88,7 @@ def cell_over_time(
     Returns:
         Its steps in the order of the sequence.
     """
-    inputs = sequences[0]
+    inputs, initial_state = sequences[0], cast_state(layer.cell, initial_state)
     inputs = ops.flip(inputs, 0) if layer.go_backwards else inputs
 
     def step(state, x):

@@ -11,7 +11,7 @@ from keras import ops
 from rnnzoo.errors import unknown_name
 from rnnzoo.layers.attention import BahdanauAttention
 from rnnzoo.layers.blocks import make_block
-from rnnzoo.layers.cells.cell_loop import run_cell
+from rnnzoo.layers.cells.cell_loop import cast_state, run_cell
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
 from rnnzoo.layers.heads import TiedHead, embedding_matrix, head_logits
 from rnnzoo.layers.kernels.attending import choose_attending_kernel
@@ -255,6 +255,7 @@ class Decoder(ReplaceableLayers, keras.layers.Layer):
         """The loop in Keras's operations, for every cell and backend."""
         values, keys, mask = memory
         nothing = ops.zeros((ops.shape(embedded)[0], output_size(self.attending_cell)))
+        state = cast_state(self.attending_cell, state)
         start = [*state, ops.cast(nothing, self.compute_dtype), ops.zeros_like(values[:, 0])]
 
         def one_step(carry, token):

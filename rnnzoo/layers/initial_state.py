@@ -24,7 +24,7 @@ class InitialState(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self.state = []
+        self.state, self.state_dtypes = [], []
 
     def build_from(self, state: list[Tensor]) -> None:
         """Creates the weights, which begin at a state of one row."""
@@ -32,11 +32,12 @@ class InitialState(keras.layers.Layer):
             weight = self.add_weight(tensor.shape, "zeros", name=f"state_{index}")
             weight.assign(tensor)
             self.state.append(weight)
+            self.state_dtypes.append(keras.backend.standardize_dtype(tensor.dtype))
         self.built = True
 
     def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
         """Returns the state for that many rows, a list of tensors `(batch_size, *shape)`."""
         return [
-            ops.broadcast_to(ops.cast(weight, self.compute_dtype), (batch_size, *weight.shape[1:]))
-            for weight in self.state
+            ops.broadcast_to(ops.cast(weight, dtype), (batch_size, *weight.shape[1:]))
+            for weight, dtype in zip(self.state, self.state_dtypes, strict=True)
         ]

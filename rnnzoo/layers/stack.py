@@ -9,7 +9,7 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_fraction, check_not_negative, check_positive
 from rnnzoo.layers.blocks import make_block
-from rnnzoo.layers.cells.cell_loop import recurrent_layer, run_cell
+from rnnzoo.layers.cells.cell_loop import cast_state, recurrent_layer, run_cell
 from rnnzoo.layers.cells.registry import output_size, state_shapes
 from rnnzoo.layers.initial_state import InitialState
 from rnnzoo.typing import Shape, Tensor
@@ -200,7 +200,7 @@ class RecurrentStack(keras.layers.Layer):
         ):
             stream, read = block.enter(inputs, training=training)
             outputs, *state = layer(read, initial_state=state, mask=mask, training=training)
-            final_state += state
+            final_state += cast_state(layer.cell, state)  # Keras gives it in the compute dtype
             inputs = block.leave(stream, outputs, training=training)  # (B, T, units)
         if training:
             self._regularize(inputs, outputs)
@@ -223,6 +223,9 @@ class RecurrentStack(keras.layers.Layer):
 
     def step(self, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one time step through the cells alone, as generation does.
+
+        In mixed precision the cells of LSTM, GRU and SimpleRNN give their state in the compute
+        dtype, so that each step rounds it; those with a `state_dtype` do not.
 
         Args:
             inputs: Float tensor `(batch, features)`.

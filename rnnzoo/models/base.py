@@ -25,7 +25,8 @@ from rnnzoo.optimizers import adam
 from rnnzoo.typing import Tensor
 from rnnzoo.vocabulary import Vocabulary
 
-FILE_FORMAT = 3  # goes up when older code can no longer read the configuration of a model
+FILE_FORMAT = 4  # goes up when older code can no longer read the configuration of a model
+CHANGED_FORMAT = 3  # of a model with changed layers, all of which are trained
 PLAIN_FORMAT = 2  # of a model whose layers are as they were built, which older code reads
 
 
@@ -303,9 +304,11 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
     def get_config(self) -> dict[str, Any]:
         """The format of the file; subclasses add the arguments that remake the model."""
         config = {**super().get_config(), "file_format": PLAIN_FORMAT}
-        changes = self._changes()
+        changes, trainable = self._changes(), self._trainable_layers()
         if changes:
-            config.update(file_format=FILE_FORMAT, changed_layers=changes)
+            config.update(file_format=CHANGED_FORMAT, changed_layers=changes)
+        if trainable:
+            config.update(file_format=FILE_FORMAT, trainable_layers=trainable)
         return config
 
     @classmethod
@@ -322,12 +325,12 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
                 f"The model has file format {file_format}, and this rnnzoo reads formats up to "
                 f"{FILE_FORMAT}; upgrade it to load the model."
             )
-        changes = config.pop("changed_layers", {})
+        changes, trainable = config.pop("changed_layers", {}), config.pop("trainable_layers", {})
         for name, value in config.items():
             if isinstance(value, dict) and "class_name" in value:
                 config[name] = keras.saving.deserialize_keras_object(value)
         model = cls(**config)
-        model._change_again(changes)
+        model._change_again(changes, trainable)
         return model
 
     def build_from_config(self, config: dict[str, Any]) -> None:

@@ -79,11 +79,12 @@ def char_lstm(
             f"char_lstm reads characters, and the vocabulary is of level {vocabulary.level!r}; "
             "take word_lm, or a vocabulary of characters."
         )
-    if not isinstance(units, list | tuple):
-        num_layers = 2 if num_layers is None else num_layers
-        check_positive(units=units)
-        if embedding_dim is None:
-            embedding_dim = units if block == "residual" else min(units, 128)
+    sizes = units if isinstance(units, list | tuple) else [units]
+    if sizes is not units and num_layers is None:
+        num_layers = 2
+    if embedding_dim is None and sizes:
+        check_positive(units=sizes[0])
+        embedding_dim = sizes[0] if block == "residual" else min(sizes[0], 128)
     return LanguageModel(
         vocabulary,
         units=units,

@@ -15,7 +15,7 @@ CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell
 
 
 class ChangedLayers:
-    """Quantization, LoRA, dtype policies and replaced layers: a mix-in for a model of rnnzoo.
+    """Quantization, LoRA, dtype policies, replaced and frozen layers: a mix-in for our models.
 
     The constructor's arguments remake a model as it was built. What was changed in its layers
     since then stands beside them in the configuration, and is done again before Keras loads the
@@ -113,7 +113,8 @@ class ChangedLayers:
             dtype: The name of the dtype policy of all layers of the copy.
 
         Returns:
-            The copy, with the weights, the quantization and the LoRA of the model.
+            The copy, with the weights, the quantization, the LoRA and the frozen layers of the
+            model.
 
         Example:
             >>> from rnnzoo import char_lstm
@@ -166,23 +167,36 @@ class ChangedLayers:
                 changes.setdefault(path, {}).update(change)
         return changes
 
-    def _change_again(self, changes: dict[str, dict[str, Any]]) -> None:
-        """Does to a model as it was built what `_changes` has found on another."""
+    def _trainable_layers(self) -> dict[str, bool]:
+        """Whether a layer is trained, by its path, where it differs from the layer around it."""
+        if not self.trainable:  # then nothing is, whatever the layers say
+            return {}
+        known, found = {"": True}, {}
+        for path, layer in _named_layers(self):
+            known[path] = layer.trainable
+            if layer.weights and layer.trainable != known[path.rpartition("/")[0]]:
+                found[path] = layer.trainable
+        return found
+
+    def _change_again(self, changes: dict[str, dict[str, Any]], trainable: dict[str, bool]) -> None:
+        """Does to a model as it was built what was done to another.
+
+        Args:
+            changes: What `_changes` has found.
+            trainable: What `_trainable_layers` has found.
+        """
         owners = {path: (owner, name) for path, owner, name in _replaceable(self)}
         for path, change in changes.items():
             if "layer" in change and path in owners:
                 owner, name = owners[path]
                 setattr(owner, name, keras.saving.deserialize_keras_object(change["layer"]))
         layers = dict(_named_layers(self))
+        for path, value in trainable.items():  # before LoRA, which freezes a part of its layer
+            _layer_at(layers, path).trainable = value
         for path, change in changes.items():
             if set(change) == {"layer"} and path in owners:
                 continue
-            layer = layers.get(path)
-            if layer is None:
-                raise InputError(
-                    f"The model's file changes a layer {path!r} that the model has not; get or "
-                    "make the file again."
-                )
+            layer = _layer_at(layers, path)
             if "dtype" in change:
                 layer.dtype_policy = change["dtype"]
             if isinstance(layer, CELLS) and "quantization" in change:
@@ -220,6 +234,15 @@ def _named_layers(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple]:
                 yield from walk(child, here)
 
     yield from walk(layer, path)
+
+
+def _layer_at(layers, path):
+    if path not in layers:
+        raise InputError(
+            f"The model's file changes a layer {path!r} that the model has not; get or make the "
+            "file again."
+        )
+    return layers[path]
 
 
 def _replaceable(model):

@@ -181,8 +181,8 @@ class TextClassifier(ZooModel):
         vocabulary = language_model.vocabulary or language_model.vocabulary_size
         model = cls(vocabulary, labels=labels, **{**shared, **options})
         for part in ("embedding", "recurrent"):
-            trained = getattr(language_model, part).trainable_weights
-            for weight, value in zip(getattr(model, part).trainable_weights, trained, strict=True):
+            trained = getattr(language_model, part).weights  # also those that are frozen
+            for weight, value in zip(getattr(model, part).weights, trained, strict=True):
                 weight.assign(value)
         return model
 

@@ -67,16 +67,15 @@ def neural_cache(
         Grave et al., "Improving Neural Language Models with a Continuous Cache", ICLR 2017
         (arXiv:1612.04426).
     """
-    check_positive(size=size)
+    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+    check_positive(size=size, **sizes)
     check_fraction(share=share)
     if not (np.isfinite(theta) and theta >= 0):
         raise InputError(f"`theta` must be at least 0, not {theta!r}.")
-    units = model.recurrent.output_size
-    keys = ops.zeros((batch_size, size, units), "float32")
-    values = ops.full((batch_size, size), EMPTY, "int32")
     fixed = (trained_weights(model), ops.convert_to_tensor([share, theta], "float32"))
+    keys = ops.zeros((batch_size, size, model.recurrent.output_size), "float32")
+    values = ops.full((batch_size, size), EMPTY, "int32")
     kept = (model.get_initial_state(batch_size), keys, values)
-    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
     return read(model, ids, step=_cache_step, fixed=fixed, kept=kept, **sizes)[0]
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo.errors import InputError
+from rnnzoo.errors import InputError, check_positive
 from rnnzoo.gradients import gradients
 from rnnzoo.test_time.reading import (
     Ids,
@@ -73,6 +73,8 @@ def dynamic_evaluation(
         Krause et al., "Dynamic Evaluation of Neural Sequence Models", ICML 2018
         (arXiv:1709.07432), with RMS gradients and decay.
     """
+    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+    check_positive(**sizes)
     if not (np.isfinite(rate) and rate >= 0 and 0 <= decay <= 1):
         raise InputError(
             f"`rate` must be at least 0, and `decay` from 0 to 1, not {rate!r} and {decay!r}."
@@ -82,7 +84,6 @@ def dynamic_evaluation(
     mean = sum(root.sum() for root in roots) / sum(root.size for root in roots)
     rates = [ops.convert_to_tensor(rate / (root + EPSILON * mean)) for root in roots]
     decays = [ops.convert_to_tensor(np.minimum(decay * root / mean, 1.0)) for root in roots]
-    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
     kept = (trained, model.get_initial_state(batch_size))
     fixed = (rates, decays, trained)
     return read(model, ids, step=_learning_step, fixed=fixed, kept=kept, **sizes)[0]
@@ -115,10 +116,11 @@ def mean_squared_gradients(
     Raises:
         InputError: As `dynamic_evaluation`.
     """
+    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+    check_positive(**sizes)
     trained = trained_weights(model)
     sums = [ops.zeros_like(value) for value in trained]
     kept = (model.get_initial_state(batch_size), sums, ops.zeros(()))
-    sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
     _, (_, sums, count) = read(model, ids, step=_summing_step, fixed=trained, kept=kept, **sizes)
     return [total / count for total in sums]
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from rnnzoo.data.pydatasets import StreamDataset
 from rnnzoo.data.sequences import is_documents
-from rnnzoo.errors import InputError
+from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.compiled import compile_stateless
 from rnnzoo.typing import Tensor
 
@@ -51,15 +51,17 @@ def token_nats(
         order of the text. The perplexity is `exp(mean)`.
 
     Raises:
-        InputError: If the model is no language model, or the ids are not such.
+        InputError: If the model is no language model, the ids are not such, or a size is not
+            positive.
 
     Example:
         >>> from rnnzoo import char_lstm
         >>> token_nats(char_lstm(65, units=8), [4, 8, 15, 16, 23, 42]).shape
         (5,)
     """
-    values, state = trained_weights(model), model.get_initial_state(batch_size)
     sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+    check_positive(**sizes)
+    values, state = trained_weights(model), model.get_initial_state(batch_size)
     return read(model, ids, step=_plain_step, fixed=values, kept=state, **sizes)[0]
 
 

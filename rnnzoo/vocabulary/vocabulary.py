@@ -285,7 +285,8 @@ class Vocabulary:
         return type(self)([*tokens, *symbols], **config) if symbols else self
 
     def _new_symbols(self, text: str) -> list[str]:
-        return [symbol for symbol in self.split(text) if symbol not in self._ids]
+        found = (symbol for symbol in self.split(text) if symbol not in self._ids)
+        return [symbol for symbol in found if symbol not in SPECIAL_TOKENS]  # text makes none
 
     def split(self, text: str) -> list[str]:
         """Cuts a text into the strings that have ids: characters, words, or subwords.
@@ -351,7 +352,8 @@ class Vocabulary:
         """
         text_rules.check_text(text)
         if self.level == "character":
-            if not text.isascii() or self.punctuation == "delete":
+            breaks = self.keep_line_breaks and "\r" in text
+            if breaks or not text.isascii() or self.punctuation == "delete":
                 text = self.prepare(text)  # the table lower-cases, too, and needs no copy
             ids = np.empty(len(text), np.int32)
             for start in range(0, len(text), 1 << 18):  # blocks that stay in the CPU's cache

@@ -191,6 +191,28 @@ def test_mixed_precision(cell):
     runners.check_mixed_precision(model)
 
 
+@pytest.mark.parametrize(
+    ("cell", "bias", "start"),
+    [("slstm", [0, 0, 5, 0], [0, 1, 5]), ("sru", [6, 0], [1]), ("min_gru", [-6, 0], [1])],
+)
+def test_a_state_that_hardly_moves_does_so_in_mixed_precision(cell, bias, start):
+    """Read or written: bfloat16 tells a step's change from none, and a hundred add up."""
+    found = []
+    for dtype in ("float32", "mixed_bfloat16"):
+        stack = RecurrentStack(1, cell=cell, dtype=dtype)
+        stack.build((None, None, 1))
+        stack.set_weights([*(np.zeros(w.shape) for w in stack.get_weights()[:-1]), np.array(bias)])
+        state = [ops.full((1, 1), value, "float32") for value in start]
+        found.append(stack(np.zeros((1, 100, 1), "float32"), initial_state=state)[1])
+    for _ in range(100):
+        _, state = stack.step(np.zeros((1, 1), "float32"), state)
+    exact, read = found
+    for its in (read, state):
+        assert {keras.backend.standardize_dtype(each.dtype) for each in its} == {"float32"}
+        for one, other in zip(its, exact, strict=True):
+            np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=0.02)
+
+
 @few_cells()
 def test_translators_take_them(cell):
     """Both directions, with padding."""
@@ -209,3 +231,13 @@ def test_they_export(cell, tmp_path):
 def test_what_they_have_not_is_said():
     with pytest.raises(InputError, match="'min_gru' has none"):
         rnnzoo.char_lstm(9, units=4, cell="min_gru", weight_drop=0.5)
+
+
+@pytest.mark.parametrize(
+    "option", [{"activation": "relu"}, {"use_bias": False}, {"recurrent_dropout": 0.5}]
+)
+def test_layer_norm_lstm_has_one_form(option):
+    cell = rnnzoo.layers.cells.LayerNormLSTMCell(3)
+    assert type(cell).from_config(cell.get_config()).units == 3
+    with pytest.raises(InputError, match=f"`{next(iter(option))}` of the cell 'layer_norm_lstm'"):
+        rnnzoo.layers.cells.LayerNormLSTMCell(3, **option)

@@ -165,6 +165,7 @@ def test_units_may_be_a_list():
     model = rnnzoo.char_lstm(9, units=[6, 5, 4])
     assert [state.shape[-1] for state in model.get_initial_state(2)] == [6, 6, 5, 5, 4, 4]
     assert model.embedding_dim == 6
+    assert rnnzoo.char_lstm(9, units=[130, 4]).embedding_dim == 128
 
 
 BAD_LANGUAGE_MODELS = [

@@ -135,6 +135,30 @@ def test_a_policy_of_single_layers_is_saved(tmp_path):
     close(loaded(x), model(x), 1e-6)
 
 
+def test_frozen_layers_stay_frozen(tmp_path):
+    model, _ = language_model(False)
+    assert model.get_config()["file_format"] == 2
+    model.embedding.trainable = model.recurrent.trainable = False
+    model.recurrent.recurrent_layers[1].trainable = True
+    model.head.trainable = False
+    model.head.enable_lora(2)
+    model.compile()
+    trained = [weight.path for weight in model.trainable_variables]
+    assert len(trained) == 3 and all("lstm_1" in path for path in trained)
+    assert model.get_config()["file_format"] == 4
+    model.save(tmp_path / "model.keras")
+    loaded = load(tmp_path / "model.keras")
+    for other in (loaded, model.copy_in_dtype("mixed_bfloat16")):
+        assert [weight.path for weight in other.trainable_variables] == trained
+    assert loaded.get_config() == model.get_config()
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+    config = {**model.get_config(), "trainable_layers": {"recurrent/gru_0": False}}
+    with pytest.raises(InputError, match="a layer 'recurrent/gru_0' that the model has not"):
+        type(model).from_config(config)
+    model.trainable = False
+    assert model.get_config()["file_format"] == 3  # Keras itself notes that nothing is trained
+
+
 def test_filters_and_configurations_are_kept(tmp_path):
     model, x = language_model(False)
     config = keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)

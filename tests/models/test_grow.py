@@ -60,6 +60,13 @@ def test_a_translator_keeps_the_logits_of_its_tokens(tied, attention):
         assert one.translate("three") is not None
 
 
+def test_frozen_layers_stay_frozen():
+    model = language_model(num_layers=1)
+    model.embedding.trainable = False
+    larger = grow(model, CHARACTERS.extended("Ophelia"))
+    assert not larger.embedding.trainable and larger.recurrent.trainable
+
+
 def test_words_and_half_precision():
     words = Vocabulary.from_text("to be or not to be", "word")
     model = word_lm(words, units=8, embedding_dim=4, dtype="mixed_bfloat16")

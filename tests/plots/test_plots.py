@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rnnzoo import plots
+from rnnzoo.errors import InputError
 from rnnzoo.inspection import LayerRecord
 
 TOKENS = ["T", "o", " ", "\n"]
@@ -50,6 +51,22 @@ def test_gates_of_one_unit_with_the_tokens_below(drawn):
     *_, last = drawn[0].axes
     np.testing.assert_array_equal(last.images[0].get_array(), found.states["h"].T[1:2])
     assert [each.get_text() for each in last.get_xticklabels()] == ["T", "o", "␣", "↵"]
+
+
+def test_gates_of_a_unit_of_a_wide_state(drawn):
+    found = LayerRecord(
+        "recurrent/qrnn_0", "qrnn", {"c": np.ones((4, 3)), "x W_0": np.zeros((4, 1, 9))},
+        {"z": np.full((4, 3), 0.5), "f": np.full((4, 3), 0.5)}, candidates=("z",),
+    )  # fmt: skip
+    plots.plot_gates(found, "gates.png", tokens=TOKENS, unit=7)
+    plots.plot_gates(found, "gates.png", tokens=TOKENS, unit=2)
+    (wide,), rows = (figure.axes for figure in drawn)
+    assert wide.get_ylabel() == "x W_0"
+    assert [axes.get_ylabel() for axes in rows] == ["z", "f", "c", "x W_0"]
+    assert [axes.images[0].get_clim()[0] for axes in rows] == [-0.5, 0, -1, -1]
+    for unit in (-1, 9):
+        with pytest.raises(InputError, match=f"'recurrent/qrnn_0' has units 0 to 8, not {unit};"):
+            plots.plot_gates(found, "gates.png", tokens=TOKENS, unit=unit)
 
 
 def test_sensitivity_is_the_mean_at_each_distance(drawn):

@@ -86,6 +86,12 @@ def test_special_token_typed_into_characters_is_characters():
     assert vocabulary.encode("<unk>").tolist() == [2, 1, 1, 1, 3]
 
 
+def test_every_kind_of_line_break_is_one():
+    vocabulary = Vocabulary.from_text("a\r\nb", keep_line_breaks=True)
+    assert vocabulary.tokens == ("\n", "a", "b")
+    assert vocabulary.encode("a\r\nb\ra").tolist() == [1, 0, 2, 0, 1]
+
+
 def test_character_size_keeps_the_most_frequent():
     vocabulary = Vocabulary.from_text("zzzaabc", size=3, special_tokens=["<unk>"])
     assert vocabulary.tokens == ("<unk>", "a", "z")
@@ -362,6 +368,8 @@ def test_extended_keeps_ids_and_adds_what_is_new():
     assert characters.extended("abba") is characters
     words = Vocabulary.from_text("to be or not", "word").extended("to go, to go and be <unk> <pad>")
     assert words.tokens[8:] == ("go", ",", "and", "<", "pad", ">")
+    cut = Vocabulary.from_text("to be", "word", punctuation="whitespace", special_tokens=["<unk>"])
+    assert cut.extended("to <end> go <pad>").tokens == ("<unk>", "to", "be", "go")
     assert Vocabulary.from_text("to be", "word").extended("a a b", size=7).tokens[6:] == ("a",)
     with pytest.raises(InputError, match="must be at least 6, which the vocabulary has, not 3"):
         Vocabulary.from_text("to be", "word").extended("a", size=3)

@@ -3,9 +3,10 @@
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
-from rnnzoo.errors import InputError
+from rnnzoo.errors import InputError, check_positive
 from rnnzoo.layers.cells.registry import bare_cell, find_cell, output_size, state_shapes
 from rnnzoo.layers.kernels.many_rows import laid_out
 from rnnzoo.typing import Shape, Tensor
@@ -37,7 +38,8 @@ class CellLoop(keras.layers.RNN):
             state = self.cell.get_initial_state(batch_size=batch_size)
             return list(state) if isinstance(state, list | tuple) else [state]
         shapes = state_shapes(self.cell)
-        return [ops.zeros((batch_size, *shape), self.compute_dtype) for shape in shapes]
+        zeros = [ops.zeros((batch_size, *shape), self.compute_dtype) for shape in shapes]
+        return cast_state(self.cell, zeros)
 
     def inner_loop(
         self,
@@ -70,7 +72,8 @@ class CellLoop(keras.layers.RNN):
             return carry, carry  # Keras on TensorFlow wants what is stacked to be like the carry
 
         nothing = ops.zeros((ops.shape(x)[1], output_size(self.cell)), self.compute_dtype)
-        (*state, last), (*_, outputs) = ops.scan(step, [*initial_state, nothing], x)
+        start = cast_state(self.cell, initial_state)
+        (*state, last), (*_, outputs) = ops.scan(step, [*start, nothing], x)
         outputs = ops.swapaxes(outputs, 0, 1) if self.return_sequences else ops.expand_dims(last, 1)
         return last, outputs, state
 
@@ -98,6 +101,54 @@ class CellLoop(keras.layers.RNN):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Remakes the layer."""
         return cls(**config)
+
+
+class Float32Cell(keras.layers.Layer):
+    """A cell that multiplies matrices in the compute dtype and does all else in float32.
+
+    So is its state, which mixed precision would otherwise round at every step: small changes of it
+    would be lost. `call` casts the state with `cast_state`, and its output to the compute dtype.
+
+    Args:
+        units: Size of the state and of the output.
+        **kwargs: What every `keras.layers.Layer` takes.
+
+    Raises:
+        InputError: If `units` is not a positive whole number.
+    """
+
+    state_dtype = "float32"
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        check_positive(units=units)
+        self.units = self.output_size = int(units)
+        self.autocast = False  # Keras would cast the state to the compute dtype
+
+    def add_kernel(self, name: str, shape: Shape, initializer: Any = "glorot_uniform") -> Any:
+        """Adds a matrix for `product`."""
+        return self.add_weight(shape, initializer, name=name)
+
+    def add_vector(self, name: str, start: Any) -> Any:
+        """Adds a weight of given first values, which stays in float32."""
+        start = np.asarray(start, "float32")
+        initializer = keras.initializers.Constant(start)
+        return self.add_weight(start.shape, initializer, name=name, autocast=False)
+
+    def product(self, x: Tensor, kernel: Any) -> Tensor:
+        """Computes `x @ kernel` in the compute dtype, and gives it in float32."""
+        kernel = ops.cast(kernel, self.compute_dtype)
+        return ops.cast(ops.matmul(ops.cast(x, self.compute_dtype), kernel), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that remake the cell."""
+        return {**super().get_config(), "units": self.units}
+
+
+def cast_state(cell: keras.layers.Layer, state: list[Tensor]) -> list[Tensor]:
+    """Casts a state to the `state_dtype` of its cell; leaves it as it is where there is none."""
+    dtype = getattr(cell, "state_dtype", None)
+    return list(state) if dtype is None else [ops.cast(each, dtype) for each in state]
 
 
 def recurrent_layer(cell: str, units: int, **kwargs: Any) -> keras.layers.RNN:

@@ -1,10 +1,19 @@
 """The long short-term memory with layer normalization."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from rnnzoo.errors import InputError
 from rnnzoo.layers.cells.registry import register_cell
 from rnnzoo.typing import Shape, Tensor
+
+# Arguments of Keras's cell, of which this one has the defaults alone.
+FIXED = {
+    "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True,
+    "dropout": 0, "recurrent_dropout": 0,
+}  # fmt: skip
 
 
 @register_cell("layer_norm_lstm")
@@ -20,7 +29,11 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
 
     Args:
         units: Size of the state and of the output.
-        **kwargs: What `keras.layers.LSTMCell` takes.
+        **kwargs: What `keras.layers.LSTMCell` takes, but for the arguments in `FIXED`, which stay
+            as they are.
+
+    Raises:
+        InputError: If one of these is another.
 
     Example:
         >>> from rnnzoo import char_lstm
@@ -33,6 +46,16 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
     """
 
     state_names = ("h", "c")
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(units, **kwargs)
+        config = self.get_config()
+        for name, value in FIXED.items():
+            if config[name] != value:
+                raise InputError(
+                    f"`{name}` of the cell 'layer_norm_lstm' is {value!r} and cannot be "
+                    f"{config[name]!r}; leave it out, or take the cell 'lstm'."
+                )
 
     def build(self, input_shape: Shape) -> None:
         """Creates the weights."""

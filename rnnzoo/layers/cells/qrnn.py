@@ -36,6 +36,7 @@ class QRNNCell(ScanCell):
     """
 
     state_names = ("c", "x W_0")
+    candidates = ("z",)
     window = 2
 
     @property

@@ -17,14 +17,17 @@ def register_cell(name: str) -> Callable[[type], type]:
     A cell is a `keras.layers.Layer` as `keras.layers.RNN` takes it: `cls(units, **kwargs)`, a
     `state_size` with one entry for each tensor of the state (a number, or a tuple for a matrix),
     `call(inputs, states) -> (output, new_states)`; `output_size` where the output is not like the
-    first state; `get_initial_state(batch_size)` where the state does not start at zero. A
+    first state; `get_initial_state(batch_size)` where the state does not start at zero;
+    `state_dtype` where the state is kept in another dtype than the compute dtype, and then
+    `autocast = False`, or Keras would cast it (`rnnzoo.layers.cells.cell_loop.Float32Cell`). A
     `keras.layers.RNN` of its own is registered where it has faster kernels, as the LSTM is; it
     names its cell's class in `cell_class`.
 
     For `rnnzoo.inspect` a class may also have `state_names`, a name for each tensor of the state,
     and a method `gates(inputs, states)`: of one step's inputs `(batch, features)` and of the state
     before it, a dictionary of `(batch, units)` tensors by the names of the gates. A layer has it as
-    a static method, `gates(cell, inputs, states)`.
+    a static method, `gates(cell, inputs, states)`. `candidates` names what of these is no
+    gate from 0 to 1, where that is something else than `"g"` and `"candidate"`.
 
     Args:
         name: What the builders take as `cell`.

@@ -45,6 +45,7 @@ class RGLRUCell(ScanCell):
     """
 
     state_names = ("h", "u")
+    candidates = ("output_gate",)  # it may be negative
     window = 4
 
     def build(self, input_shape: Shape) -> None:

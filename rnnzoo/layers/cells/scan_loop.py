@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from rnnzoo.errors import check_positive
-from rnnzoo.layers.cells.cell_loop import CellLoop, check_no_weight_drop
+from rnnzoo.layers.cells.cell_loop import CellLoop, Float32Cell, cast_state, check_no_weight_drop
 from rnnzoo.layers.cells.fast_loop import FastLoop
 from rnnzoo.layers.kernels import linear_scan
-from rnnzoo.typing import Shape, Tensor
+from rnnzoo.typing import Tensor
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -78,13 +76,13 @@ class ScanLoop(FastLoop, CellLoop):
         return ops.where(shown, outputs, ops.zeros_like(outputs)), state
 
 
-class ScanCell(keras.layers.Layer):
+class ScanCell(Float32Cell):
     """A cell with the state `h = a * h + b`, where `a` and `b` do not depend on h.
 
     What a step computes of its inputs, and of those shortly before it, is written once, for whole
     sequences `(batch, time, ...)`; a single step is a sequence of one. A subclass gives
     `coefficients` and, where it needs them, `output` and `shared`; `gates_over_time` names its
-    gates. Products are in the compute dtype, all else in float32.
+    gates.
 
     Args:
         units: Size of the state and of the output.
@@ -97,11 +95,6 @@ class ScanCell(keras.layers.Layer):
     loop_class = ScanLoop
     state_names = ("h",)
     window = 1  # how many steps a step reads, itself included
-
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        check_positive(units=units)
-        self.units = self.output_size = int(units)
 
     @property
     def shared_size(self) -> int:
@@ -171,7 +164,7 @@ class ScanCell(keras.layers.Layer):
         Returns:
             The outputs `(batch, time, units)`, and the state after the last step that counts.
         """
-        state = [ops.cast(each, "float32") for each in state]
+        state = cast_state(self, state)
         past, window = self._windows(x, state)
         after = [] if past is None else [past[:, 1 - self.window :]]
         decay, inputs, rest = self.coefficients(x, window)
@@ -199,22 +192,3 @@ class ScanCell(keras.layers.Layer):
         x = ops.expand_dims(inputs, 1)
         outputs, states = self.run(x, list(states), scan=linear_scan.one_step)
         return ops.cast(ops.squeeze(outputs, 1), self.compute_dtype), states
-
-    def add_kernel(self, name: str, shape: Shape, initializer: Any = "glorot_uniform") -> Any:
-        """Adds a matrix for `product`."""
-        return self.add_weight(shape, initializer, name=name)
-
-    def add_vector(self, name: str, start: Any) -> Any:
-        """Adds a weight of given first values, which stays in float32."""
-        start = np.asarray(start, "float32")
-        initializer = keras.initializers.Constant(start)
-        return self.add_weight(start.shape, initializer, name=name, autocast=False)
-
-    def product(self, x: Tensor, kernel: Any) -> Tensor:
-        """Computes `x @ kernel` in the compute dtype, and gives it in float32."""
-        kernel = ops.cast(kernel, self.compute_dtype)
-        return ops.cast(ops.matmul(ops.cast(x, self.compute_dtype), kernel), "float32")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that remake the cell."""
-        return {**super().get_config(), "units": self.units}

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo.errors import check_positive
+from rnnzoo.layers.cells.cell_loop import Float32Cell, cast_state
 from rnnzoo.layers.cells.registry import register_cell
 from rnnzoo.typing import Shape, Tensor
 
@@ -13,7 +13,7 @@ EMPTY = -30.0  # the logarithm of the normalizer before any step, whose share is
 
 @register_cell("slstm")
 @keras.saving.register_keras_serializable("rnnzoo")
-class SLSTMCell(keras.layers.Layer):
+class SLSTMCell(Float32Cell):
     """The sLSTM: an input gate without an upper bound, and a memory that is divided by its sum.
 
         z, i, f, o = tanh, exp, sigmoid, sigmoid of x W + h R + b
@@ -39,39 +39,36 @@ class SLSTMCell(keras.layers.Layer):
     """
 
     state_names = ("h", "c / n", "log n")
+    candidates = ("z", "i")  # i has no upper bound
 
     def __init__(self, units: int, **kwargs):
-        super().__init__(**kwargs)
-        check_positive(units=units)
-        self.units = self.output_size = int(units)
+        super().__init__(units, **kwargs)
         self.state_size = [self.units] * 3
 
     def build(self, input_shape: Shape) -> None:
         """Creates the weights."""
         units = self.units
-        self.kernel = self.add_weight((input_shape[-1], 4 * units), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            (units, 4 * units), "orthogonal", name="recurrent_kernel"
+        self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * units))
+        self.recurrent_kernel = self.add_kernel(
+            "recurrent_kernel", (units, 4 * units), "orthogonal"
         )
         start = np.r_[np.zeros(2 * units), np.linspace(3, 6, units), np.zeros(units)]
-        self.bias = self.add_weight(
-            (4 * units,), keras.initializers.Constant(start.astype("float32")), name="bias"
-        )
+        self.bias = self.add_vector("bias", start)
 
     def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
         """Returns the state before the first step: h, `c / n` and `log n`."""
-        zeros = ops.zeros((batch_size, self.units), self.compute_dtype)
+        zeros = ops.zeros((batch_size, self.units), self.state_dtype)
         return [zeros, zeros, zeros + EMPTY]
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
-        h, mean, log_n = states
+        h, mean, log_n = cast_state(self, states)
         z, i, f, o = self._sums(inputs, h)
         kept = ops.log_sigmoid(f) + log_n
         log_n = ops.logaddexp(kept, i)
         mean = ops.exp(kept - log_n) * mean + ops.exp(i - log_n) * ops.tanh(z)
         h = ops.sigmoid(o) * mean
-        return h, [h, mean, log_n]
+        return ops.cast(h, self.compute_dtype), [h, mean, log_n]
 
     def gates(self, inputs: Tensor, states: list[Tensor]) -> dict[str, Tensor]:
         """Computes z, i, f and o of one step; see `register_cell`. i has no upper bound."""
@@ -80,9 +77,5 @@ class SLSTMCell(keras.layers.Layer):
 
     def _sums(self, inputs, h):
         """Computes what z, i, f and o are functions of, `(batch, units)` each."""
-        sums = ops.matmul(inputs, self.kernel) + ops.matmul(h, self.recurrent_kernel) + self.bias
-        return ops.split(sums, 4, axis=-1)
-
-    def get_config(self) -> dict:
-        """The arguments that remake the cell."""
-        return {**super().get_config(), "units": self.units}
+        products = self.product(inputs, self.kernel) + self.product(h, self.recurrent_kernel)
+        return ops.split(products + self.bias, 4, axis=-1)

@@ -10,9 +10,9 @@ What makes it faster than Keras's generic loop:
 - A short sequence of known length is unrolled into a plain graph, without control flow.
 
 Under mixed_bfloat16 the matrix products are in bfloat16; the gates, the carried state and the sums
-over time are in float32. Everything is made of stock operations, so a SavedModel with this loop
-loads without rnnzoo. The equations of each cell stand in its file. This module needs TensorFlow:
-import it inside functions.
+over time are in float32. (A step of generation is Keras's cell instead, all of it in bfloat16.)
+Everything is made of stock operations, so a SavedModel with this loop loads without rnnzoo. The
+equations of each cell stand in its file. This module needs TensorFlow: import it inside functions.
 
 Shapes are written with T steps, B rows, I inputs, U units and G gates. Time is the first axis.
 """
