@@ -145,7 +145,7 @@ def fit_from(
         rest = skip_batches(batches, batch)
         model.fit(rest, initial_epoch=epoch, epochs=epoch + 1, callbacks=together, **kwargs)
         epoch += 1
-        if model.optimizer.use_ema and not together.last and not model.stop_training:
+        if averages(model) and not together.last and not model.stop_training:
             # At its end `fit` puts the averages in the place of the weights.
             for variable, value in zip(model.trainable_variables, together.weights, strict=True):
                 variable.assign(value)
@@ -155,6 +155,11 @@ def fit_from(
     if epoch < epochs and not together.last:
         together.last = True
         model.fit(batches, initial_epoch=epoch, epochs=epochs, callbacks=together, **kwargs)
+
+
+def averages(model: keras.Model) -> bool:
+    """Whether a model's optimizer keeps averages of its weights, which `fit` ends with."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema
 
 
 class _Together(keras.callbacks.CallbackList):
@@ -170,7 +175,7 @@ class _Together(keras.callbacks.CallbackList):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        if self.model.optimizer.use_ema and not self.last:
+        if averages(self.model) and not self.last:
             self.weights = [
                 np.array(keras.ops.convert_to_numpy(variable))
                 for variable in self.model.trainable_variables

@@ -22,7 +22,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     Reference:
         Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992.
     """
-    if not model.optimizer.use_ema:
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of mixed_float16
+    if not optimizer.use_ema:
         yield
         return
     variables = model.trainable_variables

@@ -1,5 +1,6 @@
 """Dropout and weight decay that change from epoch to epoch."""
 
+import weakref
 from collections.abc import Callable
 
 import keras
@@ -7,6 +8,9 @@ import keras
 from rnnzoo.errors import InputError
 from rnnzoo.layers.cells.fast_loop import FastLoop
 from rnnzoo.layers.dropout import EmbeddingDropout
+
+# Of layers and optimizers whose rates are changed: the rates by name, as they were.
+_CHANGED = weakref.WeakKeyDictionary()
 
 
 class RegularizationSchedule(keras.callbacks.Callback):
@@ -48,7 +52,8 @@ class RegularizationSchedule(keras.callbacks.Callback):
         Raises:
             InputError: If there is nothing to multiply.
         """
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        self._set_back()  # where a `fit` was interrupted, with this schedule or another
+        optimizer = self._optimizer()
         dropout = [] if self.dropout is None else _dropouts(self.model)
         if self.dropout is not None and not dropout:
             raise InputError(
@@ -66,6 +71,8 @@ class RegularizationSchedule(keras.callbacks.Callback):
             for owners, schedule in ((dropout, self.dropout), (decay, self.weight_decay))
             for owner, name in owners
         ]
+        for owner, name, rate, _ in self._built:
+            _CHANGED.setdefault(owner, {})[name] = rate
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the rates of the epoch.
@@ -89,9 +96,16 @@ class RegularizationSchedule(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Sets the rates back."""
-        for owner, name, built, _ in self._built:
-            setattr(owner, name, built)
+        self._set_back()
         self.model.train_function = None
+
+    def _set_back(self):
+        for owner in (*self.model._flatten_layers(), self._optimizer()):
+            for name, built in _CHANGED.pop(owner, {}).items():
+                setattr(owner, name, built)
+
+    def _optimizer(self):
+        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
 
 
 def _dropouts(model):

@@ -1,5 +1,8 @@
 """Text from language models."""
 
+import dataclasses
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -132,6 +135,23 @@ def test_samplers_of_ones_own(model):
 
         def get_config(self):
             return {"token": self.token}
+
+    class Bare(Fixed):  # whose configuration does not tell what it was given
+        def __init__(self, token, other):
+            super().__init__(0)
+            self.token = other
+
+    @dataclasses.dataclass  # has no hash
+    class Plain:
+        token: int
+
+        def __call__(self, logits, uniform):
+            return fixed(self.token)(logits, uniform)
+
+    made = [lambda token: Bare(0, token), Plain]
+    for make, token in itertools.product(made, (1, 2)):
+        text = model.generate("to ", 3, sampler=make(token))
+        assert text == model.vocabulary.tokens[token] * 3
 
     for token in (3, 4):  # two configurations of one class
         text = model.generate("to ", 3, sampler=Fixed(token))

@@ -137,6 +137,11 @@ def test_what_is_put_in_is_taken_out():
     model.compile(keras.optimizers.Adam(0.1))
     with averaged_weights(model):
         assert_same(weights_of(model), before)
+    averaging = keras.optimizers.Adam(0.1, use_ema=True)  # as Keras wraps it for mixed_float16
+    model.compile(keras.optimizers.LossScaleOptimizer(averaging, initial_scale=1.0))
+    for _ in range(3):
+        model.train_on_batch(inputs, targets)
+    assert np.abs(averages_of(model)[0] - weights_of(model)[0]).max() > 1e-3
 
 
 def test_the_average_of_a_short_training_is_of_its_last_ninth():

@@ -70,3 +70,23 @@ def test_what_a_schedule_cannot_do_is_refused():
     double = RegularizationSchedule(dropout=lambda epoch: 2.0)
     with pytest.raises(InputError, match=r"makes 1\.0 of the rate 0\.5"):
         model.fit(inputs, targets, verbose=0, callbacks=[double])
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends a training as Ctrl-C does in a notebook: the callbacks hear of no end."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.rates = [block.rate for block in self.model.recurrent.blocks]
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_leaves_no_rates_behind():
+    model = rnnzoo.char_lstm(9, units=4, num_layers=1, dropout=0.5)
+    model.compile(keras.optimizers.SGD(weight_decay=0.1), run_eagerly=runners.UNTRACED)
+    inputs, targets, _ = runners.batch(model)
+    for factor, rate in ((0.0, 0.0), (0.5, 0.25), (0.5, 0.25)):  # a new one each time
+        factors = {"dropout": lambda _, f=factor: f, "weight_decay": lambda _, f=factor: f}
+        callbacks = [RegularizationSchedule(**factors), Interrupt()]
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(inputs, targets, verbose=0, callbacks=callbacks)
+        assert callbacks[1].rates == [rate]

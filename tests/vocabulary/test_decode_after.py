@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rnnzoo.errors import InputError
 from rnnzoo.vocabulary import Vocabulary, text_rules
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=60, deadline=None)
 TEXT = (
     "He said, \"no.\" It's the dogs' well-known U.S. bone (8/10) ... ¿Qué? -- É 3.14 \u2014 „x“ “y”"
     " 'z' 東京は、 [a] {b} #1 $5 5% <unk> A B !\n"

@@ -57,11 +57,7 @@ def test_strip_rule_is_the_keras_tokenizer(text):
     assert text_rules.split_words(text, "strip") == [word for word in expected if word]
 
 
-def test_lower_is_the_table_and_close_to_python():
-    upper, lowered = text_rules.lower_pairs()
-    table = dict(zip(map(chr, upper), map(chr, lowered), strict=True))
-    for character in map(chr, range(0x110000)):
-        assert table.get(character, character) == text_rules.lower(character)
+def test_lower_is_close_to_python():
     differing = [c for c in map(chr, range(0x110000)) if text_rules.lower(c) != c.lower()]
     assert differing == ["\u0130"]
 

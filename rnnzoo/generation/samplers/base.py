@@ -59,8 +59,18 @@ class Sampler:
         return {}
 
     def key(self) -> Hashable:
-        """Returns what samplers have in common that may share a compiled function."""
-        return type(self), repr(self)
+        """Returns what samplers have in common that may share a compiled function.
+
+        Where `get_config` does not tell what its class's constructor was given, each object is
+        one of its own. What it has at its first call stays; to change it, make another.
+        """
+        kind = type(self)
+        depth = {
+            name: next(n for n, each in enumerate(kind.__mro__) if name in vars(each))
+            for name in ("get_config", "__init__")
+        }
+        told = depth["get_config"] <= depth["__init__"]
+        return kind, repr(self) if told else id(self)  # the compiled function keeps the object
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal sampler."""

@@ -174,7 +174,8 @@ class _Own(Sampler):
 
     def key(self) -> Hashable:
         """Returns what is equal for lambdas that one line of code makes again and again."""
-        return _key_of(self.function) or self.function
+        whole = self.function if isinstance(self.function, Hashable) else id(self.function)
+        return _key_of(self.function) or whole
 
 
 # What can be compared by value, or does not change what it does.
