@@ -121,8 +121,8 @@ Every cell of [Cells and blocks](cells.md) on tiny Shakespeare, plain and in res
 equal parameters and equal minutes of training on two idle cores. The settings are the same for
 all, those of `benchmarks/equal_time.py`: nothing was tuned for a cell, and each was trained once,
 so differences below 0.01 say little. The speed of the machine, a virtual one, wavers by some per
-cent, and with it how much an entry has read. nanoGPT is its CPU configuration, 0.80 million parameters,
-trained for the same minutes.
+cent, and with it how much an entry has read. nanoGPT is its CPU configuration, 0.80 million
+parameters, trained for the same minutes.
 
 *Zero state* is the loss in nats a character on 200 random batches of 12 blocks of 64 characters
 of the last 10 %, each block from the zero state: nanoGPT's protocol, the same blocks for all.
