@@ -43,7 +43,7 @@ def founding(
 
       rnnzoo founding s3_vanilla_rnn --max-minutes 20
 
-      rnnzoo founding s0_lasagne_char_lstm --set seq_length=40
+      rnnzoo founding s0_lasagne_char_lstm --set seq_length=30
     """
     with errors_in_a_sentence():
         from rnnzoo import founding as systems

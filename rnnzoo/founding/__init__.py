@@ -11,6 +11,7 @@ import importlib
 import inspect
 from numbers import Real
 from pathlib import Path
+from typing import get_args
 
 from rnnzoo.errors import InputError, unknown_name
 from rnnzoo.files import check_output, check_replaces_nothing
@@ -151,7 +152,7 @@ def run(
         data_dir: A folder that has the corpus.
         max_minutes: The most minutes of training; it then ends cleanly and says how far it came.
         seed: Of weights, dropout and the order of the data.
-        tiny: A variant that runs for seconds, to try things out.
+        tiny: A variant that runs for seconds, to try things out; not together with `constants`.
         overwrite: Whether results in `out` may be replaced; a published model never is.
         **options: Constants to change, by name, or a dataclass of them all as `constants`; and
             what else the system's function takes. Texts are read as Python literals.
@@ -177,12 +178,14 @@ def run(
     module_name, function_name, _ = SYSTEMS[name]
     module = importlib.import_module(f"rnnzoo.founding.{module_name}")
     function = getattr(module, function_name)
-    constants = options.pop("constants", None)
-    if constants is None:
-        constants = inspect.signature(function).parameters["constants"].default
-        if tiny:
-            max_minutes = max_minutes or TINY_MINUTES
-            constants = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
+    constants = inspect.signature(function).parameters["constants"].default
+    given = options.pop("constants", None)
+    if given is not None:
+        _check_given(given, type(constants), tiny=tiny)
+        options = {**vars(given), **options}
+    elif tiny:
+        max_minutes = max_minutes or TINY_MINUTES
+        constants = module.TINY[name] if isinstance(module.TINY, dict) else module.TINY
     constants, arguments = _changed(name, constants, _arguments_of(function), changes=options)
     out = Path("trained") / name if out is None else Path(out)
     check_output(out)
@@ -191,6 +194,18 @@ def run(
         out=out, data_dir=data_dir, max_minutes=max_minutes, seed=seed, constants=constants,
         **arguments,
     )  # fmt: skip
+
+
+def _check_given(constants, kind, *, tiny):
+    if type(constants) is not kind:
+        raise InputError(
+            f"`constants` must be a {kind.__module__}.{kind.__name__}, not {constants!r}; make "
+            "one, or give single constants by their names."
+        )
+    if tiny:
+        raise InputError(
+            f"`tiny` has constants of its own, but `constants` is {constants!r}; leave one out."
+        )
 
 
 def _arguments_of(function):
@@ -207,15 +222,21 @@ def _changed(name, constants, arguments, changes):
     """The constants with some of them changed, and what is to be passed on."""
     fields = {field.name: getattr(constants, field.name) for field in dataclasses.fields(constants)}
     known = fields | arguments
-    changes = {key: _as_kind(name, key, value, known=known) for key, value in changes.items()}
+    optional = {
+        field.name for field in dataclasses.fields(constants) if type(None) in get_args(field.type)
+    }
+    changes = {
+        key: _as_kind(name, key, value, known=known, optional=optional)
+        for key, value in changes.items()
+    }
     constants = dataclasses.replace(
         constants, **{key: value for key, value in changes.items() if key in fields}
     )
     return constants, {key: value for key, value in changes.items() if key not in fields}
 
 
-def _as_kind(name, key, value, known):
-    """The value, of the kind of what it replaces; `None` can replace and be replaced by all."""
+def _as_kind(name, key, value, known, optional):
+    """The value, of the kind of what it replaces; `None` can be replaced by all."""
     if key not in known:
         raise unknown_name(f"constant of {name}", key, known)
     before = known[key]
@@ -226,7 +247,10 @@ def _as_kind(name, key, value, known):
             pass  # it stays a text, which may be refused below
     if isinstance(before, float) and type(value) is int:
         value = float(value)
-    if value is not None and before is not None and type(value) is not type(before):
+    if isinstance(before, tuple) and isinstance(value, list):
+        value = tuple(value)  # as JSON has it, and so the record of a run
+    may_be_none = value is None and key in optional
+    if before is not None and not may_be_none and type(value) is not type(before):
         raise InputError(
             f"The constant {key!r} of {name} must be of the kind of {before!r}, not {value!r}."
         )

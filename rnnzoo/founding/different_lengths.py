@@ -23,13 +23,19 @@ def pad(rows):
         their lengths (batch,), int32.
 
     Raises:
-        InputError: If a sequence has no step, or there is none.
+        InputError: If a sequence has no step, there is none, or their shapes do not fit together.
 
     Example:
         >>> pad([[[1.0], [2.0]], [[3.0]]])[0][:, :, 0].tolist()
         [[1.0, 2.0], [3.0, 0.0]]
     """
     rows = [np.asarray(row, "float32") for row in rows]
+    shapes = [row.shape for row in rows]
+    if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes):
+        raise InputError(
+            f"The sequences have shapes {shapes}; give each as (time, features), with equally many "
+            "features."
+        )
     lengths = np.array([len(row) for row in rows], "int32")
     if not rows or lengths.min() < 1:
         raise InputError(

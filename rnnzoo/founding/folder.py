@@ -6,24 +6,40 @@ import json
 import math
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from rnnzoo.errors import check_positive
 from rnnzoo.files import atomic_path, check_output, check_replaces_nothing, write_atomically
 from rnnzoo.hardware import machine, versions
 
 SHOW_SECONDS = 5.0  # a run may report faster than anybody reads: it prints that often at most
 
 
+def check_sizes(constants):
+    """Checks that every constant that is a whole number is at least 1.
+
+    Args:
+        constants: The dataclass of a system's constants.
+
+    Raises:
+        InputError: If one is not.
+    """
+    sizes = [field.name for field in fields(constants) if field.type is int]
+    check_positive(**{name: getattr(constants, name) for name in sizes})
+
+
 class RunFolder:
     """The folder of one run: log.csv, samples.txt, pictures, model.keras and summary.json.
 
-    Results of an earlier run in the same folder are taken away first, and summary.json is written
-    last: a folder that has one is complete. It also sets the seed of Keras, NumPy and Python.
+    Results of an earlier run in the same folder are taken away before the first one of this run is
+    written: a run that cannot begin leaves the folder as it was. summary.json is written last: a
+    folder that has one is complete. It also sets the seed of Keras, NumPy and Python.
 
     Args:
         name: The system.
@@ -43,15 +59,21 @@ class RunFolder:
     """
 
     def __init__(self, name, out, *, seed, constants):
-        self.name, self.path, self.seed, self.constants = name, Path(out), seed, constants
-        check_output(self.path)
-        check_replaces_nothing(self.path, overwrite=True)  # what is published stays
-        self.path.mkdir(parents=True, exist_ok=True)
-        for stale in ("summary.json", "log.csv", "samples.txt", "model.keras"):
-            (self.path / stale).unlink(missing_ok=True)
+        self.name, self.seed, self.constants = name, seed, constants
+        self._out = Path(out)
+        check_output(self._out)
+        check_replaces_nothing(self._out, overwrite=True)  # what is published stays
         keras.utils.set_random_seed(seed)
         self.rows = []
         self._start, self._shown = time.monotonic(), -math.inf
+
+    @cached_property
+    def path(self):
+        """The folder, which is made and cleared of an earlier run when it is first asked for."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        for stale in ("summary.json", "log.csv", "samples.txt", "model.keras"):
+            (self._out / stale).unlink(missing_ok=True)
+        return self._out
 
     def echo(self, text):
         """Prints."""

@@ -32,7 +32,7 @@ from rnnzoo import Vocabulary
 from rnnzoo.data import corpora
 from rnnzoo.data.batches import in_background
 from rnnzoo.errors import InputError, check_positive
-from rnnzoo.founding.folder import Report, RunFolder, nats_after_windows, progress
+from rnnzoo.founding.folder import Report, RunFolder, check_sizes, nats_after_windows, progress
 from rnnzoo.founding.writing import Writer, write_by_sliding
 from rnnzoo.layers import LSTM
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
@@ -40,7 +40,11 @@ from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 @dataclass(frozen=True)
 class Constants:
-    """The document's numbers, and below the line what it leaves out."""
+    """The document's numbers, and below the line what it leaves out.
+
+    Raises:
+        InputError: If a size is not positive.
+    """
 
     n_hidden: int = 512
     num_layers: int = 2
@@ -60,6 +64,9 @@ class Constants:
     lstm_scale: float = 0.1
     softmax_scale: float = 0.01
     epsilon: float = 1e-6
+
+    def __post_init__(self):
+        check_sizes(self)
 
 
 DOCUMENT = Constants()

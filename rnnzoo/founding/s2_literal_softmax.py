@@ -25,7 +25,7 @@ from rnnzoo.founding import s2_imdb_word_lm as s2
 from rnnzoo.founding.folder import RunFolder, progress
 from rnnzoo.founding.s2_reviews import load_reviews
 from rnnzoo.founding.sequence_loss import loss_weights
-from rnnzoo.training.schedule import TrainingClock
+from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 MOST_BYTES = 6 * 2**30
 
@@ -68,25 +68,29 @@ def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constan
     clock.on_train_begin()
     figures = {}
     sizes = {"num_words": document.num_words, "literal": literal}
-    for part, (name, size) in enumerate(sizes.items(), start=1):
-        seconds = None if max_minutes is None else 60 * max_minutes * part / 2 - clock.seconds
-        found = in_fresh_process(
-            measure, replace(document, vocabulary_size=size), train.tokens[order],
-            train.targets[order], train.is_word[order], seed, seconds,
-        )  # fmt: skip
-        clock.step += found["steps"]
-        if found["steps"] < constants.steps:
-            clock.stopped_by = "budget"
-        found["vocabulary_size"] = size
-        found["rows_never_a_target"] = float(1 - occurs[:size].mean())
-        found["bytes_of_all_logits"] = document.batch_size * document.sequence_length * size * 4
-        figures[name] = found
-        folder.log(**found)
-        folder.echo(
-            f"{size:,} words: {found['parameters']:,} parameters, {found['seconds_per_step']:.2f} "
-            f"s a step, {_gib(found['peak_memory_bytes'])} GiB at most, "
-            f"{found['rows_never_a_target']:.1%} of the softmax's rows never a target"
-        )
+    with stop_on_interrupt(clock):
+        for part, (name, size) in enumerate(sizes.items(), start=1):
+            seconds = None if max_minutes is None else 60 * max_minutes * part / 2 - clock.seconds
+            if clock.interrupted.is_set():
+                seconds = 0  # a step of the other one too, to show both
+            found = in_fresh_process(
+                measure, replace(document, vocabulary_size=size), train.tokens[order],
+                train.targets[order], train.is_word[order], seed, seconds,
+            )  # fmt: skip
+            clock.step += found["steps"]
+            if found["steps"] < constants.steps:
+                clock.stopped_by = "interrupt" if clock.interrupted.is_set() else "budget"
+            found["vocabulary_size"] = size
+            found["rows_never_a_target"] = float(1 - occurs[:size].mean())
+            found["bytes_of_all_logits"] = document.batch_size * document.sequence_length * size * 4
+            figures[name] = found
+            folder.log(**found)
+            folder.echo(
+                f"{size:,} words: {found['parameters']:,} parameters, "
+                f"{found['seconds_per_step']:.2f} s a step, "
+                f"{_gib(found['peak_memory_bytes'])} GiB at most, "
+                f"{found['rows_never_a_target']:.1%} of the softmax's rows never a target"
+            )
     training = progress(clock)
     peak = figures["literal"]["peak_memory_bytes"]
     figures["literal_within_6_gib"] = None if peak is None else peak <= MOST_BYTES
@@ -95,13 +99,22 @@ def run_literal_softmax(*, out, data_dir=None, max_minutes=None, seed=0, constan
 
 
 def in_fresh_process(function, *arguments):
-    """Calls a function in a new process, whose memory is then its own."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+    """Calls a function in a new process, whose memory is then its own.
+
+    Ctrl-C reaches all processes of a terminal; there it does only what the function makes of it.
+    """
+    ignore = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    with ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=get_context("spawn"),
+        initializer=exec,  # a function of this module would import Keras first
+        initargs=(ignore,),
+    ) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def measure(constants, tokens, targets, is_word, seed, seconds):
-    """Trains on some batches.
+    """Trains on some batches, or until Ctrl-C.
 
     Args:
         constants: Those of `s2_imdb_word_lm`.
@@ -120,15 +133,18 @@ def measure(constants, tokens, targets, is_word, seed, seconds):
     model = s2.network(constants)
     weights = loss_weights(constants.loss_weights, targets, is_word)
     times, found = [], []
-    for at in range(0, len(tokens), constants.batch_size):
-        rows = slice(at, at + constants.batch_size)
-        began = time.perf_counter()
-        loss, *_ = model.train_on_batch(tokens[rows], targets[rows], weights[rows])
-        model.reset_metrics()  # else the loss is the mean of all so far
-        times.append(time.perf_counter() - began)
-        found.append(float(loss))
-        if seconds is not None and time.perf_counter() - start >= seconds:
-            break
+    clock = TrainingClock(1, steps_per_epoch=len(tokens) // constants.batch_size)
+    with stop_on_interrupt(clock):
+        for at in range(0, len(tokens), constants.batch_size):
+            rows = slice(at, at + constants.batch_size)
+            began = time.perf_counter()
+            loss, *_ = model.train_on_batch(tokens[rows], targets[rows], weights[rows])
+            model.reset_metrics()  # else the loss is the mean of all so far
+            times.append(time.perf_counter() - began)
+            found.append(float(loss))
+            due = seconds is not None and time.perf_counter() - start >= seconds
+            if due or clock.interrupted.is_set():
+                break
     return {
         "parameters": model.count_params(),
         "steps": len(times),

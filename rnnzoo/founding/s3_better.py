@@ -12,14 +12,19 @@ import keras
 
 from rnnzoo import Vocabulary, char_lstm
 from rnnzoo.data import corpora, random_resets, stream_batches
-from rnnzoo.founding.folder import Report, RunFolder, nats_of_stream, progress
+from rnnzoo.founding.folder import Report, RunFolder, check_sizes, nats_of_stream, progress
 from rnnzoo.founding.s3_from_scratch import nats_per_character
+from rnnzoo.generation.inputs import encode_prompts
 from rnnzoo.training.schedule import LearningRate, TrainingClock, stop_on_interrupt
 
 
 @dataclass(frozen=True)
 class Constants:
-    """The units and samples are the document's, all else is ours."""
+    """The units and samples are the document's, all else is ours.
+
+    Raises:
+        InputError: If a size is not positive.
+    """
 
     hidden_units: int = 100
     epochs: int = 20
@@ -33,6 +38,9 @@ class Constants:
     validation_split: float = 0.1  # the end of the text
     sample_every: int = 20  # steps
     chunk: int = 25  # the document's chunks, in which its networks are measured
+
+    def __post_init__(self):
+        check_sizes(self)
 
 
 BETTER = Constants()
@@ -53,6 +61,7 @@ def run(*, out, data_dir=None, max_minutes=None, seed=0, constants=BETTER):
         validation_split=constants.validation_split,
     )  # fmt: skip
     model = char_lstm(vocabulary, units=constants.hidden_units, num_layers=1)
+    encode_prompts(model, constants.sample_start)  # raises for what it cannot go on from
     model.compile(optimizer=keras.optimizers.Adam(constants.learning_rate, global_clipnorm=1.0))
     clock = TrainingClock(constants.epochs, steps_per_epoch=len(train), max_minutes=max_minutes)
     rate = LearningRate(

@@ -27,15 +27,21 @@ from keras import ops
 from rnnzoo import Vocabulary
 from rnnzoo.data import corpora
 from rnnzoo.data.batches import in_background
-from rnnzoo.founding.folder import Report, RunFolder, progress
+from rnnzoo.errors import InputError
+from rnnzoo.founding.folder import Report, RunFolder, check_sizes, progress
 from rnnzoo.founding.writing import Writer
+from rnnzoo.generation.samplers import get_sampler
 from rnnzoo.layers import LSTM, SimpleRNN
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 
 @dataclass(frozen=True)
 class Constants:
-    """The document's numbers, and below the line what it leaves out."""
+    """The document's numbers, and below the line what it leaves out.
+
+    Raises:
+        InputError: If a size is not positive or the temperature cannot be.
+    """
 
     hidden_units: int = 100
     sequence_length: int = 25
@@ -50,6 +56,10 @@ class Constants:
     sample_start: str = "\n"
     sample_temperature: float = 1.0
 
+    def __post_init__(self):
+        check_sizes(self)
+        get_sampler(temperature=self.sample_temperature)  # raises for what cannot be
+
 
 PART_1 = PART_2 = Constants()
 # In part 3 the rows of a batch are consecutive: row 2 goes on where row 1 ends. The loss is summed
@@ -60,7 +70,11 @@ PART_3 = Constants(batch_size=8, epochs=5, learning_rate=0.001, sample_every=500
 
 @dataclass(frozen=True)
 class ExplodingConstants:
-    """What the demonstration runs; the document says "above 0.1", all else is chosen."""
+    """What the demonstration runs; the document says "above 0.1", all else is chosen.
+
+    Raises:
+        InputError: If a size is not positive.
+    """
 
     hidden_units: int = 100
     sequence_length: int = 25
@@ -68,6 +82,9 @@ class ExplodingConstants:
     learning_rate: float = 0.15
     clip: float = 5.0
     steps: int = 2000
+
+    def __post_init__(self):
+        check_sizes(self)
 
 
 EXPLODING = ExplodingConstants()
@@ -205,6 +222,7 @@ def _run(name, constants, out, data_dir, max_minutes, seed, layer, **options):
         jit_compile=False,
     )
     writer = Writer(model, vocabulary)
+    writer.check(constants.sample_start)
 
     def write():
         return writer.write(
@@ -272,6 +290,11 @@ def run_exploding_gradients(*, out, data_dir=None, max_minutes=None, seed=0, con
     `gradients.png` shows the norm of the gradient as it comes out of back-propagation, before any
     clipping, and the loss. See `rnnzoo.founding.run` for the arguments.
     """
+    if keras.config.backend() != "tensorflow":
+        raise InputError(
+            "s3_exploding_gradients reads its gradients from TensorFlow, but Keras runs on "
+            f"{keras.config.backend()}; set KERAS_BACKEND=tensorflow."
+        )
     folder = RunFolder("s3_exploding_gradients", out, seed=seed, constants=constants)
     corpus = corpora.load("tiny_shakespeare", data_dir=data_dir)
     vocabulary = Vocabulary.from_text(corpus.text)
@@ -285,23 +308,24 @@ def run_exploding_gradients(*, out, data_dir=None, max_minutes=None, seed=0, con
     clock = TrainingClock(1, steps_per_epoch=len(ways) * constants.steps, max_minutes=max_minutes)
     clock.on_train_begin()
     figures = {}
-    for part, (name, clipping) in enumerate(ways.items(), start=1):
-        keras.utils.set_random_seed(seed)
-        model = network(len(vocabulary), constants)
-        until = (clock.max_seconds or np.inf) * part / len(ways)
-        norms, losses = _norms(
-            model, batches, clipping, constants=constants, clock=clock, until=until
-        )
-        for step, (norm, loss) in enumerate(zip(norms, losses, strict=True)):
-            folder.log(run=name, step=step, norm=norm, loss=loss)
-        key = name.replace(" ", "_")
-        figures[f"steps_{key}"] = len(norms)
-        figures[f"largest_norm_{key}"] = max(norms)
-        figures[f"last_loss_{key}"] = float(np.mean(losses[-100:]))
-        folder.echo(
-            f"{name}: largest norm {max(norms):.3g}, last loss {np.mean(losses[-100:]):.4g} nats "
-            f"per chunk in {len(norms):,} steps."
-        )
+    with stop_on_interrupt(clock):
+        for part, (name, clipping) in enumerate(ways.items(), start=1):
+            keras.utils.set_random_seed(seed)
+            model = network(len(vocabulary), constants)
+            until = (clock.max_seconds or np.inf) * part / len(ways)
+            norms, losses = _norms(
+                model, batches, clipping, constants=constants, clock=clock, until=until
+            )
+            for step, (norm, loss) in enumerate(zip(norms, losses, strict=True)):
+                folder.log(run=name, step=step, norm=norm, loss=loss)
+            key = name.replace(" ", "_")
+            figures[f"steps_{key}"] = len(norms)
+            figures[f"largest_norm_{key}"] = max(norms)
+            figures[f"last_loss_{key}"] = float(np.mean(losses[-100:]))
+            folder.echo(
+                f"{name}: largest norm {max(norms):.3g}, last loss {np.mean(losses[-100:]):.4g} "
+                f"nats per chunk in {len(norms):,} steps."
+            )
     training = progress(clock)
     _draw(folder, ways, constants)
     return folder.finish(None, data=corpus, training=training, figures=figures)
@@ -331,8 +355,8 @@ def _norms(model, batches, clipping, constants, clock, until):
             break
         norms.append(float(norm))
         losses.append(float(loss))
-        if clock.seconds > until:
-            clock.stopped_by = "budget"
+        if clock.interrupted.is_set() or clock.seconds > until:
+            clock.stopped_by = "interrupt" if clock.interrupted.is_set() else "budget"
             break
     return norms, losses
 

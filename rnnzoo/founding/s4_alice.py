@@ -31,15 +31,18 @@ import numpy as np
 
 from rnnzoo import Vocabulary, char_lstm
 from rnnzoo.data import corpora, stream_batches, window_batches
+from rnnzoo.errors import InputError, check_fraction, check_positive
 from rnnzoo.evaluation.repetition import find_loop, longest_copy, repeated_ngrams
 from rnnzoo.founding.folder import (
     Report,
     RunFolder,
+    check_sizes,
     nats_after_windows,
     nats_of_stream,
     progress,
 )
 from rnnzoo.founding.writing import Writer, write_by_sliding
+from rnnzoo.generation.samplers import get_sampler
 from rnnzoo.hardware import resolve_dtype
 from rnnzoo.layers import LSTM
 from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
@@ -47,7 +50,11 @@ from rnnzoo.training.schedule import TrainingClock, stop_on_interrupt
 
 @dataclass(frozen=True)
 class Constants:
-    """The document's numbers, and below the line what it leaves out."""
+    """The document's numbers, and below the line what it leaves out.
+
+    Raises:
+        InputError: If a number cannot be.
+    """
 
     units: tuple = (1000, 800)
     dropout: float = 0.5
@@ -63,10 +70,23 @@ class Constants:
     sliding_length: int = 100  # characters of the sample by the sliding window
     loss_windows: int = 2_000  # for the loss at the end, evenly spaced over the text
 
+    def __post_init__(self):
+        check_sizes(self)
+        if not self.units:
+            raise InputError("`units` must have the size of each layer, such as (8, 6), not ().")
+        for size in self.units:
+            check_positive(units=size)
+        check_fraction(dropout=self.dropout)
+        _check_temperatures(self.temperatures)
+
 
 @dataclass(frozen=True)
 class BetterConstants:
-    """Our version's numbers; none of the document's but the loss and the samples."""
+    """Our version's numbers; none of the document's but the loss and the samples.
+
+    Raises:
+        InputError: If a number cannot be.
+    """
 
     units: int = 512
     num_layers: int = 2
@@ -81,6 +101,16 @@ class BetterConstants:
     seed_length: int = 100
     sample_length: int = 1000
     temperatures: tuple = (0.0, 0.2, 0.5, 0.8, 1.0, 1.2)
+
+    def __post_init__(self):
+        check_sizes(self)
+        check_fraction(dropout=self.dropout)
+        _check_temperatures(self.temperatures)
+
+
+def _check_temperatures(temperatures):
+    for temperature in temperatures:
+        get_sampler(temperature=temperature)  # raises for what cannot be
 
 
 DOCUMENT = Constants()
@@ -106,6 +136,11 @@ def load_alice(data_dir):
 
 def random_seed_text(vocabulary, ids, length, seed):
     """A passage of the text to go on from."""
+    if length > len(ids):
+        raise InputError(
+            f"A seed of {length:,} characters is longer than the text it is drawn from, which has "
+            f"{len(ids):,}; give a shorter one."
+        )
     start = np.random.default_rng(seed).integers(len(ids) - length + 1)
     return vocabulary.decode(ids[start : start + length])
 
@@ -280,6 +315,7 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
         validation_split=constants.validation_split,
     )  # fmt: skip
     training_ids = ids[: int(len(ids) * (1 - constants.validation_split))]
+    seed_text = random_seed_text(vocabulary, training_ids, constants.seed_length, seed=seed)
     dtype, _ = resolve_dtype(constants.dtype)
     model = char_lstm(
         vocabulary,
@@ -303,8 +339,6 @@ def run_alice_better(*, out, data_dir=None, max_minutes=None, seed=0, constants=
     training = progress(clock)
     model = in_float32(model)
     losses = {f"{name}_loss": nats_of_stream(model, stream) for name, stream in streams.items()}
-
-    seed_text = random_seed_text(vocabulary, training_ids, constants.seed_length, seed=seed)
 
     def write(temperature):
         sampler, temperature = ("greedy", None) if temperature == 0 else (None, temperature)

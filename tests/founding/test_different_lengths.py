@@ -47,6 +47,21 @@ def test_an_empty_sequence_is_refused(rows):
 
 
 @pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 2.0], [3.0]],
+        [np.zeros((2, 1)), np.zeros((3, 2))],
+        [np.zeros((2, 3, 4))],
+        [np.zeros((2, 3)), 1.0],
+    ],
+    ids=["flat", "features", "deep", "number"],
+)
+def test_sequences_that_do_not_fit_together_are_refused(rows):
+    with pytest.raises(InputError, match="equally many features"):
+        pad(rows)
+
+
+@pytest.mark.parametrize(
     "options", [{}, {"return_sequences": True, "go_backwards": True}], ids=["last", "backwards"]
 )
 def test_a_layer_that_cannot_is_refused(options):

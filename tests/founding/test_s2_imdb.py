@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 
 import keras
 import numpy as np
@@ -243,6 +244,39 @@ def test_the_literal_softmax_is_cut_by_its_minutes(texts, tmp_path, monkeypatch)
     )
     training = summary_of(folder)["training"]
     assert training["stopped_by"] == "budget" and training["steps"] == 2  # one each
+
+
+def test_an_interrupt_ends_the_literal_softmax_cleanly(texts, tmp_path, monkeypatch):
+    calls = []
+
+    def here(function, *arguments):
+        if not calls:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(arguments)
+        return call_here(function, *arguments)
+
+    monkeypatch.setattr(s2_literal_softmax, "in_fresh_process", here)
+    folder = founding.run(
+        "s2_literal_softmax", out=tmp_path, data_dir=texts, tiny=True, max_minutes=5
+    )
+    training = summary_of(folder)["training"]
+    assert training["stopped_by"] == "interrupt" and training["steps"] == 2 + 1
+
+
+def test_an_interrupt_reaches_the_new_process(monkeypatch):
+    constants = s2.TINY["s2_imdb_word_lm"]
+    tokens = np.ones((12, constants.sequence_length), "int32")  # three batches
+    train_on_batch = s2.WordModel.train_on_batch
+
+    def interrupted(*arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        return train_on_batch(*arguments, **options)
+
+    monkeypatch.setattr(s2.WordModel, "train_on_batch", interrupted)
+    found = s2_literal_softmax.measure(
+        constants, tokens, targets=tokens, is_word=tokens > 0, seed=0, seconds=None
+    )
+    assert found["steps"] == 1
 
 
 def test_the_literal_softmax_on_few_reviews_of_an_unknown_memory(texts, tmp_path, monkeypatch):

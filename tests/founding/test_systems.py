@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import signal
 import sys
 from pathlib import Path
 
@@ -106,6 +107,21 @@ def test_s3_shows_the_gradient_with_and_without_clipping(results):
     assert len({part[0]["norm"] for part in runs}) == 1  # all from the same weights
 
 
+def test_an_interrupt_ends_the_exploding_gradients_cleanly(texts, tmp_path, monkeypatch):
+    norms, calls = s3._norms, []
+
+    def interrupted(*arguments, **options):
+        if not calls:
+            signal.raise_signal(signal.SIGINT)
+        calls.append(arguments)
+        return norms(*arguments, **options)
+
+    monkeypatch.setattr(s3, "_norms", interrupted)
+    folder = founding.run("s3_exploding_gradients", out=tmp_path, data_dir=texts, tiny=True)
+    training = summary_of(folder)["training"]
+    assert training["stopped_by"] == "interrupt" and training["steps"] == 3  # one of each
+
+
 @pytest.mark.slow
 def test_s0_continues_the_phrase(results):
     folder = results("s0_lasagne_char_lstm")
@@ -197,7 +213,7 @@ def test_a_run_is_cut_by_its_minutes(texts, tmp_path, capsys):
 
 def test_an_unfinished_run_has_no_summary(results, texts, tmp_path, monkeypatch):
     founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True)
-    monkeypatch.setattr(s3, "chunks", None)
+    monkeypatch.setattr(s3, "nats_per_character", None)  # after the training
     with pytest.raises(TypeError):
         founding.run("s3_lstm", out=tmp_path, data_dir=texts, tiny=True, overwrite=True)
     assert not (tmp_path / "summary.json").exists()
