@@ -4,12 +4,12 @@
     python benchmarks/serve_load.py --memory --requests 10000
 
 It serves a published model in a process of its own, on this machine, and lets clients stream texts
-of 300 characters. Each text is compared with `model.generate` of its seed. Times are of the first
-and of each next part of a text; a part has up to four characters. Characters a second are those of
-all clients together. The clients share the cores with the server. With `--memory`, 8 clients send
-requests of all kinds instead, whole, streamed, with alternatives, given up and refused, and the
-memory of the server's process is read from its `/metrics` after each tenth of them. The rows become
-a section of RESULTS.md.
+of 300 characters. Each text is compared with `model.generate` of its seed, alone. Times are of the
+first and of each next part of a text; a part has up to four characters. Characters a second are
+those of all clients together. The clients share the cores with the server. With `--memory`, 8
+clients send requests of all kinds instead, whole, streamed, with alternatives, given up and
+refused, and the memory of the server's process is read from its `/metrics` after each tenth of
+them. The rows become a section of RESULTS.md.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main():
         measured = {clients: load(url, clients, args.texts) for clients in CLIENTS}
     model, rows = rnnzoo.load(args.model), []
     expected = model.generate(
-        ["ROMEO:"] * args.texts, LENGTH, temperature=0.8, seed=list(range(args.texts))
+        ["ROMEO:"] * args.texts, LENGTH, temperature=0.8, seed=list(range(args.texts)), batch_size=1
     )
     for clients, (texts, seconds, first, following) in measured.items():
         if not clients > 1:
