@@ -57,8 +57,8 @@ class SLSTMCell(Float32Cell):
 
     def get_initial_state(self, batch_size: int | Tensor) -> list[Tensor]:
         """Returns the state before the first step: h, `c / n` and `log n`."""
-        zeros = ops.zeros((batch_size, self.units), self.state_dtype)
-        return [zeros, zeros, zeros + EMPTY]
+        starts = (0.0, 0.0, EMPTY)  # each a tensor of its own: JAX takes none twice
+        return [ops.full((batch_size, self.units), start, self.state_dtype) for start in starts]
 
     def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Runs one step: inputs `(batch, features)` to an output `(batch, units)` and the state."""
