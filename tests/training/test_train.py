@@ -14,6 +14,7 @@ from rnnzoo import recipes, zoo
 from rnnzoo.data import corpora
 from rnnzoo.errors import InputError
 from rnnzoo.publishing.train import train
+from rnnzoo.tasks import TASKS
 from rnnzoo.training.snapshot import read_snapshot
 
 TINY = [name for name in recipes.names() if name.endswith("_tiny")]
@@ -103,14 +104,14 @@ def test_the_card_says_it_all(name, trained, small_data):
         record["corpus"]["terms"],
         record["corpus"]["sha256"],
         record["split"],
-        f"--recipe {name} --out",  # the command
+        f" {name} --out",  # the command
         "Seed 0; 2.0 epochs",
         record["machine"]["cpu"],
         f"{record['machine']['cores']} core{'s' if record['machine']['cores'] > 1 else ''}, ",
         f"rnnzoo {rnnzoo.__version__}",
         f"keras {keras.__version__}",
         record["date"],
-        "lowest validation loss",
+        TASKS[record["task"]].chosen_by,
         "Not picked: ",
         "Seed 2:" if record["task"] == "language_model" else "Text 2:",
         "Limits and intended use",
