@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import keras
 from keras import ops
 
+from rnnzoo.models.resumed import averages
+
 
 @contextlib.contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
@@ -22,8 +24,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     Reference:
         Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992.
     """
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of mixed_float16
-    if not optimizer.use_ema:
+    if not averages(model):
         yield
         return
     variables = model.trainable_variables

@@ -222,6 +222,8 @@ def _checked(progress, path):
     for name, kind in _KINDS.items():
         if (name in progress or name in _ALWAYS) and not isinstance(progress.get(name), kind):
             raise _damaged(path, f"its {name!r} is {str(progress.get(name))[:40]!r}")
+    if not all(isinstance(one, dict) for one in progress.get("segments", ())):
+        raise _damaged(path, "its 'segments' are no list of objects")
     return progress
 
 
