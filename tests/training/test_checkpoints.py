@@ -132,9 +132,11 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(InputError, match="a training that was finished after"):
         Checkpoint(folder).check(resume=False)
     Checkpoint(folder).check(resume=False, overwrite=True)
-    (folder / "progress.json").write_text("{")
-    with pytest.raises(InputError, match="damaged"):
-        Checkpoint(folder)
+    whole = '{"epoch": 1, "step": 2, "minutes": 0.1, "finished": false, "segments": %s}'
+    for content in ("{", whole % "5", whole % "[5]"):
+        (folder / "progress.json").write_text(content)
+        with pytest.raises(InputError, match="damaged"):
+            Checkpoint(folder)
 
 
 def test_the_log_has_the_loss_of_each_stretch(tmp_path):
