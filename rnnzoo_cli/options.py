@@ -83,11 +83,16 @@ Teacher = Annotated[
     ),
 ]
 TeacherAlpha = Annotated[
-    float | None, typer.Option(help="With --teacher: its share of the loss [recipe's own, 0.5].")
+    float | None,
+    typer.Option(
+        help="With --teacher, language models: its share of the loss [recipe's own, 0.5]."
+    ),
 ]
 TeacherTemperature = Annotated[
     float | None,
-    typer.Option(help="With --teacher: temperature of its probabilities [recipe's own, 1]."),
+    typer.Option(
+        help="With --teacher, language models: temperature of its probabilities [recipe's own, 1]."
+    ),
 ]
 LogDir = Annotated[
     Path | None,

@@ -220,12 +220,7 @@ def _taught(training, recipe):
     if not training.get("teachers"):
         return []
     names = ", ".join(f"{name} ({sha[:12]}...)" for name, sha in training["teachers"].items())
-    alpha, temperature = recipe["teacher_alpha"], recipe["teacher_temperature"]
-    return [
-        f"- Distilled (Hinton et al. 2015) from {names}, each with a digest of its weights: "
-        f"{alpha:g} of the loss is the cross-entropy with the mean of their probabilities at "
-        f"temperature {temperature:g}, {1 - alpha:g} that with the labels."
-    ]
+    return [f"- {TASKS[recipe['task']].teaching(recipe, names)}"]
 
 
 def _segments(segments):

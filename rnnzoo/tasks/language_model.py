@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
+import keras
 import numpy as np
 
 from rnnzoo import models
@@ -135,6 +136,12 @@ class LanguageModelRecipe(Recipe, task="language_model"):
         given = {name: value for name, value in given.items() if value is not None}
         return replace(self, teachers=tuple(names), **given)
 
+    def loss(self) -> keras.losses.Loss | None:
+        """The training loss: with teachers, that of `rnnzoo.models.DistillationLoss`."""
+        if self.teachers:
+            return models.DistillationLoss(self.teacher_alpha, temperature=self.teacher_temperature)
+        return super().loss()
+
     def kind_of_model(self) -> str:
         """The model in words, to put before what it is trained on."""
         level = self.vocabulary.get("level", "character")
@@ -201,6 +208,16 @@ class LanguageModelTask:
         """Says on a card how the samples were drawn, given the arguments of the recipe."""
         temperature = recipe["temperature"]
         return f"Not picked: seeds 0, 1 and 2, drawn at temperature {temperature} after a prompt."
+
+    @staticmethod
+    def teaching(recipe: Mapping[str, Any], names: str) -> str:
+        """Says on a card how teachers of these names taught, given the arguments of the recipe."""
+        alpha, temperature = recipe["teacher_alpha"], recipe["teacher_temperature"]
+        return (
+            f"Distilled (Hinton et al. 2015) from {names}, each with a digest of its weights: "
+            f"{alpha:g} of the loss is the cross-entropy with the mean of their probabilities at "
+            f"temperature {temperature:g}, {1 - alpha:g} that with the labels."
+        )
 
     def __init__(
         self,

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
+import keras
+
 from rnnzoo.errors import (
     InputError,
     check_fraction,
@@ -14,6 +16,7 @@ from rnnzoo.errors import (
     check_positive,
     unknown_name,
 )
+from rnnzoo.models import SmoothedCrossEntropy
 
 # What of a recipe may change after a training that is to be made again: words, and measuring.
 NOT_TRAINING = {
@@ -222,9 +225,13 @@ class Recipe:
             InputError: If the models of this task have no teachers, or a number cannot be.
         """
         raise InputError(
-            f"A teacher is for language models so far, and the recipe {self.name!r} trains a model "
-            f"for {self.task.replace('_', ' ')}; leave out --teacher."
+            f"Teachers are for language models and translators, and the recipe {self.name!r} "
+            f"trains a model for {self.task.replace('_', ' ')}; leave out --teacher."
         )
+
+    def loss(self) -> keras.losses.Loss | None:
+        """The training loss, or `None` for the cross-entropy that the model has by itself."""
+        return SmoothedCrossEntropy(self.label_smoothing) if self.label_smoothing else None
 
     def as_json(self) -> dict[str, Any]:
         """Its arguments as JSON gives them back: lists where it has tuples."""

@@ -42,6 +42,9 @@ class TranslationRecipe(Recipe, task="translation"):
         beam_widths: Widths of the beams to measure BLEU with, 1 for greedy search; the figure of
             the first is the one to quote.
         length_penalty: The exponent of the length penalty of these beams.
+        teachers: Names or paths of trained translators, whose translations of the training sources
+            are learnt beside the corpus's own; see
+            `rnnzoo.training.taught_pairs.teacher_translations`.
 
     Raises:
         InputError: If a name or a number cannot be.
@@ -55,6 +58,7 @@ class TranslationRecipe(Recipe, task="translation"):
     measure: str = "symbols"
     beam_widths: tuple[int, ...] = (1,)
     length_penalty: float = 0.6
+    teachers: tuple[str, ...] = ()
     corpus_kinds: ClassVar[tuple[str, ...]] = ("pairs",)
     reads: ClassVar[str] = (
         "a file of tab-separated pairs, a .csv file, two files of lines with a comma between their "
@@ -87,6 +91,22 @@ class TranslationRecipe(Recipe, task="translation"):
         """The pairs of a corpus, `(source, target)` each, as this recipe translates them."""
         reverse = self.reverse_pairs and corpus == self.corpus
         return [pair[::-1] for pair in pairs] if reverse else pairs
+
+    def with_teachers(
+        self,
+        names: Sequence[str],
+        *,
+        alpha: float | None = None,
+        temperature: float | None = None,
+    ) -> Self:
+        """The recipe of a model that learns what trained translators write, too; see `Recipe`."""
+        for name, value in {"alpha": alpha, "temperature": temperature}.items():
+            if value is not None:
+                raise InputError(
+                    f"--teacher-{name} ({value}) is of a language model's loss, and a translator "
+                    f"learns its teachers' texts; leave it out."
+                )
+        return replace(self, teachers=tuple(names))
 
     def with_level(self, level: str) -> Self:
         """The recipe with tokens of another level on both sides."""
@@ -146,6 +166,15 @@ class TranslationTask:
             f"draws nothing at random{other}."
         )
 
+    @staticmethod
+    def teaching(recipe: Mapping[str, Any], names: str) -> str:
+        """Says on a card how teachers of these names taught."""
+        return (
+            f"Distilled by texts (Kim and Rush 2016) from {names}, each with a digest of its "
+            "weights: what each makes of the training sources by a beam of 5 is learnt beside the "
+            "pairs of the corpus, and counts in the batches of an epoch."
+        )
+
     def __init__(
         self,
         recipe: TranslationRecipe,
@@ -171,7 +200,8 @@ class TranslationTask:
             told = ", ".join(f"{name} {counted[name]}" for name in self._counts())
             self.split += f"; counted by sacrebleu: {told}"
         size = recipe.batch_size
-        self.train = self._batches(train, size, seed=seed, initial_epoch=initial_epoch)
+        self._pairs, self._order = train, {"seed": seed, "initial_epoch": initial_epoch}
+        self.train = self._batches(train, size, **self._order)
         self.validation = self._batches(
             self.held_out, recipe.validation_batch_size or size, shuffle=False
         )
@@ -206,6 +236,29 @@ class TranslationTask:
             max_length=self.recipe.sequence_length,
             **order,
         )
+
+    @property
+    def training_sources(self) -> list[str]:
+        """The texts of the training pairs that are translated."""
+        return [source for source, _ in self._pairs]
+
+    def distil(self, translations: Sequence[Sequence[str]]) -> None:
+        """Adds what teachers make of the training sources to the training batches.
+
+        Args:
+            translations: Those of each teacher, one for each of `training_sources`; empty ones are
+                left out.
+
+        Raises:
+            InputError: If a translation has a symbol that the target vocabulary lacks.
+        """
+        taught = [
+            (source, text)
+            for texts in translations
+            for (source, _), text in zip(self._pairs, texts, strict=True)
+            if text
+        ]
+        self.train = self._batches([*self._pairs, *taught], self.recipe.batch_size, **self._order)
 
     def build(self, dtype: str) -> models.Seq2Seq:
         """Builds the recipe's model."""

@@ -11,14 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnzoo import zoo
 from rnnzoo.data.sequences import flat_ids
 from rnnzoo.data.sources import keras_home
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.files import atomic_path, check_output
 from rnnzoo.models import LanguageModel
+from rnnzoo.models.base import ZooModel
 from rnnzoo.models.distillation import check_distillation
-from rnnzoo.vocabulary import Vocabulary
 
 TOP_K = 16
 MOST_ROWS, LENGTH = 64, 128  # of what teachers read at once; the state is carried
@@ -104,44 +103,11 @@ def teacher_predictions(
 
 
 def teachers_folder() -> Path:
-    """The folder in which teachers' predictions are kept."""
+    """The folder in which teachers' predictions and translations are kept."""
     return keras_home() / "rnnzoo" / "teachers"
 
 
-def load_teachers(names: Sequence[str], vocabulary: Vocabulary) -> list[LanguageModel]:
-    """Loads the teachers of a training.
-
-    Args:
-        names: Names or paths for `rnnzoo.load`.
-        vocabulary: That of the model to train.
-
-    Returns:
-        The models, in the order of their names.
-
-    Raises:
-        InputError: If one is no language model, or has another vocabulary.
-    """
-    teachers = [zoo.load(name) for name in names]
-    for name, teacher in zip(names, teachers, strict=True):
-        if not isinstance(teacher, LanguageModel):
-            raise InputError(
-                f"The teacher {name} is a {type(teacher).__name__}, and only language models teach "
-                "so far; give a language model."
-            )
-        if teacher.vocabulary != vocabulary:
-            other = vocabulary.get_config()
-            differ = [
-                key for key, own in teacher.vocabulary.get_config().items() if own != other[key]
-            ]
-            raise InputError(
-                f"The teacher {name} has the vocabulary {teacher.vocabulary}, and the model to "
-                f"train another one, {vocabulary}; they differ in {' and '.join(differ)}. Give a "
-                "teacher that was trained on the same text with the same tokens."
-            )
-    return teachers
-
-
-def digest(model: LanguageModel) -> str:
+def digest(model: ZooModel) -> str:
     """Computes a SHA-256 of a model's configuration and weights."""
     told = json.dumps(model.get_config(), sort_keys=True, default=str)
     found = hashlib.sha256(told.encode())

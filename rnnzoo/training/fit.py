@@ -15,7 +15,6 @@ from rnnzoo import zoo
 from rnnzoo.errors import InputError
 from rnnzoo.files import RESULTS, check_output, check_replaces_nothing
 from rnnzoo.hardware import commit, resolve_dtype
-from rnnzoo.models import DistillationLoss, SmoothedCrossEntropy
 from rnnzoo.models.base import ZooModel
 from rnnzoo.models.resumed import fit_from
 from rnnzoo.optimizers import LayerwiseAdam, adam
@@ -27,12 +26,6 @@ from rnnzoo.tasks.splits import load_corpus
 from rnnzoo.training.averaging import ValidateAverages
 from rnnzoo.training.callbacks import SampleText
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
-from rnnzoo.training.distillation import (
-    digest,
-    load_teachers,
-    teacher_predictions,
-    teachers_folder,
-)
 from rnnzoo.training.finite import FiniteLoss
 from rnnzoo.training.processes import count, is_first, own_rows
 from rnnzoo.training.progress import FEW_BATCHES, progress_shown, warn_of_few_batches
@@ -42,6 +35,7 @@ from rnnzoo.training.schedule import (
     measure_validation,
     stop_on_interrupt,
 )
+from rnnzoo.training.teachers import teach
 from rnnzoo.training.unfreezing import GradualUnfreezing
 
 
@@ -161,7 +155,7 @@ def fit_recipe(
     for name, value in baselines.items():
         print(f"To compare with: {name.replace('_', ' ')} {value:.4g}")
 
-    teachers = _teach(task, recipe, began=checkpoint.progress if resume else {})
+    teachers = teach(task, recipe, began=checkpoint.progress if resume else {})
     dtype, reason = resolve_dtype(recipe.dtype)
     if resume and model.dtype_policy.name != dtype:
         dtype, reason = model.dtype_policy.name, "the training began in it"
@@ -208,32 +202,6 @@ def fit_recipe(
         "processes": count(),
     }
     return Trained(model, task, checkpoint, out=out, baselines=baselines, run=run)
-
-
-def _teach(task, recipe, began):
-    """Puts what the recipe's teachers predict into the task's batches.
-
-    Returns a digest of each teacher by its name, as `teachers`; nothing where there are none. Those
-    that a resumed training `began` with must be the same.
-    """
-    names = getattr(recipe, "teachers", ())
-    if not names:
-        return {}
-    teachers = load_teachers(names, task.vocabulary)
-    digests = {name: digest(one) for name, one in zip(names, teachers, strict=True)}
-    for name, before in began.get("teachers", {}).items():
-        if digests[name] != before:
-            raise InputError(
-                f"The teacher {name} is not the one that this training began with (digest "
-                f"{before[:12]}..., now {digests[name][:12]}...); put that one back, or train anew "
-                "with another --out."
-            )
-    print(f"Teachers: {', '.join(names)}. Their predictions are kept in {teachers_folder()}.")
-    predictions = teacher_predictions(
-        teachers, task.training_ids, temperature=recipe.teacher_temperature
-    )
-    task.distil(predictions)
-    return {"teachers": digests}
 
 
 def _check_began(checkpoint, recipe):
@@ -310,10 +278,7 @@ def _compiled(model, recipe):
         optimizer = LayerwiseAdam(recipe.learning_rate, **options)
     else:
         optimizer = adam(recipe.learning_rate, **options)
-    loss = SmoothedCrossEntropy(recipe.label_smoothing) if recipe.label_smoothing else None
-    if getattr(recipe, "teachers", ()):
-        loss = DistillationLoss(recipe.teacher_alpha, temperature=recipe.teacher_temperature)
-    model.compile(optimizer=optimizer, loss=loss)
+    model.compile(optimizer=optimizer, loss=recipe.loss())
     return model
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,7 +18,8 @@ from rnnzoo.publishing.command import command
 from rnnzoo.publishing.publish import _check_recipe
 from rnnzoo.publishing.train import overrides
 from rnnzoo.training import distillation
-from rnnzoo.training.distillation import load_teachers, teacher_predictions
+from rnnzoo.training.distillation import teacher_predictions
+from rnnzoo.training.teachers import load_teachers
 
 pytest.importorskip("tensorflow", reason="tf.data")
 
@@ -185,16 +187,19 @@ def test_a_killed_training_with_a_teacher_ends_as_one_that_was_not(run, tmp_path
 def test_teachers_that_cannot_be(teachers, tmp_path):
     other = rnnzoo.char_lstm(rnnzoo.Vocabulary.from_text("other symbols"), units=4)
     other.save(tmp_path / "other.keras")
+    task = SimpleNamespace(model_class=rnnzoo.models.LanguageModel, vocabulary=VOCABULARY)
     with pytest.raises(InputError, match="the same text with the same tokens"):
-        load_teachers([str(tmp_path / "other.keras")], VOCABULARY)
+        load_teachers([str(tmp_path / "other.keras")], task)
+    with pytest.raises(InputError, match="a Seq2Seq, and the model to train a LanguageModel"):
+        load_teachers(["gru_seq2seq_numbers"], task)
     with pytest.raises(InputError, match="different vocabularies"):
         teacher_predictions([teachers[0], other], IDS, folder=tmp_path)
     with pytest.raises(InputError, match="one or more language models, not none"):
         teacher_predictions([], IDS, folder=tmp_path)
     with pytest.raises(InputError, match="encode it with the teachers' vocabulary"):
         teacher_predictions(teachers, IDS + len(VOCABULARY), folder=tmp_path)
-    with pytest.raises(InputError, match="for language models so far"):
-        recipes.get("spelled_numbers").with_teachers(["a"])
+    with pytest.raises(InputError, match="for language models and translators"):
+        recipes.get("sentiment_imdb").with_teachers(["a"])
     with pytest.raises(InputError, match="streams or windows"):
         replace(TINY, batches="documents", reset_probability=0.0).with_teachers(["a"])
     with pytest.raises(InputError, match="leave out one of the two"):
