@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import numbers
+import reprlib
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,10 +24,11 @@ class InputError(ValueError):
     """
 
 
-def check_positive(**sizes: int | None) -> None:
+def check_positive(most: int | None = None, /, **sizes: int | None) -> None:
     """Checks that every named size is a whole number of at least 1.
 
     Args:
+        most: The largest that is allowed; `None` for any.
         **sizes: The sizes by their argument names; `None` is passed over.
 
     Raises:
@@ -34,6 +36,10 @@ def check_positive(**sizes: int | None) -> None:
 
     Example:
         >>> check_positive(units=128, num_layers=2)
+        >>> check_positive(1_000_000, max_new_tokens=3_000_000_000)
+        Traceback (most recent call last):
+        ...
+        rnnzoo.errors.InputError: `max_new_tokens` must be at most 1000000, not 3000000000.
     """
     for name, value in sizes.items():
         if value is None:
@@ -41,6 +47,8 @@ def check_positive(**sizes: int | None) -> None:
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not whole or value < 1:
             raise InputError(f"`{name}` must be a whole number of at least 1, not {value!r}.")
+        if most is not None and value > most:
+            raise InputError(f"`{name}` must be at most {most}, not {reprlib.repr(value)}.")
 
 
 def check_fraction(**fractions: float) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.lines import texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
+from rnnzoo_cli.lines import refuse_blank, texts_or_stdin
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json, print_nothing
 
 
 def classify(
@@ -18,7 +18,8 @@ def classify(
 ):
     """Print the label of each text, with its probability before it, after a tab.
 
-    The lines of a pipe are answered one by one. A blank line gives a blank line.
+    The lines of a pipe are answered one by one. A blank line gives a blank line, or with --json an
+    object without a label.
 
     Examples:
       rnnzoo classify sentiment_imdb "The best film that I have seen this year."
@@ -28,20 +29,21 @@ def classify(
       rnnzoo classify sentiment_imdb "It has its moments." --json
     """
     with errors_in_a_sentence():
+        refuse_blank(texts)
         loaded = load_able(model, "classify")
         for block in texts_or_stdin(texts):
             read = [text for text in block if text.strip()]
             found = iter(loaded.classify(read) if read else [])
             for text in block:
-                _print(text, next(found) if text.strip() else None, json=json)
+                if text.strip():
+                    _print(text, next(found), json=json)
+                else:
+                    print_nothing(json, text=text)
 
 
 def _print(text, found, *, json):
     """Prints a label, or the probability of each."""
     if json:
-        answer = {} if found is None else found._asdict()
-        print_json({"text": text, **answer})
-    elif found is None:
-        print(flush=True)
+        print_json({"text": text, **found._asdict()})
     else:
         print(f"{found.probabilities[found.label]:.3f}\t{found.label}", flush=True)

@@ -7,7 +7,7 @@ import typer
 
 from rnnzoo_cli import options
 from rnnzoo_cli.lines import on_one_line, stdin_is_utf8, texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json, print_nothing
 
 SAMPLERS = "greedy, temperature, top_k, top_p, min_p or typical"
 
@@ -74,8 +74,9 @@ def generate(
 ):
     r"""Go on from texts with a language model, streaming to the terminal.
 
-    Each text is printed with its prompt. With --interactive the model and you write one text in
-    turns; Ctrl-D ends it.
+    Each text is printed with its prompt. A blank line of a pipe gives a blank line, or with --json
+    an empty text, where the model cannot begin without a prompt. With --interactive the model and
+    you write one text in turns; Ctrl-D ends it.
 
     Examples:
       rnnzoo generate char_lstm_shakespeare "ROMEO:" --temperature 0.8 --seed 1
@@ -88,8 +89,9 @@ def generate(
     """
     with errors_in_a_sentence():
         from rnnzoo.errors import InputError, check_positive
+        from rnnzoo.generation.inputs import MOST
 
-        check_positive(max_new_tokens=max_new_tokens)
+        check_positive(MOST, max_new_tokens=max_new_tokens)
         drawing = {
             "sampler": sampler, "temperature": temperature, "k": k, "p": p,
             "repetition_penalty": repetition_penalty, "no_repeat_ngram": no_repeat_ngram,
@@ -112,17 +114,27 @@ def generate(
             _in_turns(loaded, {**drawing, "seed": seed}, count=max_new_tokens, stops=stops)
             return
         arguments = {**drawing, "seed": seed, "stop": stops, "max_new_tokens": max_new_tokens}
+        nothing = {"texts": []} if {"num_samples", "n_best"} & several.keys() else {"text": ""}
         first = True
         for block in texts_or_stdin(prompts, together=1):
             for prompt in block:
                 if not first and not json:
                     print()
                 first = False
-                if several or json:
+                if not prompts and _says_nothing(loaded.vocabulary, prompt):
+                    print_nothing(json, prompt=prompt, **nothing)
+                elif several or json:
                     found = loaded.generate(prompt, **arguments, **several)
                     _print(prompt, found, json=json)
                 else:
                     _stream(loaded, prompt, arguments)
+
+
+def _says_nothing(vocabulary, prompt):
+    """Whether a model has nothing to go on from: the prompt is blank, without a start token."""
+    if prompt.strip() or vocabulary.start_id is not None:
+        return False
+    return not vocabulary.encode(prompt).size
 
 
 def _stream(model, prompt, arguments):

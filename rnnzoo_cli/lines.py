@@ -42,6 +42,19 @@ def texts_or_stdin(texts: Sequence[str] | None, together: int = BLOCK) -> Iterat
         raise InputError("There is no text: stdin is empty; give one after the model, or lines.")
 
 
+def refuse_blank(texts: Sequence[str] | None) -> None:
+    """Refuses blank texts of the command line; a blank line of a pipe has a blank answer instead.
+
+    Raises:
+        InputError: If there is one.
+    """
+    from rnnzoo.errors import InputError
+
+    for number, text in enumerate(texts or [], 1):
+        if not text.strip():
+            raise InputError(f"Text {number} is blank ({text!r}); give one with words.")
+
+
 @contextlib.contextmanager
 def stdin_is_utf8() -> Iterator[None]:
     """Says in a sentence where what is read from stdin is not UTF-8."""

@@ -66,6 +66,8 @@ def _mistakes():
         yield
     except InputError as error:
         fail(str(error))
+    except MemoryError as error:
+        fail(f"There is too little memory ({str(error) or 'it is full'}); ask for less at once.")
     except BrokenPipeError:  # `| head` has read enough
         _write_no_more()
         raise typer.Exit(0) from None
@@ -149,6 +151,19 @@ def print_table(content: object) -> None:
 def print_json(content: object) -> None:
     """Prints one JSON object on one line, at once: a program may wait for it."""
     print(json.dumps(content, ensure_ascii=False, default=_plain), flush=True)
+
+
+def print_nothing(json: bool, **blank: object) -> None:
+    """Answers a blank line of a pipe: line N of the output belongs to line N of the input.
+
+    Args:
+        json: Whether to print an object, not a blank line.
+        **blank: What the object has.
+    """
+    if json:
+        print_json(blank)
+    else:
+        print(flush=True)
 
 
 def _plain(value):

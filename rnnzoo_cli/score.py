@@ -7,8 +7,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.lines import texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
+from rnnzoo_cli.lines import refuse_blank, texts_or_stdin
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json, print_nothing
 
 END = "<end>"  # how the end of a text is called among its words
 TIMES = 2.0  # a word is marked that costs so many times as many nats as the text's words on average
@@ -42,7 +42,8 @@ def score(
 
     Below its figures each text is printed with the words that the model did not expect marked:
     those with more than twice the nats of the text's words on average. They are red in a terminal;
-    elsewhere they stand in brackets with their nats.
+    elsewhere they stand in brackets with their nats. A blank line of a pipe gives a blank line, or
+    with --json an object without figures.
 
     Examples:
       rnnzoo score char_lstm_shakespeare "To be, or not to be: that is the aardvark."
@@ -50,11 +51,14 @@ def score(
       rnnzoo score word_lm_imdb < reviews.txt --json
     """
     with errors_in_a_sentence():
+        refuse_blank(texts)
         loaded = load_able(model, "score")
         for block in texts_or_stdin(texts):
             for text in block:
                 if text.strip():
                     _print(*_measure(loaded, text), text=text, json=json)
+                else:
+                    print_nothing(json, text=text)
 
 
 def _measure(model, text):

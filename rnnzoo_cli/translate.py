@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from rnnzoo_cli import options
-from rnnzoo_cli.lines import on_one_line, texts_or_stdin
-from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json
+from rnnzoo_cli.lines import on_one_line, refuse_blank, texts_or_stdin
+from rnnzoo_cli.running import errors_in_a_sentence, load_able, print_json, print_nothing
 
 
 def translate(
@@ -48,9 +48,10 @@ def translate(
 ):
     """Translate texts with an encoder-decoder: a line out for each line in.
 
-    The lines of a pipe are answered one by one. A blank line gives a blank line, and a line break
-    in a translation is written as an escape. With --n-best each translation has a line, its score
-    (log-probability over its length penalty) before it, after a tab.
+    The lines of a pipe are answered one by one. A blank line gives a blank line, or with --json an
+    empty translation, and a line break in a translation is written as an escape. With --n-best each
+    translation has a line, its score (log-probability over its length penalty) before it, after a
+    tab.
 
     Examples:
       rnnzoo translate gru_seq2seq_spa_eng "¿Dónde está la biblioteca?" --beam-width 5
@@ -66,6 +67,7 @@ def translate(
 
         if attention is not None:
             _check_picture(attention, texts, n_best)
+        refuse_blank(texts)
         width = max(1, n_best or 1) if beam_width is None else beam_width
         if length_penalty is not None and width == 1 and n_best is None:
             raise InputError(
@@ -86,8 +88,12 @@ def translate(
             else:
                 results = loaded.translate(sources, **search) if sources else []
             results = iter(results)
+            nothing = {"translation": ""} if n_best is None else {"translations": []}
             for text in block:
-                _print(text, next(results) if text.strip() else "", json=json)
+                if text.strip():
+                    _print(text, next(results), json=json)
+                else:
+                    print_nothing(json, source=text, **nothing)
 
 
 def _print(source, found, *, json):

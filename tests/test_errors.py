@@ -19,6 +19,17 @@ def test_sizes_that_are_sizes():
     check_positive(units=1, num_layers=np.int64(2), embedding_dim=None, length=10**12)
 
 
+def test_sizes_that_are_too_large():
+    check_positive(10, units=10, num_layers=None)
+    with pytest.raises(InputError, match="`units` must be at most 10, not 11"):
+        check_positive(10, units=11)
+    with pytest.raises(InputError, match="at least 1, not 0"):
+        check_positive(10, units=0)
+    with pytest.raises(InputError) as error:
+        check_positive(10, units=10**400)
+    assert len(str(error.value)) < 90 and "not 1000" in str(error.value)
+
+
 @pytest.mark.parametrize("value", [1, 1.0, -0.1, "0.5", False, None, float("nan"), float("inf")])
 def test_fractions_that_are_none(value):
     with pytest.raises(InputError) as error:

@@ -8,7 +8,7 @@ from rnnzoo.export.text import require
 from rnnzoo.generation.loop import decoding_loop
 from rnnzoo.generation.protocol import Decodable
 from rnnzoo.generation.samplers import SAMPLERS, Penalized, Sampler
-from rnnzoo.generation.samplers.temperature import SMALLEST_TEMPERATURE
+from rnnzoo.generation.samplers.checks import LARGEST, SMALLEST
 
 SAMPLING_DEFAULTS = {
     "sampler": "temperature",
@@ -32,10 +32,9 @@ def check_sampling(sampling: dict[str, Any]) -> list[tf.Operation]:
     temperature, p, penalty = (sampling[x] for x in ("temperature", "p", "repetition_penalty"))
     return [
         require(
-            tf.equal(temperature, 0.0)
-            | (tf.math.is_finite(temperature) & (temperature >= SMALLEST_TEMPERATURE)),
-            "`temperature` must be 0 (always the likeliest token) or a finite number of at "
-            "least 1e-6, not",
+            tf.equal(temperature, 0.0) | ((temperature >= SMALLEST) & (temperature <= LARGEST)),
+            "`temperature` must be 0 (always the likeliest token) or a number from 1e-6 to 1e6, "
+            "not",
             temperature,
         ),
         require(
@@ -50,8 +49,8 @@ def check_sampling(sampling: dict[str, Any]) -> list[tf.Operation]:
             p,
         ),
         require(
-            tf.math.is_finite(penalty) & (penalty > 0.0),
-            "`repetition_penalty` must be a finite number above 0, not",
+            (penalty >= SMALLEST) & (penalty <= LARGEST),
+            "`repetition_penalty` must be a number from 1e-6 to 1e6, not",
             penalty,
         ),
         require(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
 from typing import Any
 
 import keras
@@ -11,8 +11,10 @@ from keras import ops
 
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.protocol import NEVER, Decodable, cast_like, take_rows
-from rnnzoo.generation.samplers.checks import is_number
+from rnnzoo.generation.samplers.checks import LARGEST, is_number
 from rnnzoo.typing import Tensor
+
+WIDEST = 10_000  # hypotheses of a beam
 
 
 def length_penalty(length: float | Tensor, alpha: float | Tensor) -> float | Tensor:
@@ -67,11 +69,11 @@ def check_search(
     """Checks the options of beam search.
 
     Raises:
-        InputError: If the width is not a whole number of at least 1 that the groups divide, a
-            penalty not a finite number of at least 0, or more texts are requested than are
-            followed, or there is a diversity penalty for one group.
+        InputError: If the width is not a whole number from 1 to 10,000 that the groups divide, a
+            penalty not a number from 0 to 1e6, or more texts are requested than are followed, or
+            there is a diversity penalty for one group.
     """
-    check_positive(beam_width=beam_width, n_best=n_best, beam_groups=beam_groups)
+    check_positive(WIDEST, n_best=n_best, beam_width=beam_width, beam_groups=beam_groups)
     if beam_width % beam_groups:
         raise InputError(
             f"`beam_groups` ({beam_groups}) must divide `beam_width` ({beam_width}): each group "
@@ -83,10 +85,10 @@ def check_search(
         "diversity_penalty": (diversity_penalty, 0.5),
     }
     for name, (penalty, usual) in penalties.items():
-        if not is_number(penalty) or not 0 <= penalty < math.inf:
+        if not is_number(penalty) or not 0 <= penalty <= LARGEST:
             raise InputError(
-                f"`{name}` must be a finite number of at least 0 (0 for none, {usual} is usual), "
-                f"not {penalty!r}."
+                f"`{name}` must be a number from 0 to 1e6 (0 for none, {usual} is usual), not "
+                f"{reprlib.repr(penalty)}."
             )
     if beam_groups == 1 and diversity_penalty != 0.5:
         raise InputError(

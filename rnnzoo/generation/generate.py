@@ -12,6 +12,7 @@ from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.batching import LENGTH_STEP, batches_by_length
 from rnnzoo.generation.beam import beam_search, check_search
 from rnnzoo.generation.inputs import (
+    MOST,
     cut_at,
     draw_uniforms,
     encode_prompts,
@@ -67,7 +68,8 @@ def generate(
     sampler, temperature, seed = read_positional(
         generate, positional, {"sampler": sampler, "temperature": temperature, "seed": seed}
     )
-    check_positive(max_new_tokens=max_new_tokens, num_samples=num_samples, batch_size=batch_size)
+    check_positive(MOST, max_new_tokens=max_new_tokens, num_samples=num_samples)
+    check_positive(batch_size=batch_size)
     drawing = {
         "sampler": sampler, "temperature": temperature, "k": k, "p": p,
         "repetition_penalty": repetition_penalty, "no_repeat_ngram": no_repeat_ngram,

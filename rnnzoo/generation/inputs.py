@@ -13,6 +13,8 @@ from rnnzoo.typing import Texts
 from rnnzoo.vocabulary import Vocabulary
 from rnnzoo.vocabulary.text_rules import is_iterable
 
+MOST = 1_000_000  # tokens of a text, and texts of a prompt: what is written needs memory
+
 
 def list_of_texts(texts: str | Iterable[str]) -> tuple[list[str], bool]:
     """Reads a text or a list of texts.

@@ -12,7 +12,7 @@ from keras import ops
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.batching import LENGTH_STEP
 from rnnzoo.generation.growing_text import GrowingText
-from rnnzoo.generation.inputs import chances, encode_prompts, read_seed
+from rnnzoo.generation.inputs import MOST, chances, encode_prompts, read_seed
 from rnnzoo.generation.row_steps import compiled_step
 from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.generation.session_state import checked_state
@@ -73,9 +73,9 @@ class Session:
             space where one belongs. Without a vocabulary an array of ids.
 
         Raises:
-            InputError: If `count` is not a whole number of at least 1.
+            InputError: If `count` is not a whole number from 1 to a million.
         """
-        check_positive(count=count)
+        check_positive(MOST, count=count)
         ids = []
         run = compiled_step(self._decodable, self._sampler, 0, like=self._state)
         while len(ids) < count and not self.ended:

@@ -8,7 +8,7 @@ from typing import Any
 from rnnzoo.errors import InputError, check_positive
 from rnnzoo.generation.batching import LENGTH_STEP
 from rnnzoo.generation.growing_text import GrowingText
-from rnnzoo.generation.inputs import encode_prompts, encode_sources, read_seed, read_stop
+from rnnzoo.generation.inputs import MOST, encode_prompts, encode_sources, read_seed, read_stop
 from rnnzoo.generation.peer_words import refuse_unknown
 from rnnzoo.generation.rows import Request, Rows
 from rnnzoo.generation.samplers import GreedySampler, get_sampler, with_penalties
@@ -34,7 +34,7 @@ def stream(
     """Continues a prompt; `LanguageModel.stream` describes it."""
     if unknown:
         refuse_unknown("stream", unknown, stream.__kwdefaults__)
-    check_positive(max_new_tokens=max_new_tokens)
+    check_positive(MOST, max_new_tokens=max_new_tokens)
     vocabulary = model.vocabulary
     stop, seed = read_stop(stop, vocabulary), read_seed(seed)
     chosen = with_penalties(
@@ -58,7 +58,7 @@ def stream_translation(
     model: Any, source: str | Sequence[int], max_new_tokens: int | None = None
 ) -> Iterator[str | int]:
     """Translates a text; `Seq2Seq.stream` describes it."""
-    check_positive(max_new_tokens=max_new_tokens)
+    check_positive(MOST, max_new_tokens=max_new_tokens)
     rows, single = encode_sources(model, source)
     if not single:
         raise InputError(

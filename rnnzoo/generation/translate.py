@@ -12,7 +12,7 @@ from rnnzoo.generation.attention import compiled_attention_weights
 from rnnzoo.generation.batching import LENGTH_STEP, batches_by_length
 from rnnzoo.generation.beam import check_search
 from rnnzoo.generation.generate import compiled_beam, compiled_loop, hypotheses, until_end
-from rnnzoo.generation.inputs import encode_sources
+from rnnzoo.generation.inputs import MOST, encode_sources
 from rnnzoo.generation.loop import pad_rows
 from rnnzoo.generation.peer_words import read_positional, refuse_unknown
 from rnnzoo.generation.samplers import GreedySampler
@@ -59,7 +59,8 @@ def translate(
             "`beam_width` too."
         )
     copies = _reads_copy(model, unknown)
-    check_positive(max_new_tokens=max_new_tokens, batch_size=batch_size)
+    check_positive(MOST, max_new_tokens=max_new_tokens)
+    check_positive(batch_size=batch_size)
     if return_attention and n_best is not None:
         raise InputError("`return_attention` goes with one translation; leave out `n_best`.")
     rows, single = encode_sources(model, texts)

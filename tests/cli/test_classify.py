@@ -22,6 +22,12 @@ def test_a_line_out_for_each_line_in(call, classifier):
     good, bad = model.classify(["good film", "bad"])
     lines = [f"{one.probabilities[one.label]:.3f}\t{one.label}" for one in (good, bad)]
     assert done.exit_code == 0 and done.stdout.split("\n") == [lines[0], "", lines[1], ""]
+    done = call("classify", path, "--json", stdin="good film\n\nbad\n")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each.get("label") for each in found] == [good.label, None, bad.label]
+    assert found[1] == {"text": ""}
+    done = call("classify", path, "")
+    assert done.exit_code == 2 and "Text 1 is blank ('')" in done.stderr
 
 
 def test_all_probabilities(call, classifier):

@@ -53,6 +53,52 @@ def test_prompts_come_from_a_pipe(call, writer):
     assert [json.loads(line) for line in done.stdout.splitlines()] == expected
 
 
+def test_a_blank_line_of_a_pipe_is_not_continued(call, writer):
+    """The model has no start token; line N of the output belongs to line N of the pipe."""
+    model, path = writer
+    text = model.generate("to be", 9, seed=7)
+    done = call("generate", path, *SHORT, stdin="\nto be\n")
+    assert done.stdout == f"\n\nto be{text}\n" and done.exit_code == 0, done.stderr
+    done = call("generate", path, *SHORT, "--json", stdin="\n \nto be\n")
+    blank, spaces, prompt = map(json.loads, done.stdout.splitlines())
+    assert blank == {"prompt": "", "text": ""} and prompt["text"] == text
+    assert spaces == {"prompt": " ", "text": model.generate(" ", 9, seed=7)}  # a symbol like others
+    for option in ("--num-samples", "--n-best"):
+        beam = ("--beam-width", 2) if option == "--n-best" else ()
+        done = call("generate", path, option, 2, *beam, *SHORT[:2], "--json", stdin="\n")
+        assert json.loads(done.stdout) == {"prompt": "", "texts": []}, done.stderr
+    done = call("generate", path, "")
+    assert done.exit_code == 2 and "A prompt is empty" in done.stderr
+
+
+def test_a_blank_line_of_a_pipe_is_continued_after_a_start_token(call, tmp_path):
+    from rnnzoo import Vocabulary, word_lm
+
+    marks = ("<pad>", "<start>", "<unk>", "<end>")
+    words = Vocabulary.from_text("to be or", level="word", special_tokens=marks)
+    model = word_lm(words, units=4, embedding_dim=4)
+    model.save(tmp_path / "model.keras")
+    done = call("generate", tmp_path / "model.keras", *SHORT, "--json", stdin="\n")
+    assert json.loads(done.stdout) == {"prompt": "", "text": model.generate("", 9, seed=7)}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(["Unable to allocate 9 TiB"], "Unable to allocate 9 TiB"), ([], "it is full")],
+)
+def test_too_little_memory_is_told_in_a_sentence(call, writer, monkeypatch, given, told):
+    """As of `--num-samples 1000000 --max-new-tokens 1000000`: each is allowed alone."""
+    model, path = writer
+
+    def full(*_, **__):
+        raise MemoryError(*given)
+
+    monkeypatch.setattr(type(model), "generate", full)
+    done = call("generate", path, "to", "--num-samples", 2)
+    assert done.exit_code == 2
+    assert done.stderr == f"Error: There is too little memory ({told}); ask for less at once.\n"
+
+
 def test_every_option_reaches_the_sampler(call, writer):
     model, path = writer
     given = {
@@ -86,6 +132,10 @@ def test_the_best_of_a_beam(call, writer):
         (["WRITER", "TO BE"], "'B'"),
         (["WRITER", "to", "--sampler", "gredy"], "did you mean 'greedy'"),
         (["WRITER", "to", "--max-new-tokens", 0], "max_new_tokens"),
+        (["WRITER", "to", "--max-new-tokens", 3 * 10**9], "at most 1000000, not 3000000000"),
+        (["WRITER", "to", "--num-samples", 10**400], "`num_samples` must be at most 1000000"),
+        (["WRITER", "to", "--k", 10**400], "`k` must be at most 2147483647"),
+        (["WRITER", "--interactive", "--max-new-tokens", 10**12], "at most 1000000"),
         (["WRITER", "to", "--beam-width", 2, "--temperature", 1], "of no use to beam search"),
         (["WRITER", "to", "--interactive"], "leave out the prompts"),
         (["WRITER", "--interactive", "--num-samples", 2], "leave out --num-samples"),

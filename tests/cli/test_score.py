@@ -25,7 +25,19 @@ def test_texts_of_a_pipe(call, writer):
     done = call("score", writer[1], stdin="to be\n\nnot\n")
     lines = done.stdout.splitlines()
     assert done.exit_code == 0, done.stderr
-    assert "4 tokens" in lines[0] and "2 tokens" in lines[3]
+    assert "4 tokens" in lines[0] and "2 tokens" in lines[4]
+    assert lines[2:4] == ["", ""]  # the end of the first text, and the blank line
+    done = call("score", writer[1], "--json", stdin="to be\n\n \nnot\n")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["text"] for each in found] == ["to be", "", " ", "not"]
+    assert found[1:3] == [{"text": ""}, {"text": " "}]
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_text_is_refused(call, writer, blank):
+    done = call("score", writer[1], "to be", blank)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr == f"Error: Text 2 is blank ({blank!r}); give one with words.\n"
 
 
 def test_a_pipe_that_is_not_utf8(call, writer):

@@ -10,6 +10,9 @@ def test_a_line_out_for_each_line_in(call, translator):
     done = call("translate", path, stdin="one two\n\nthree\n")
     assert done.exit_code == 0, done.stderr
     assert done.stdout == f"{model.translate('one two')}\n\n{model.translate('three')}\n"
+    done = call("translate", path, "--json", stdin="one two\n\n")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found[1] == {"source": "", "translation": ""} and len(found) == 2
     done = call("translate", path, "one two", "three", "--max-new-tokens", 3)
     expected = model.translate(["one two", "three"], 3)
     assert done.stdout.splitlines() == expected, done.stderr
@@ -25,6 +28,16 @@ def test_the_best_translations_with_their_scores(call, translator):
         "source": "one two",
         "translations": [{"text": one.text, "score": one.score} for one in best],
     }
+
+
+def test_the_best_translations_of_a_blank_line_are_none(call, translator):
+    _, path = translator
+    options = ("--n-best", 2, "--max-new-tokens", 2)
+    best = call("translate", path, "one", *options).stdout
+    assert call("translate", path, *options, stdin="one\n\none\n").stdout == f"{best}\n{best}"
+    done = call("translate", path, *options, "--json", stdin="one\n\n")
+    one, blank = map(json.loads, done.stdout.splitlines())
+    assert len(one["translations"]) == 2 and blank == {"source": "", "translations": []}
 
 
 def test_every_option_reaches_the_search(call, translator, monkeypatch):
@@ -81,6 +94,9 @@ def test_the_picture_is_drawn(tmp_path):
         (["TRANSLATOR", "one", "two", "--attention", "x.png"], "of one text, not of 2"),
         (["TRANSLATOR", "one", "--n-best", 2, "--attention", "x.png"], "leave out --n-best"),
         (["TRANSLATOR"], "no text: stdin is empty"),
+        (["TRANSLATOR", "one", " "], "Text 2 is blank (' ')"),
+        (["TRANSLATOR", "one", "--n-best", 10**10], "`n_best` must be at most 10000"),
+        (["TRANSLATOR", "one", "--max-new-tokens", 10**400], "`max_new_tokens` must be at most"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(call, writer, translator, arguments, message, tmp_path,

@@ -195,10 +195,12 @@ def test_serve_gives_logits(character_model, character_export):
         ((["to"], 0), "`max_new_tokens` must be at least 1, not.*0"),
         ((["to"], 5, -0.5), "`temperature` must be 0 .*-0.5"),
         ((["to"], 5, float("nan")), "`temperature` must be 0 .*nan"),
+        ((["to"], 5, 1e7), "`temperature` must be 0 .*1e"),
         ((["to"], 5, 1.0, 0, "nucleus"), "`sampler` must be one of .*nucleus"),
         ((["to"], 5, 1.0, 0, "top_k", 0), "`k` must be at least 1"),
         ((["to"], 5, 1.0, 0, "top_p", 1, 1.5), "`p` must be above 0"),
         ((["to"], 5, 1.0, 0, "top_p", 1, 0.5, 0.0), "`repetition_penalty` must be"),
+        ((["to"], 5, 1.0, 0, "top_p", 1, 0.5, 1e7), "`repetition_penalty` must be"),
         ((["to"], 5, 1.0, 0, "top_p", 1, 0.5, 1.0, -1), "`no_repeat_ngram` must be"),
     ],
 )

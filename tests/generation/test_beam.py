@@ -277,7 +277,9 @@ def test_one_trace_serves_all_lengths_and_penalties(monkeypatch):
     [
         ({"beam_width": 0}, "`beam_width` must be a whole number of at least 1, not 0"),
         ({"beam_width": 2.5}, "`beam_width`"),
-        ({"length_penalty": -0.1}, "`length_penalty` must be a finite number of at least 0"),
+        ({"length_penalty": -0.1}, "`length_penalty` must be a number from 0 to 1e6"),
+        ({"length_penalty": 10**400}, "`length_penalty` must be a number from 0 to 1e6"),
+        ({"coverage_penalty": 1e30}, "`coverage_penalty` must be a number from 0 to 1e6"),
         ({"length_penalty": float("nan")}, "not nan"),
         ({"length_penalty": "GNMT"}, "not 'GNMT'"),
         ({"beam_groups": 3}, "`beam_groups` .3. must divide"),

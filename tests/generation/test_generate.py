@@ -256,6 +256,22 @@ def test_new_weights_are_used():
         ({"prompts": "to Xy"}, "'X', 'y'"),
         ({"max_new_tokens": 0}, "`max_new_tokens` must be a whole number of at least 1, not 0"),
         ({"max_new_tokens": 2.5}, "not 2.5"),
+        ({"max_new_tokens": 3 * 10**9}, "`max_new_tokens` must be at most 1000000, not 3000000000"),
+        ({"max_new_tokens": 10**400}, "`max_new_tokens` must be at most 1000000, not 1000"),
+        ({"num_samples": 10**10}, "`num_samples` must be at most 1000000, not 10000000000"),
+        ({"num_samples": 10**400}, "`num_samples` must be at most 1000000, not 1000"),
+        ({"beam_width": 10**10}, "`beam_width` must be at most 10000, not 10000000000"),
+        ({"beam_width": 10**400}, "`beam_width` must be at most 10000, not 1000"),
+        ({"n_best": 10**10}, "`n_best` must be at most 10000, not 10000000000"),
+        ({"k": 10**400}, "`k` must be at most 2147483647, not 1000"),
+        (
+            {"no_repeat_ngram": 10**400},
+            "`no_repeat_ngram` must be a whole number from 1 to 1000000",
+        ),
+        ({"temperature": 10**400}, "`temperature` must be 0"),
+        ({"repetition_penalty": 10**400}, "`repetition_penalty` must be a number from 1e-6 to 1e6"),
+        ({"repetition_penalty": 1e7}, "`repetition_penalty` must be a number from 1e-6 to 1e6"),
+        ({"repetition_penalty": 1e-7}, "`repetition_penalty` must be a number from 1e-6 to 1e6"),
         ({"sampler": "gredy"}, "No sampler is called 'gredy'; did you mean 'greedy'"),
         ({"sampler": 5}, "`sampler` must be a name"),
         ({"temperature": -1.0}, "`temperature` must be"),
@@ -271,6 +287,20 @@ def test_bad_input(model, arguments, message):
     with pytest.raises(InputError) as error:
         model.generate(**{"prompts": "to", **arguments})
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_large_k_changes_nothing(model):
+    plain = model.generate(["to ", "be"], 30, seed=3)
+    assert model.generate(["to ", "be"], 30, seed=3, k=2**31 - 1) == plain
+
+
+def test_large_numbers_that_are_allowed(model):
+    """Seeds have no largest, nor has a batch."""
+    seed = 10**400
+    text = model.generate("to", 5, seed=seed, batch_size=10**400)
+    assert text == "".join(model.stream("to", 5, seed=seed))
+    assert model.generate(["to"], 5, seed=[seed]) == [text]
+    assert model.session("to", seed=seed).write(5) == text
 
 
 @pytest.mark.parametrize(

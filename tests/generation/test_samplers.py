@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.generation.protocol import NEVER
 from rnnzoo.generation.samplers import (
+    PENALTIES,
     GreedySampler,
     TemperatureSampler,
     TopKSampler,
     TopPSampler,
+    TypicalSampler,
     get_sampler,
 )
 
@@ -137,9 +140,36 @@ def test_no_impossible_token_in_a_large_vocabulary():
 def test_extreme_temperatures_and_logits():
     logits = [[1e4, -1e4, 1e4 - 1]]
     assert sample(TemperatureSampler(1e-6), logits, [0.999])[0] == 0
-    assert sample(TemperatureSampler(1e30), logits, [0.999])[0] == 2
+    assert sample(TemperatureSampler(1e6), logits, [0.999])[0] == 2
     half = TemperatureSampler()(ops.array([[0.0, 20.0]], "float16"), ops.array([0.5], "float32"))
     assert int(half[0]) == 1
+
+
+@pytest.mark.parametrize("k", [2**31 - 1, 9])
+@pytest.mark.parametrize("shape", [(), (4, 1)])
+def test_a_k_above_the_size_of_the_vocabulary_keeps_all(k, shape):
+    """Also one that float32 rounds to 2**31, which is no int32."""
+    logits = ops.array(np.random.default_rng(0).normal(size=(4, 9)), "float32")
+    number = ops.array(np.full(shape, k), "float32")
+    kept = ops.convert_to_numpy(TopKSampler().probabilities(logits, k=number))
+    np.testing.assert_allclose(kept.sum(axis=-1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [TopPSampler, TypicalSampler])
+def test_a_p_that_float32_takes_for_0_keeps_a_token(kind):
+    sampler = kind(1e-300)
+    logits = ops.array([[3.0, 0.0, 1.0]])
+    for numbers in ({}, {"p": ops.array(sampler.numbers()["p"], "float32")}):
+        kept = ops.convert_to_numpy(sampler.probabilities(logits, **numbers))
+        assert (kept > 0).sum() == 1
+
+
+def test_suppressed_ids_are_out_of_reach_of_the_largest_numbers():
+    penalty = PENALTIES["repetition_penalty"]
+    state = ops.array([[False, True, True, True]])
+    logits = ops.array([[NEVER, 3.0, 0.0, -30.0]])
+    logits = ops.repeat(penalty.apply(logits, state, ops.array(1e6)), 3, axis=0)
+    assert 0 not in sample(TemperatureSampler(1e6), logits, [0.0, 0.5, 1.0])
 
 
 def test_rows_are_independent():
@@ -196,7 +226,10 @@ def test_get_sampler():
     assert get_sampler(own) is own
 
 
-@pytest.mark.parametrize("temperature", [-1, 1e-9, math.nan, math.inf, "hot", True])
+@pytest.mark.parametrize(
+    "temperature",
+    [-1, 1e-9, 1e7, pytest.param(10**400, id="huge"), math.nan, math.inf, "hot", True],
+)
 def test_wrong_temperatures(temperature):
     with pytest.raises(InputError, match="`temperature` must be"):
         get_sampler(temperature=temperature)
@@ -214,7 +247,7 @@ def test_wrong_samplers():
     for wrong in (3, GreedySampler):
         with pytest.raises(InputError, match=r"a name .* or a sampler object"):
             get_sampler(wrong)
-    for k in (0, -1, 2.5):
+    for k in (0, -1, 2.5, 2**31, 10**400):
         with pytest.raises(InputError, match="`k`"):
             TopKSampler(k)
     for p in (0, 1.5, math.nan, "much", True):

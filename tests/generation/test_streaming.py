@@ -88,6 +88,11 @@ def test_bad_input_is_refused_at_the_call(models):
         model.stream("to", temperature=-1)
     with pytest.raises(InputError, match="empty"):
         model.stream("")
+    for count in (10**10, 10**400):
+        with pytest.raises(InputError, match="`max_new_tokens` must be at most 1000000"):
+            model.stream("to", count)
+        with pytest.raises(InputError, match="`count` must be at most 1000000"):
+            model.session("to").write(count)
 
 
 def test_a_translation_is_streamed():
@@ -98,6 +103,8 @@ def test_a_translation_is_streamed():
         assert "".join(model.stream(text, 2)) == model.translate(text, max_new_tokens=2)
     with pytest.raises(InputError, match="one text, not a list of 2"):
         model.stream(["one", "two"])
+    with pytest.raises(InputError, match="`max_new_tokens` must be at most 1000000"):
+        model.stream("one", 10**10)
 
 
 @pytest.mark.parametrize("name", list(MODELS))

@@ -139,6 +139,10 @@ def test_one_trace_serves_all_lengths(monkeypatch):
         ({"texts": 5}, "Give a text"),
         ({"texts": [None]}, "Give a text"),
         ({"max_new_tokens": 0}, "`max_new_tokens` must be"),
+        ({"max_new_tokens": 10**10}, "`max_new_tokens` must be at most 1000000"),
+        ({"max_new_tokens": 10**400}, "`max_new_tokens` must be at most 1000000"),
+        ({"beam_width": 10**10}, "`beam_width` must be at most 10000"),
+        ({"n_best": 10**400, "beam_width": 10**400}, "`n_best` must be at most 10000"),
         ({"beam_width": 2, "diversity_penalty": 1.0}, "of no use without groups"),
     ],
 )

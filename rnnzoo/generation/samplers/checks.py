@@ -1,10 +1,17 @@
 """Checks of the numbers that samplers take."""
 
-import math
+import reprlib
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from rnnzoo.errors import InputError
+
+# What logits may be divided or multiplied by: beyond it ids that are never written come within
+# reach of a draw, and float32 overflows at last.
+SMALLEST, LARGEST = 1e-6, 1e6
+SMALLEST_SHARE = float(np.finfo("float32").tiny)  # float32 may take less for 0
 
 
 def is_number(value: Any) -> bool:
@@ -17,29 +24,29 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def check_share(**shares: float) -> None:
-    """Checks that every named number is above 0 and at most 1.
-
-    Raises:
-        InputError: If one is not.
+def is_factor(value: Any) -> bool:
+    """Whether it is a number from 1e-6 to 1e6, as temperatures and penalties are.
 
     Example:
-        >>> check_share(p=0.9)
+        >>> is_factor(1.2), is_factor(0), is_factor(10**400)
+        (True, False, False)
     """
-    for name, value in shares.items():
-        if not is_number(value) or not 0 < value <= 1:
-            raise InputError(f"`{name}` must be a number above 0 and at most 1, not {value!r}.")
+    return is_number(value) and SMALLEST <= value <= LARGEST
 
 
-def check_above_zero(**values: float) -> None:
-    """Checks that every named number is finite and above 0.
+def read_share(p: float) -> float:
+    """Reads the `p` of a sampler, a number above 0 and at most 1.
+
+    Returns:
+        It, or the least number that float32 tells from 0.
 
     Raises:
-        InputError: If one is not.
+        InputError: If it is not.
 
     Example:
-        >>> check_above_zero(repetition_penalty=1.2)
+        >>> read_share(0.9), read_share(1e-300) > 1e-300
+        (0.9, True)
     """
-    for name, value in values.items():
-        if not is_number(value) or not 0 < value < math.inf:
-            raise InputError(f"`{name}` must be a finite number above 0, not {value!r}.")
+    if not is_number(p) or not 0 < p <= 1:
+        raise InputError(f"`p` must be a number above 0 and at most 1, not {reprlib.repr(p)}.")
+    return max(float(p), SMALLEST_SHARE)

@@ -1,11 +1,13 @@
 """Forbids n-grams that were generated before."""
 
+import reprlib
 from numbers import Integral
 from typing import Any
 
 from keras import ops
 
 from rnnzoo.errors import InputError
+from rnnzoo.generation.inputs import MOST
 from rnnzoo.typing import Tensor
 
 FORBIDDEN = -5e8  # less likely than anything but the suppressed ids
@@ -27,11 +29,12 @@ class NoRepeatNgram:
     off = 0
 
     def check(self, number: int) -> None:
-        """Raises an `InputError` unless it is a whole number of at least 0."""
-        if not isinstance(number, Integral) or isinstance(number, bool) or number < 0:
+        """Raises an `InputError` unless it is a whole number from 0 to a million."""
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if not whole or not 0 <= number <= MOST:
             raise InputError(
-                "`no_repeat_ngram` must be a whole number of at least 1, the length of what may "
-                f"not come twice (or 0 for none), not {number!r}."
+                f"`no_repeat_ngram` must be a whole number from 1 to {MOST}, the length of what "
+                f"may not come twice (or 0 for none), not {reprlib.repr(number)}."
             )
 
     def start(self, batch_size: Tensor, vocabulary_size: int, capacity: Tensor) -> Any:

@@ -1,10 +1,12 @@
 """Makes ids that were generated before less likely."""
 
+import reprlib
 from typing import Any
 
 from keras import ops
 
-from rnnzoo.generation.samplers.checks import check_above_zero
+from rnnzoo.errors import InputError
+from rnnzoo.generation.samplers.checks import is_factor
 from rnnzoo.typing import Tensor
 
 
@@ -20,8 +22,12 @@ class RepetitionPenalty:
     off = 1.0  # the number that changes nothing
 
     def check(self, number: float) -> None:
-        """Raises an `InputError` unless it is a finite number above 0."""
-        check_above_zero(repetition_penalty=number)
+        """Raises an `InputError` unless it is a number from 1e-6 to 1e6."""
+        if not is_factor(number):
+            raise InputError(
+                "`repetition_penalty` must be a number from 1e-6 to 1e6 (1 changes nothing, 1.2 is "
+                f"usual), not {reprlib.repr(number)}."
+            )
 
     def start(self, batch_size: Tensor, vocabulary_size: int, capacity: Tensor) -> Tensor:
         """Makes the state: which ids were generated, boolean `(B, V)`."""

@@ -1,6 +1,6 @@
 """Draws from the model's distribution, sharpened or flattened."""
 
-import math
+import reprlib
 from collections.abc import Hashable
 from typing import Any
 
@@ -9,10 +9,8 @@ from keras import ops
 
 from rnnzoo.errors import InputError
 from rnnzoo.generation.samplers.base import Sampler
-from rnnzoo.generation.samplers.checks import is_number
+from rnnzoo.generation.samplers.checks import is_factor, is_number
 from rnnzoo.typing import Tensor
-
-SMALLEST_TEMPERATURE = 1e-6
 
 
 @keras.saving.register_keras_serializable("rnnzoo")
@@ -27,7 +25,7 @@ class TemperatureSampler(Sampler):
             takes the likeliest token. Defaults to 1.
 
     Raises:
-        InputError: If `temperature` is neither 0 nor a finite number of at least 1e-6.
+        InputError: If `temperature` is neither 0 nor a number from 1e-6 to 1e6.
 
     Example:
         >>> TemperatureSampler(temperature=0.8)
@@ -35,14 +33,11 @@ class TemperatureSampler(Sampler):
     """
 
     def __init__(self, temperature: float = 1.0):
-        allowed = is_number(temperature) and (
-            temperature == 0 or SMALLEST_TEMPERATURE <= temperature < math.inf
-        )
-        if not allowed:
+        if not is_factor(temperature) and not (is_number(temperature) and temperature == 0):
             raise InputError(
-                "`temperature` must be 0 (always the likeliest token) or a finite number of at "
-                "least 1e-6 (1 is the model's own distribution, less is more careful), not "
-                f"{temperature!r}."
+                "`temperature` must be 0 (always the likeliest token) or a number from 1e-6 to 1e6 "
+                "(1 is the model's own distribution, less is more careful), not "
+                f"{reprlib.repr(temperature)}."
             )
         self.temperature = float(temperature)
 

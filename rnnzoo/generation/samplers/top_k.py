@@ -9,6 +9,8 @@ from rnnzoo.errors import check_positive
 from rnnzoo.generation.samplers.temperature import TemperatureSampler
 from rnnzoo.typing import Tensor
 
+LARGEST_K = 2**31 - 1  # an int32
+
 
 @keras.saving.register_keras_serializable("rnnzoo")
 class TopKSampler(TemperatureSampler):
@@ -20,7 +22,7 @@ class TopKSampler(TemperatureSampler):
         temperature: As for `TemperatureSampler`. Defaults to 1.
 
     Raises:
-        InputError: If `k` is not a whole number of at least 1, or the temperature is wrong.
+        InputError: If `k` is not a whole number from 1 to 2**31 - 1, or the temperature is wrong.
 
     Example:
         >>> int(TopKSampler(k=1)(ops.array([[0.0, 2.0, 1.0]]), ops.array([0.99]))[0])
@@ -29,7 +31,7 @@ class TopKSampler(TemperatureSampler):
 
     def __init__(self, k: int = 40, *, temperature: float = 1.0):
         super().__init__(temperature)
-        check_positive(k=k)
+        check_positive(LARGEST_K, k=k)
         self.k = int(k)
 
     def probabilities(
@@ -39,16 +41,17 @@ class TopKSampler(TemperatureSampler):
         probabilities = super().probabilities(logits, temperature=temperature)
         size = logits.shape[-1]
         each = k is not None and len(k.shape) == 2  # a k for each row (B, 1)
+        if k is not None:  # clipped first, lest a large one overflow
+            k = ops.cast(ops.clip(k, 1, size), "int32")
         if each:
-            rank = size - ops.clip(ops.cast(k, "int32"), 1, size)
+            rank = size - k
             least = ops.take_along_axis(ops.sort(probabilities, axis=-1), rank, axis=-1)  # (B, 1)
         elif k is None or keras.config.backend() == "tensorflow":  # which takes a tensor for k
-            k = min(self.k, size) if k is None else ops.minimum(ops.cast(k, "int32"), size)
-            likeliest, _ = ops.top_k(probabilities, k)  # (B, k), falling
-            least = likeliest[:, -1:]
+            likeliest, _ = ops.top_k(probabilities, min(self.k, size) if k is None else k)
+            least = likeliest[:, -1:]  # of (B, k), falling
         else:
-            rank = size - ops.minimum(ops.cast(k, "int32"), size)
-            least = ops.take(ops.sort(probabilities, axis=-1), ops.expand_dims(rank, 0), axis=-1)
+            rank = ops.expand_dims(size - k, 0)
+            least = ops.take(ops.sort(probabilities, axis=-1), rank, axis=-1)
         return ops.where(probabilities >= least, probabilities, 0.0)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnzoo.generation.samplers.checks import check_share
+from rnnzoo.generation.samplers.checks import read_share
 from rnnzoo.generation.samplers.temperature import TemperatureSampler
 from rnnzoo.typing import Tensor
 
@@ -31,8 +31,7 @@ class TopPSampler(TemperatureSampler):
 
     def __init__(self, p: float = 0.9, *, temperature: float = 1.0):
         super().__init__(temperature)
-        check_share(p=p)
-        self.p = float(p)
+        self.p = read_share(p)
 
     def probabilities(
         self, logits: Tensor, *, temperature: Tensor | None = None, p: Tensor | None = None
