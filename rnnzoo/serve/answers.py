@@ -1,10 +1,10 @@
-"""The texts of one request, on their way from the engine's thread to the client."""
+"""What a client waits for, while it waits: the texts of one request, and other work."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
@@ -16,9 +16,33 @@ from rnnzoo.generation.rows import Request as RowRequest
 from rnnzoo.generation.samplers import Sampler
 from rnnzoo.serve.engine import Engine
 from rnnzoo.serve.jobs import Job, Part
-from rnnzoo.serve.refusals import Refusal
+from rnnzoo.serve.refusals import ClientLeft, Refusal
 
 MAX_SECONDS = 120.0
+Found = TypeVar("Found")
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
+    """Waits for work, which is cancelled once its client has left.
+
+    Args:
+        request: The request of the client.
+        work: What it waits for.
+
+    Returns:
+        What the work returns.
+
+    Raises:
+        ClientLeft: If the client has left.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait([task], timeout=1.0))[0]:
+            if await request.is_disconnected():
+                raise ClientLeft
+        return task.result()
+    finally:
+        task.cancel()
 
 
 class Texts:
@@ -99,7 +123,7 @@ class Texts:
             Each text as a single part.
 
         Raises:
-            Refusal: If a text could not be completed.
+            Refusal: If a text could not be completed, or the client has left.
         """
         whole = [[] for _ in self.jobs]
 
@@ -107,13 +131,9 @@ class Texts:
             async for index, part in self.parts():
                 whole[index].append(part)
 
-        collecting = asyncio.create_task(collect())
         try:
-            while not (await asyncio.wait([collecting], timeout=1.0))[0]:
-                if await request.is_disconnected():
-                    raise Refusal(499, "The client has left.")
+            await while_connected(request, collect())
         finally:
-            collecting.cancel()
             self.cancel()
         if any(parts[-1].reason == "error" for parts in whole):
             raise Refusal(503, "The server stopped before the text was complete.")

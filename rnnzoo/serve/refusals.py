@@ -26,6 +26,13 @@ class Refusal(Exception):
         self.status = status
 
 
+class ClientLeft(Refusal):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self):
+        super().__init__(499, "The client has left.")
+
+
 def openai_error(status: int, sentence: str) -> dict[str, dict]:
     """Puts a sentence into the form that OpenAI's clients read."""
     kind = "server_error" if status >= 500 else "invalid_request_error"

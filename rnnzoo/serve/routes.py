@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +15,7 @@ from rnnzoo.generation.samplers import get_sampler, with_penalties
 from rnnzoo.generation.scoring import token_nats
 from rnnzoo.inspection.one_unit import read_unit, state_tensors, unit_place
 from rnnzoo.inspection.tokens import token_texts
-from rnnzoo.serve.answers import MAX_SECONDS, Events, Texts
+from rnnzoo.serve.answers import Events, Texts
 from rnnzoo.serve.bodies import (
     ActivationsBody,
     ClassifyBody,
@@ -26,8 +25,12 @@ from rnnzoo.serve.bodies import (
 )
 from rnnzoo.serve.jobs import Token
 from rnnzoo.serve.refusals import Refusal
-from rnnzoo.serve.served import Served
-from rnnzoo.serve.translating import translate_with_beams, translate_with_tokens
+from rnnzoo.serve.served import Served, Turn
+from rnnzoo.serve.translating import (
+    translate_with_beams,
+    translate_with_tokens,
+    translation_nats,
+)
 
 
 def make_router(served: Served) -> APIRouter:
@@ -79,13 +82,13 @@ def make_router(served: Served) -> APIRouter:
         return answer
 
     @router.post("/v1/translate")
-    async def translate(body: TranslateBody) -> JSONResponse:
+    async def translate(body: TranslateBody, request: Request) -> JSONResponse:
         """Translates a text."""
         name = served.named(body.model, served.translators)
-        model, deadline = served.models[name], time.monotonic() + MAX_SECONDS
+        model = served.models[name]
         _check_search(model, body)
 
-        def answer():  # as JSON already: attention weights are too many for the event loop
+        def answer(turn: Turn):  # as JSON already: attention is too much for the event loop
             if body.beam_width > 1:
                 found = translate_with_beams(
                     model, body.text, beam_width=body.beam_width, attention=body.attention
@@ -93,9 +96,9 @@ def make_router(served: Served) -> APIRouter:
             else:
                 found = translate_with_tokens(
                     model, body.text, alternatives=body.alternatives or 0,
-                    attention=body.attention, deadline=deadline,
+                    attention=body.attention, deadline=turn.deadline, left=turn.left.is_set,
                 )  # fmt: skip
-            told = {"model": name, "text": found.text}
+            told = {"model": name, "text": found.text, "finish_reason": found.reason}
             if body.alternatives is not None:
                 told |= {
                     "source": found.source,
@@ -105,10 +108,10 @@ def make_router(served: Served) -> APIRouter:
                 told["attention"] = found.attention.tolist()
             return JSONResponse(told)
 
-        return await served.computed(name, answer)
+        return await served.computed(name, answer, request)
 
     @router.post("/v1/score")
-    async def score(body: ScoreBody) -> dict[str, Any]:
+    async def score(body: ScoreBody, request: Request) -> dict[str, Any]:
         """Tells how probable a text is."""
         able = [name for name in served.models if name not in served.classifiers]
         name = served.named(body.model, able)
@@ -118,9 +121,14 @@ def make_router(served: Served) -> APIRouter:
                 if body.source is not None
                 else f"{name} translates: give `source`, the text that `text` is a translation of."
             )
-        _, ids, nats = await served.computed(
-            name, partial(token_nats, served.models[name], body.text, source=body.source)
-        )
+        model = served.models[name]
+
+        def answer(turn: Turn):
+            if body.source is None:
+                return token_nats(model, body.text)
+            return translation_nats(model, body.text, source=body.source)
+
+        _, ids, nats = await served.computed(name, answer, request)
         total = float(nats.sum())
         return {
             "model": name, "nats": total, "tokens": len(ids),
@@ -128,18 +136,21 @@ def make_router(served: Served) -> APIRouter:
         }  # fmt: skip
 
     @router.post("/v1/classify")
-    async def classify(body: ClassifyBody) -> dict[str, Any]:
+    async def classify(body: ClassifyBody, request: Request) -> dict[str, Any]:
         """Finds the label of a text."""
         name = served.named(body.model, served.classifiers)
-        found = await served.computed(name, partial(served.models[name].classify, body.text))
+        model = served.models[name]
+        found = await served.computed(name, lambda turn: model.classify(body.text), request)
         return {"model": name, "label": found.label, "probabilities": found.probabilities}
 
     @router.post("/v1/activations")
-    async def activations(body: ActivationsBody) -> dict[str, Any]:
+    async def activations(body: ActivationsBody, request: Request) -> dict[str, Any]:
         """Reads a text, and tells the activation of one unit after each token."""
         name = served.named(body.model, served.engines)
         model = served.models[name]
-        ids, values = await served.computed(name, partial(read_unit, model, body.text, body.unit))
+        ids, values = await served.computed(
+            name, lambda turn: read_unit(model, body.text, body.unit), request
+        )
         return {
             "model": name, "unit": body.unit, "tokens": token_texts(model.vocabulary, ids),
             "activations": [round(value, 4) for value in values.tolist()],

@@ -1,20 +1,38 @@
 """The models of a server, and who may compute with one when."""
 
 import asyncio
+import contextlib
+import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from rnnzoo.errors import InputError, unknown_name
+from rnnzoo.serve.answers import MAX_SECONDS, while_connected
 from rnnzoo.serve.bodies import MAX_ALTERNATIVES, MAX_NEW_TOKENS
 from rnnzoo.serve.engine import Engine, QueueFull
 from rnnzoo.serve.refusals import Refusal
 
 
+@dataclasses.dataclass
+class Turn:
+    """What a computation may know while it has its model.
+
+    Args:
+        deadline: The `time.monotonic()` after which it ends where it is, if it can.
+        left: Is set once nobody waits for it any more.
+    """
+
+    deadline: float
+    left: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+
 class Served:
-    """Models by name; an engine for each that generates, and a lock for each.
+    """Models by name; an engine for each that generates, and turns for all else.
 
     Args:
         models: The models by the names that requests give.
@@ -46,9 +64,10 @@ class Served:
         }
         self.translators = [name for name, model in models.items() if hasattr(model, "translate")]
         self.classifiers = [name for name, model in models.items() if hasattr(model, "classify")]
-        self._locks = {name: threading.Lock() for name in models}
-        self._locks |= {name: engine.lock for name, engine in self.engines.items()}
-        self._others = asyncio.Semaphore(queue)  # what waits beside the texts: translations, scores
+        # What is computed beside the texts: translations, scores. It waits for its turn in the
+        # event loop, without a thread, so that no model's work keeps another model waiting.
+        self._turns = {name: asyncio.Lock() for name in models}
+        self._places = {name: asyncio.Semaphore(1 + queue) for name in models}
 
     def named(self, name: str | None, able: Iterable[str]) -> str:
         """Finds the name of the model that a request means.
@@ -74,18 +93,41 @@ class Served:
             raise InputError(f"{name} cannot do this; these can: {', '.join(able)}.")
         return name
 
-    async def computed(self, name: str, function: Callable[[], Any]) -> Any:
+    async def computed(self, name: str, function: Callable[[Turn], Any], request: Request) -> Any:
         """Computes something with a model, which does one thing at a time.
+
+        Args:
+            name: The name of the model.
+            function: What is computed, in a thread.
+            request: Who waits for it; once the client has left it is not begun any more.
 
         Raises:
             QueueFull: If too many wait already.
+            Refusal: If its turn comes too late, or the client has left.
         """
+        if self._places[name].locked():
+            raise QueueFull
+        turn = Turn(time.monotonic() + MAX_SECONDS)
+        async with self._places[name]:
+            return await while_connected(request, self._in_turn(name, function, turn))
+
+    async def _in_turn(self, name, function, turn):
+        engine = self.engines.get(name)
 
         def alone():
-            with self._locks[name]:
-                return function()
+            with engine.lock if engine else contextlib.nullcontext():
+                return function(turn)
 
-        if self._others.locked():
-            raise QueueFull
-        async with self._others:
-            return await run_in_threadpool(alone)
+        async with self._turns[name]:
+            if time.monotonic() > turn.deadline:
+                raise Refusal(
+                    503,
+                    f"{name} had no time for this within {MAX_SECONDS:.0f} seconds; try again when "
+                    "it has less to do.",
+                )
+            work = asyncio.ensure_future(run_in_threadpool(alone))
+            try:
+                return await asyncio.shield(work)
+            finally:  # a thread cannot be cancelled: the next turn begins when it has ended
+                turn.left.set()
+                await asyncio.gather(work, return_exceptions=True)

@@ -7,8 +7,11 @@ import time
 
 
 @contextlib.contextmanager
-def listening(models, **options):
-    """Serves models at a free port; yields the address and the application."""
+def listening(models, *, patience=None, **options):
+    """Serves models at a free port; yields the address and the application.
+
+    `patience` is how many seconds it waits for answers at its end.
+    """
     import uvicorn
 
     from rnnzoo.serve.app import create_app
@@ -17,7 +20,9 @@ def listening(models, **options):
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=patience)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -200,6 +200,31 @@ def test_a_translation_with_its_attention(page, models):
     assert page.locator("#settings").is_hidden() and page.locator("#go-on").is_hidden()
 
 
+def test_a_translation_that_is_too_long_for_a_map_or_is_cut(page, models, monkeypatch):
+    monkeypatch.setattr("rnnzoo.serve.translating.LONGEST", 5)
+    page.select_option("#model", "numbers")
+    text, _ = run_to_the_end(page, "one two")
+    page.errors.clear()  # the console tells of each answer that is no success
+    assert text == models["numbers"].translate("one two")
+    assert "too long for a map" in page.inner_text("#status")
+    assert page.locator("#map").is_hidden() and page.locator("#source").is_visible()
+    monkeypatch.setattr("rnnzoo.serve.translating.MAX_NEW_TOKENS", 1)
+    text, _ = run_to_the_end(page, "one")
+    assert len(text) == 1 and "It is cut" in page.inner_text("#status")
+    assert page.locator("#map").is_visible()
+
+
+def test_a_model_that_is_chosen_while_another_writes_has_a_clean_status(page):
+    page.eval_on_selector("#length", "(field) => { field.value = 2000 }")
+    page.fill("#prompt", "to ")
+    page.click("#start")
+    page.wait_for_selector("#text .token:nth-of-type(5)")
+    page.select_option("#model", "numbers")
+    finished(page, 1)
+    assert page.inner_text("#status") == "" and page.locator("#text .token").count() == 0
+    assert page.locator("#start").is_enabled() and page.locator("#stop").is_disabled()
+
+
 def test_a_label_with_the_probabilities_of_all(page, models):
     page.select_option("#model", "opinions")
     assert "classifies texts: bad, fair, good." in page.inner_text("#about")

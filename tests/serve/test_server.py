@@ -1,5 +1,6 @@
 """The server: what clients get, and what they may not do."""
 
+import http.client
 import json
 import math
 import os
@@ -23,7 +24,12 @@ from rnnzoo.generation.scoring import token_nats
 from tests import runners
 from tests.serve.loopback import listening
 
-TestClient = pytest.importorskip("fastapi.testclient").TestClient
+pytest.importorskip("fastapi.testclient")
+
+from fastapi.testclient import TestClient
+
+from rnnzoo.serve import routes
+from rnnzoo.serve.refusals import ClientLeft
 
 SAMPLINGS = [
     {},
@@ -164,6 +170,16 @@ def test_translations_with_tokens_and_attention(client, models):
     tokens = answer["logprobs"]
     assert "".join(token["text"] or "" for token in tokens) == text
     assert all(token["alternatives"][0]["text"] == token["text"] for token in tokens)
+    assert answer["finish_reason"] == ("end" if tokens[-1]["text"] is None else "length")
+
+
+def test_translations_by_beams(client, models):
+    body = {"text": "one two", "beam_width": 3, "attention": True}
+    answer = client.post("/v1/translate", json=body).json()
+    text, weights = models["numbers"].translate("one two", beam_width=3, return_attention=True)
+    assert answer["text"] == text
+    np.testing.assert_allclose(answer["attention"], weights, atol=1e-5)
+    assert answer["finish_reason"] == ("end" if len(weights) > len(text) else "length")
 
 
 def test_a_translation_ends_at_the_most_tokens_and_at_its_deadline(client, models, monkeypatch):
@@ -172,10 +188,13 @@ def test_a_translation_ends_at_the_most_tokens_and_at_its_deadline(client, model
     found = translating.translate_with_tokens(
         models["numbers"], "one two", alternatives=0, deadline=0.0
     )
-    assert len(found.tokens) == 1 and found.attention is None
+    assert len(found.tokens) == 1 and found.attention is None and found.reason == "time"
     monkeypatch.setattr(translating, "MAX_NEW_TOKENS", 3)
-    answer = client.post("/v1/translate", json={"text": "one two"}).json()
-    assert answer["text"] == models["numbers"].translate("one two", 3)
+    for width in (1, 2):
+        body = {"text": "one two", "beam_width": width}
+        answer = client.post("/v1/translate", json=body).json()
+        assert answer["text"] == models["numbers"].translate("one two", 3, beam_width=width)
+        assert answer["finish_reason"] == ("length" if len(answer["text"]) == 3 else "end")
 
 
 def test_translation_score_and_models(client, models):
@@ -230,6 +249,8 @@ def test_classification(client, models):
         ("generate", [1], 422, "The body"),
         ("score", {"model": "numbers", "text": "1"}, 422, "give `source`"),
         ("score", {"model": "letters", "text": "to", "source": "be"}, 422, "leave out `source`"),
+        ("score", {"text": "1", "source": "o" * 700, "model": "numbers"}, 422, "source` has 701"),
+        ("score", {"text": "1" * 700, "source": "o", "model": "numbers"}, 422, "text` has 701"),
         ("nothing", {}, 404, "Not Found"),
         ("translate", {"model": "letters", "text": "one"}, 422, "letters cannot do this"),
         ("translate", {"text": " "}, 422, "empty"),
@@ -348,6 +369,68 @@ def test_a_client_that_goes_away_frees_its_row(models):
             time.sleep(0.1)
         assert engine.load == (0, 0) and not len(engine.rows)
     assert not engine.is_alive()
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Translations that end when their clients have left: lists of those begun and ended."""
+    begun, ended = [], []
+
+    def translate(model, text, *, left, **_):
+        begun.append(text)
+        while not left():
+            time.sleep(0.02)
+        ended.append(text)
+        raise ClientLeft
+
+    monkeypatch.setattr(routes, "translate_with_tokens", translate)
+    return begun, ended
+
+
+def ask_to_translate(url, text):
+    """Sends a request whose answer nobody has read yet."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+    head = {"content-type": "application/json"}
+    connection.request("POST", "/v1/translate", json.dumps({"text": text}), head)
+    return connection
+
+
+def until(true):
+    for _ in range(200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It has not come true.")
+
+
+def test_a_translation_whose_client_goes_away_ends_or_is_not_begun(models, endless):
+    begun, ended = endless
+    with listening({"numbers": models["numbers"]}) as (url, _):
+        first = ask_to_translate(url, "1")
+        until(lambda: begun)
+        second, third = (ask_to_translate(url, text) for text in "23")
+        time.sleep(0.2)  # they wait
+        second.close()
+        time.sleep(1.5)
+        assert begun == ["1"] and not ended
+        first.close()
+        until(lambda: len(begun) == 2)
+        assert begun == ["1", "3"] and ended == ["1"]
+        third.close()
+        until(lambda: len(ended) == 2)
+
+
+def test_a_server_that_stops_begins_no_translation_that_waits(models, endless):
+    begun, ended = endless
+    with listening({"numbers": models["numbers"]}, patience=1) as (url, _):
+        asked = [ask_to_translate(url, text) for text in "12345"]
+        until(lambda: begun)
+        time.sleep(0.2)  # the others wait
+    until(lambda: ended)
+    time.sleep(0.2)
+    assert len(begun) == len(ended) == 1
+    for connection in asked:
+        connection.close()
 
 
 def test_where_it_cannot_listen_no_model_is_loaded():

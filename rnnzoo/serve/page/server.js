@@ -8,6 +8,10 @@ const ENDS = {
   time: "It stopped: a text may take no longer.",
   error: "The server stopped before the text was complete.",
 };
+const CUT = { // of translations, which come to an end as a rule
+  length: "It is cut: a translation may get no longer.",
+  time: "It is cut: a translation may take no longer.",
+};
 const TASKS = {
   generate: { style: "task-write", label: "Begin with", start: "Write", text: "The text that was written" },
   translate: { style: "task-translate", label: "Text to translate", start: "Translate", text: "The translation" },
@@ -112,9 +116,18 @@ function goOn() {
 }
 
 async function translate() {
-  const attention = models.get($("model").value).attention;
-  const answer = await request("v1/translate", { text: prompt, attention, alternatives: ALTERNATIVES });
-  const found = await answer.json();
+  const ask = async (attention) =>
+    (await request("v1/translate", { text: prompt, attention, alternatives: ALTERNATIVES })).json();
+  let attention = models.get($("model").value).attention, found;
+  try {
+    found = await ask(attention);
+  } catch (error) {
+    if (!error.message.startsWith("`attention`")) throw error; // the text is too long for a map
+    attention = false;
+    found = await ask(attention);
+    say("The text is too long for a map of the attention.");
+  }
+  if (found.finish_reason in CUT) say(CUT[found.finish_reason]);
   showSource(found.source, attention);
   found.logprobs.forEach((token, index) => {
     const row = attention ? found.attention[index] : undefined;
@@ -192,6 +205,7 @@ function does({ task, level, labels }) {
 function chooseModel() {
   stop();
   clearText();
+  fresh = 0; // what was stopped has nothing to tell any more
   say("");
   const model = models.get($("model").value);
   task = model.task;
