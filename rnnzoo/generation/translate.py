@@ -53,11 +53,12 @@ def translate(
     for name, value in {**attends, "unknown": unknown is not None}.items():
         if value and model.decoder.attention is None:
             raise InputError(f"The model was built without attention; leave out `{name}`.")
-    if coverage_penalty and beam_width == 1 and n_best is None:
-        raise InputError(
-            f"`coverage_penalty` ({coverage_penalty!r}) is of no use to greedy search; give a "
-            "`beam_width` too."
-        )
+    of_beams = {"coverage_penalty": coverage_penalty, "length_penalty": length_penalty}
+    for name, value in of_beams.items():
+        if value != translate.__kwdefaults__[name] and beam_width == 1 and n_best is None:
+            raise InputError(
+                f"`{name}` ({value!r}) is of no use to greedy search; give a `beam_width` too."
+            )
     copies = _reads_copy(model, unknown)
     check_positive(MOST, max_new_tokens=max_new_tokens)
     check_positive(batch_size=batch_size)

@@ -302,10 +302,11 @@ class TranslationTask:
         references = [target for _, target in pairs]
         figures = {}
         for width in self.recipe.beam_widths:
-            how = "greedy" if width == 1 else f"beam_{width}"
-            write = partial(
-                translate, model, beam_width=width, length_penalty=self.recipe.length_penalty
-            )
+            how, search = "greedy", {}
+            if width > 1:
+                how = f"beam_{width}"
+                search = {"beam_width": width, "length_penalty": self.recipe.length_penalty}
+            write = partial(translate, model, **search)
             found = translation_quality(translate_all(write, pairs), references)
             figures |= {f"{name}_{how}": found[name] for name in self._counts()}
         return figures

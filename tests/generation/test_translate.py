@@ -144,6 +144,7 @@ def test_one_trace_serves_all_lengths(monkeypatch):
         ({"beam_width": 10**10}, "`beam_width` must be at most 10000"),
         ({"n_best": 10**400, "beam_width": 10**400}, "`n_best` must be at most 10000"),
         ({"beam_width": 2, "diversity_penalty": 1.0}, "of no use without groups"),
+        ({"length_penalty": 2.0}, "`length_penalty` .2.0. is of no use to greedy search"),
     ],
 )
 def test_bad_input(arguments, message):
