@@ -114,7 +114,9 @@ def train(
                 )
             if out is None:
                 out = Path("trained") / text_file.resolve().name.lstrip(".").split(".")[0]
-            minutes = _minutes_begun_with(out, max_minutes) if resume else max_minutes
+            minutes = max_minutes
+            if resume:
+                level, minutes = _begun_with(out, level, max_minutes=max_minutes)
             chosen, level = _fitting(text_file, level, max_minutes=minutes), None
         train_recipe(
             chosen, text_file=text_file, from_model=from_model, data_dir=data_dir,
@@ -131,12 +133,24 @@ def _count(devices):
     return int(devices) if devices is not None and devices.isdecimal() else devices
 
 
-def _minutes_begun_with(out, max_minutes):
-    """The minutes by which a training's recipe was chosen; a resumed one may be given more."""
+def _begun_with(out, level, max_minutes):
+    """The level and the minutes by which a training's recipe was chosen.
+
+    A resumed one may be given more minutes, which change nothing of its recipe.
+    """
+    from rnnzoo.errors import InputError
     from rnnzoo.training.checkpoints import Checkpoint
 
-    progress = Checkpoint(out / "checkpoint", writes=False).progress
-    return progress.get("began", {}).get("max_minutes", max_minutes)
+    began = Checkpoint(out / "checkpoint", writes=False).progress.get("began")
+    if began is None:  # there is none, or older code noted nothing
+        return level, max_minutes
+    begun = began.get("vocabulary", {}).get("level", "character")
+    if level not in (None, begun):
+        raise InputError(
+            f"The training in {out} reads {begun}s, and --level says {level}; leave out --level, "
+            "or train anew with another --out."
+        )
+    return begun, began.get("max_minutes", max_minutes)
 
 
 def _fitting(text_file, level, max_minutes):

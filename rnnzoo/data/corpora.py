@@ -15,7 +15,13 @@ from rnnzoo.data import named
 from rnnzoo.data.corpus import CONTENTS, About, Corpus, Splits, echo
 from rnnzoo.data.labelled import read_labelled
 from rnnzoo.data.named.imdb_reviews import keras_imdb_word_index
-from rnnzoo.data.pairs import csv_documents, read_csv_pairs, read_parallel, read_tab_separated
+from rnnzoo.data.pairs import (
+    csv_documents,
+    read_csv_pairs,
+    read_jsonl_pairs,
+    read_parallel,
+    read_tab_separated,
+)
 from rnnzoo.data.reading import (
     current_folder,
     jsonl_fields,
@@ -175,15 +181,12 @@ def _load_own(path, *, kind, seed, options):
         return _own_items(path, "documents", _read_folder(path), seed=seed, options=options)
     name = path.name.lower().removesuffix(".gz")
     if name.endswith(".jsonl"):
-        fields = jsonl_fields(path)
-        rows = list(read_jsonl(path, fields))
-        if fields == ("text",):
-            return _own_items(
-                path, "documents", [text for (text,) in rows], seed=seed, options=options
-            )
-        return _own_items(path, "pairs", rows, seed=seed, options=options)
+        if jsonl_fields(path) == ("text",):
+            texts = [text for (text,) in read_jsonl(path, ("text",))]
+            return _own_items(path, "documents", texts, seed=seed, options=options)
+        return _own_items(path, "pairs", read_jsonl_pairs(path), seed=seed, options=options)
     if name.endswith(".csv"):
-        if kind is None and (texts := csv_documents(path)):
+        if kind is None and (texts := csv_documents(path)) is not None:
             return _own_items(path, "documents", texts, seed=seed, options=options)
         return _own_items(path, "pairs", read_csv_pairs(path), seed=seed, options=options)
     if name.endswith(".tsv") or kind == "pairs":
@@ -200,6 +203,8 @@ def _load_own(path, *, kind, seed, options):
 
 def _own_items(path, kind, items, *, seed, options):
     """Makes a corpus of the user's documents or pairs; equal ones stay on one side."""
+    if kind == "documents" and not any(map(str.strip, items)):
+        raise InputError(f"{path} holds only blank documents; give some with text in them.")
     _check_options(str(path), options, {"validation_split"})
     fraction = options.get("validation_split", 0.0)
     check_fraction(validation_split=fraction)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnzoo.data.sequences import Pieces
+from rnnzoo.data.sequences import Chunks
 from rnnzoo.errors import InputError, check_positive
 
 POOL_BATCHES = 100  # sequences are sorted by length within shuffled pools of this many batches
@@ -159,7 +159,7 @@ def text_rows(
     return starts, counts, np.full(batch_size, batch == 0, np.int32)
 
 
-def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
+def cut(documents: Chunks, max_length: int | None) -> tuple[Chunks, np.ndarray]:
     """Cuts documents into consecutive chunks of at most `max_length` targets.
 
     A chunk's last target is the next chunk's first input, so each target stands in exactly one
@@ -173,7 +173,7 @@ def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
         The chunks, in order, `counts` being their targets; and the document of each, int64.
 
     Example:
-        >>> document = Pieces(np.arange(6), np.array([0]), np.array([6]))
+        >>> document = Chunks(np.arange(6), np.array([0]), np.array([6]))
         >>> cut(document, 2)[0].counts
         array([2, 2, 1])
     """
@@ -183,11 +183,11 @@ def cut(documents: Pieces, max_length: int | None) -> tuple[Pieces, np.ndarray]:
     document = np.repeat(np.arange(len(targets)), chunks)
     skipped = _ranks(chunks) * size  # targets of the same document before each chunk
     starts = documents.starts[document] + skipped
-    return Pieces(documents.ids, starts, np.minimum(size, targets[document] - skipped)), document
+    return Chunks(documents.ids, starts, np.minimum(size, targets[document] - skipped)), document
 
 
 def document_rows(
-    documents: Pieces, *, batch_size: int, sequence_length: int, what: str = "the list"
+    documents: Chunks, *, batch_size: int, sequence_length: int, what: str = "the list"
 ) -> DocumentRows:
     """Shares documents out to the rows of a stream.
 

@@ -1,4 +1,4 @@
-"""Pairs of sentences from files: tab-separated columns, CSV, or two files side by side."""
+"""Pairs of sentences from files: tab-separated columns, CSV, JSONL, two files side by side."""
 
 import csv
 import itertools
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rnnzoo.data.reading import read_lines
+from rnnzoo.data.reading import jsonl_rows, read_lines
 from rnnzoo.errors import InputError
 
 Pair = tuple[str, str]
@@ -88,6 +88,34 @@ def read_csv_pairs(path: str | Path) -> list[Pair]:
             raise InputError(
                 f"Line {number} of {path} must have a source sentence and its translation, not "
                 f"{', '.join(row)[:60]!r}."
+            )
+        pairs.append(pair)
+    return _some(pairs, path)
+
+
+def read_jsonl_pairs(path: str | Path) -> list[Pair]:
+    r"""Reads the fields `source` and `target` of every line of a JSONL file, as they are.
+
+    Args:
+        path: The file, UTF-8, gzipped or not. Blank lines are passed over.
+
+    Returns:
+        The pairs, `(source, target)`.
+
+    Raises:
+        InputError: If the file cannot be read, or a line has no two sentences; it names the line.
+
+    Example:
+        >>> _ = Path("pairs.jsonl").write_text('{"source": "Go.", "target": "Ve."}\n')
+        >>> read_jsonl_pairs("pairs.jsonl")
+        [('Go.', 'Ve.')]
+    """
+    pairs = []
+    for number, pair in jsonl_rows(path, ("source", "target")):
+        if not all(map(str.strip, pair)):
+            raise InputError(
+                f"Line {number} of {path} must have a source sentence and its translation, not "
+                f"{pair[0]!r:.60} and {pair[1]!r:.60}."
             )
         pairs.append(pair)
     return _some(pairs, path)

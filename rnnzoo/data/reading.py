@@ -82,6 +82,11 @@ def read_jsonl(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[str,
     Raises:
         InputError: If a line is not a JSON object or lacks a field; it names the line.
     """
+    return (values for _, values in jsonl_rows(path, fields))
+
+
+def jsonl_rows(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yields what `read_jsonl` does, each with the number of its line."""
     for number, row in jsonl_objects(path):
         values = tuple(row.get(field) for field in fields)
         for field, value in zip(fields, values, strict=True):
@@ -91,7 +96,7 @@ def read_jsonl(path: str | Path, fields: tuple[str, ...]) -> Iterator[tuple[str,
                     f'Line {number} of {path} must have a string field "{field}", but it {found}.'
                 )
             check_characters(value, field=field, number=number, path=path)
-        yield values
+        yield number, values
 
 
 def check_characters(value: str, *, field: str, number: int, path: str | Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from rnnzoo.errors import InputError, check_positive
 
 
-class Pieces(NamedTuple):
+class Chunks(NamedTuple):
     """Sequences laid end to end.
 
     Attributes:
@@ -55,7 +55,7 @@ def flat_ids(ids) -> np.ndarray:
     return _whole_numbers(_array(ids), "`ids`")
 
 
-def lay_out(sequences, name: str, minimum: int) -> Pieces:
+def lay_out(sequences, name: str, minimum: int) -> Chunks:
     """Lays sequences of ids end to end.
 
     Args:
@@ -81,7 +81,7 @@ def lay_out(sequences, name: str, minimum: int) -> Pieces:
         _check_kind(array, f"{name.capitalize()} {number}")
     ids = _whole_numbers(np.concatenate(arrays), f"The ids of every {name}")
     counts = np.array([array.size for array in arrays])
-    return Pieces(ids, np.cumsum(counts) - counts, counts)
+    return Chunks(ids, np.cumsum(counts) - counts, counts)
 
 
 def check_whole(**numbers: int) -> None:
@@ -149,7 +149,7 @@ def split(ids, validation_split: float) -> tuple:
     return ids[:at], ids[at:]
 
 
-def labelled_chunks(documents, labels, *, max_length: int | None) -> tuple[Pieces, np.ndarray]:
+def labelled_chunks(documents, labels, *, max_length: int | None) -> tuple[Chunks, np.ndarray]:
     """Lays out documents, the last `max_length` ids of each, and checks their labels.
 
     Args:
@@ -172,12 +172,12 @@ def labelled_chunks(documents, labels, *, max_length: int | None) -> tuple[Piece
     whole = lay_out(documents, "document", minimum=1)
     counts = np.minimum(whole.counts, max_length or math.inf).astype(np.int64)
     starts = whole.starts + whole.counts - counts
-    return Pieces(whole.ids, starts, counts), _whole_numbers(_array(labels), "`labels`")
+    return Chunks(whole.ids, starts, counts), _whole_numbers(_array(labels), "`labels`")
 
 
 def pair_chunks(
     sources, targets, *, start_id: int, end_id: int, max_length: int | None
-) -> tuple[Pieces, Pieces]:
+) -> tuple[Chunks, Chunks]:
     """Lays out pairs for teacher forcing.
 
     Args:
@@ -210,7 +210,7 @@ def pair_chunks(
         target.ids, np.stack([target.starts, ends], axis=1).ravel(), [start_id, end_id] * len(ends)
     )
     steps = target.counts + 1
-    target = Pieces(ids.astype(np.int32), target.starts + 2 * np.arange(len(ends)), steps)
+    target = Chunks(ids.astype(np.int32), target.starts + 2 * np.arange(len(ends)), steps)
     longest = max_length or math.inf
     return tuple(
         side._replace(counts=np.minimum(side.counts, longest).astype(np.int64))

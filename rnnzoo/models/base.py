@@ -15,6 +15,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.evaluation.metrics import TokenLoss
 from rnnzoo.export import export
 from rnnzoo.files import atomic_path
+from rnnzoo.models.built_rates import built_rates
 from rnnzoo.models.changed_layers import ChangedLayers
 from rnnzoo.models.chunked_loss import ChunkedLoss
 from rnnzoo.models.compile_arguments import loss_of_logits, metrics_of_logits
@@ -165,10 +166,12 @@ class ZooModel(ResumedFit, ChangedLayers, CompiledFunctions, ChunkedLoss, keras.
             )
         whole = path.suffix == ".keras" and "://" not in str(filepath)
         if not whole or (path.exists() and not overwrite):
-            return super().save(filepath, overwrite, zipped, **kwargs)
+            with built_rates(self):
+                return super().save(filepath, overwrite, zipped, **kwargs)
         try:
             with atomic_path(path) as temporary:
-                super().save(temporary, True, zipped, **kwargs)
+                with built_rates(self):
+                    super().save(temporary, True, zipped, **kwargs)
                 sign(temporary)
         except OSError as error:
             raise InputError(

@@ -209,6 +209,7 @@ class ChunkedLoss(CheckedTargets):
     ) -> Tensor:
         """The loss of a batch; see `keras.Model.compute_loss`."""
         devices = replica_count()
+        # Keras divides these by the devices, as it does the loss.
         others = sum(self._aggregate_additional_loss(loss) for loss in self.losses)
         if isinstance(y_pred, dict):
             mean = y_pred["mean"]
@@ -219,9 +220,9 @@ class ChunkedLoss(CheckedTargets):
             )
             if devices == 1 or not self._weighted_mean:
                 return loss
-            mean = (loss - others) * devices  # Keras has divided by the devices
+            mean = (loss - others) * devices
         if devices > 1:  # the devices' losses are added: each counts for what its rows weigh
-            mean, others = mean * share_of(ops.sum(sample_weight)), others / devices
+            mean = mean * share_of(ops.sum(sample_weight))
         return mean + others
 
     def compute_metrics(

@@ -168,7 +168,7 @@ def make_task(
         )
     overrides = record.get("training", {}).get("overrides") or {}
     if overrides.get("fold_lookalikes"):
-        corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model))
+        corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model), recipe)
     if split == "test":
         recipe, corpus = with_test_as_validation(recipe, corpus)
         _check_test(record, corpus)

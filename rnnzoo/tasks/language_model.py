@@ -457,8 +457,8 @@ class LanguageModelTask:
             later = vocabulary.decode(self.held_out[place : place + 200])
             later = later.partition(" ")[2] or later  # from the start of a word
         else:
-            held_out = self.texts[1]
-            first, later = held_out[0], held_out[int(random.integers(len(held_out)))]
+            texts = _with_words(self.texts[1]) or _with_words(self.texts[0])
+            first, later = texts[0], texts[int(random.integers(len(texts)))]
         return list(dict.fromkeys(filter(None, map(_first_words, (first, later)))))
 
     def references(self) -> None:
@@ -476,6 +476,11 @@ class LanguageModelTask:
             seed=seed,
         )
         return f"{prompt}{continuation}"
+
+
+def _with_words(texts):
+    """Those that are not blank: a sample goes on from something."""
+    return [text for text in texts if text.strip()]
 
 
 def _first_words(text):

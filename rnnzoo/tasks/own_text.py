@@ -1,7 +1,6 @@
 """What changes in a recipe and a corpus when the text is one of the user's own."""
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,57 +31,64 @@ def title(recipe: Recipe, corpus: Corpus) -> str:
     return recipe.name if corpus.name == recipe.corpus else Path(corpus.name).stem or recipe.name
 
 
-def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary]) -> Corpus:
+def folded(corpus: Corpus, vocabularies: Sequence[Vocabulary], recipe: Recipe) -> Corpus:
     """Writes the symbols that vocabularies lack by those of theirs that look alike.
 
     Args:
         corpus: The text. Its SHA-256 stays that of the text as it was given.
-        vocabularies: Of a trained model.
+        vocabularies: Of a trained model; of a translator the source's, then the target's.
+        recipe: What the corpus is read by: it says which side of a pair is the source.
 
     Returns:
         The corpus, with a note of what was changed.
     """
-    characters, changed = _characters(corpus), {}
-    for vocabulary in vocabularies:
-        changed |= lookalikes(characters, vocabulary)
-    table = str.maketrans(changed)
-    notes = [*corpus.notes]
+    if corpus.kind == "pairs":
+        (vocabularies,) = recipe.directed([tuple(vocabularies)], corpus.name)
+    changes = [
+        lookalikes(characters, vocabulary)
+        for characters, vocabulary in zip(_characters(corpus), vocabularies, strict=True)
+    ]
+    tables = [str.maketrans(each) for each in changes]
+    notes, changed = [*corpus.notes], sorted({pair for each in changes for pair in each.items()})
     if changed:
-        told = ", ".join(f"{old!r} as {new!r}" for old, new in changed.items())
+        told = ", ".join(f"{old!r} as {new!r}" for old, new in changed)
         notes.append(f"Symbols that the model lacks are written by others that look alike: {told}.")
     loaders = {
-        name: (lambda name=name: _translated(corpus.splits[name], table, corpus.kind))
+        name: (lambda name=name: _translated(corpus.splits[name], tables, corpus.kind))
         for name in corpus.splits
     }
-    reader = corpus.reader and (lambda size: (p.translate(table) for p in corpus.reader(size)))
+    reader = corpus.reader and (lambda size: (p.translate(tables[0]) for p in corpus.reader(size)))
     new = replace(corpus, splits=Splits(loaders), reader=reader, notes=notes)
     new.__dict__["sha256"] = corpus.sha256
     return new
 
 
 def _characters(corpus):
+    """The characters of a corpus, a set for each vocabulary: of pairs one a side."""
     if corpus.kind == "text":
-        return set().union(*corpus.chunks())
-    parts = (_texts(corpus.splits[part], corpus.kind) for part in corpus.splits)
-    return set().union(*itertools.chain.from_iterable(parts))
+        held_out = (corpus.splits[name] for name in corpus.splits if name != "train")
+        return [set().union(*corpus.chunks(), *held_out)]
+    sides = [set() for _ in range(2 if corpus.kind == "pairs" else 1)]
+    for part in corpus.splits:
+        for item in corpus.splits[part]:
+            for side, text in zip(sides, _texts(item, corpus.kind), strict=True):
+                side.update(text)
+    return sides
 
 
-def _texts(items: Iterable, kind: str) -> Iterable[str]:
-    for item in items:
-        yield from (item,) if isinstance(item, str) else item[:1] if kind == "labelled" else item
+def _texts(item, kind):
+    """The texts of an item: of pairs two; a label is a name, not a text."""
+    return (item,) if isinstance(item, str) else item[:1] if kind == "labelled" else item
 
 
-def _translated(items, table, kind):
+def _translated(items, tables, kind):
     if isinstance(items, str):
-        return items.translate(table)
-    if kind == "labelled":  # a label is a name, not a text
-        return [(text.translate(table), label) for text, label in items]
-    return [
-        item.translate(table)
-        if isinstance(item, str)
-        else tuple(text.translate(table) for text in item)
-        for item in items
-    ]
+        return items.translate(tables[0])
+    if kind == "documents":
+        return [text.translate(tables[0]) for text in items]
+    if kind == "labelled":
+        return [(text.translate(tables[0]), label) for text, label in items]
+    return [tuple(map(str.translate, pair, tables)) for pair in items]
 
 
 def check_from(from_model: str | None, options: dict) -> None:

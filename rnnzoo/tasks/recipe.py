@@ -189,11 +189,13 @@ class Recipe:
         teacher = given.pop("teacher", None)
         numbers = {name: given.pop(f"teacher_{name}", None) for name in ("alpha", "temperature")}
         if teacher is not None:
-            if not isinstance(teacher, str) or not all(map(str.strip, teacher.split(","))):
+            text = teacher if isinstance(teacher, str) else ""
+            names = [name.strip() for name in text.split(",")]
+            if not all(names):
                 raise InputError(
                     f"`teacher` must be names or paths with commas between them, not {teacher!r}."
                 )
-            recipe = recipe.with_teachers(teacher.split(","), **numbers)
+            recipe = recipe.with_teachers(names, **numbers)
         for name, value in numbers.items():
             if teacher is None and value is not None:
                 raise InputError(

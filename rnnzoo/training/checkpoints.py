@@ -96,7 +96,7 @@ class Checkpoint:
             raise InputError(
                 f"There is no training to resume in {self.folder}; leave out --resume to start one."
             )
-        if not resume and not overwrite and self.last.is_file():
+        if not resume and not overwrite and saved:
             minutes = self.progress.get("minutes", 0.0)
             how = "was finished" if self.progress.get("finished") else "was cut off"
             raise InputError(

@@ -21,6 +21,7 @@ from rnnzoo.models.distillation import check_distillation
 
 TOP_K = 16
 MOST_ROWS, LENGTH = 64, 128  # of what teachers read at once; the state is carried
+MOST_VALUES = 30_000_000  # probabilities at once; a large vocabulary gets shorter segments
 ROW = 4096  # the least ids of a row: each starts from the zero state
 MAX_BYTES = 4e9
 
@@ -155,8 +156,9 @@ def _predict(teachers, ids, found, *, temperature, rows):
     starts = np.arange(rows)[:, None] * length
     functions = [_function(teacher) for teacher in teachers]
     states = [teacher.get_initial_state(rows) for teacher in teachers]
-    for first in range(0, length, LENGTH):
-        steps = np.arange(first, min(first + LENGTH, length))
+    segment = max(1, min(LENGTH, MOST_VALUES // (rows * teachers[0].vocabulary_size)))
+    for first in range(0, length, segment):
+        steps = np.arange(first, min(first + segment, length))
         at = starts + steps  # (rows, steps)
         tokens = ids[np.minimum(at, count - 1)].astype("int32")
         mean = 0.0
@@ -180,9 +182,15 @@ def _function(teacher):
 
 
 def _largest(probabilities, k, kind):
-    """The k largest of each row `(n, vocabulary)` and what is left."""
-    ids = np.argsort(-probabilities, axis=-1, kind="stable")[:, :k]
+    """The k largest of each row `(n, vocabulary)` and what is left; of equal ones the first."""
+    ids = np.sort(np.argpartition(probabilities, -k, axis=-1)[:, -k:], axis=-1)
     largest = np.take_along_axis(probabilities, ids, axis=-1)
+    least = largest.min(-1, keepdims=True)
+    more = np.flatnonzero((probabilities >= least).sum(-1) > k)  # than fit are as large
+    ids[more] = np.argsort(-probabilities[more], axis=-1, kind="stable")[:, :k]
+    largest[more] = np.take_along_axis(probabilities[more], ids[more], axis=-1)
+    order = np.argsort(-largest, axis=-1, kind="stable")
+    ids, largest = (np.take_along_axis(each, order, axis=-1) for each in (ids, largest))
     rest = np.maximum(1.0 - largest.sum(-1, keepdims=True), 0.0)
     found = np.empty(len(ids), kind)
     found["ids"], found["probabilities"] = ids, np.concatenate([largest, rest], axis=-1)

@@ -143,7 +143,7 @@ def fit_recipe(
     if text_file is not None:
         recipe = of_own_text(recipe, corpus, from_model)
     if fold_lookalikes and model is not None:
-        corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model))
+        corpus = folded(corpus, TASKS[recipe.task].vocabularies_of(model), recipe)
     if model is not None and not resume:
         model = grown(model, corpus, recipe)
     initial_epoch = checkpoint.progress["epoch"] if resume else 0

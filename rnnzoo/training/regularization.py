@@ -1,6 +1,5 @@
 """Dropout and weight decay that change from epoch to epoch."""
 
-import weakref
 from collections.abc import Callable
 
 import keras
@@ -8,9 +7,12 @@ import keras
 from rnnzoo.errors import InputError
 from rnnzoo.layers.cells.fast_loop import FastLoop
 from rnnzoo.layers.dropout import EmbeddingDropout
-
-# Of layers and optimizers whose rates are changed: the rates by name, as they were.
-_CHANGED = weakref.WeakKeyDictionary()
+from rnnzoo.models.built_rates import (
+    forget_rates,
+    inner_optimizer,
+    note_built_rate,
+    set_rates_back,
+)
 
 
 class RegularizationSchedule(keras.callbacks.Callback):
@@ -18,7 +20,8 @@ class RegularizationSchedule(keras.callbacks.Callback):
 
     A change compiles the training step anew, which takes seconds: let a factor go in a few steps
     rather than in many. Since the factors depend on the epoch alone, a resumed training has those
-    of one that was never cut off. At the end of `fit` the rates are as they were.
+    of one that was never cut off. At the end of `fit` the rates are as they were, and so they are
+    in every file that the model is saved to.
 
     Args:
         dropout: Gives the factor of an epoch, counted from 0. It is of all dropout, of whole tokens
@@ -52,8 +55,8 @@ class RegularizationSchedule(keras.callbacks.Callback):
         Raises:
             InputError: If there is nothing to multiply.
         """
-        self._set_back()  # where a `fit` was interrupted, with this schedule or another
-        optimizer = self._optimizer()
+        set_rates_back(self.model)  # where a `fit` was interrupted, with this schedule or another
+        optimizer = inner_optimizer(self.model)
         dropout = [] if self.dropout is None else _dropouts(self.model)
         if self.dropout is not None and not dropout:
             raise InputError(
@@ -71,8 +74,8 @@ class RegularizationSchedule(keras.callbacks.Callback):
             for owners, schedule in ((dropout, self.dropout), (decay, self.weight_decay))
             for owner, name in owners
         ]
-        for owner, name, rate, _ in self._built:
-            _CHANGED.setdefault(owner, {})[name] = rate
+        for owner, name, *_ in self._built:
+            note_built_rate(owner, name)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Sets the rates of the epoch.
@@ -96,16 +99,9 @@ class RegularizationSchedule(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Sets the rates back."""
-        self._set_back()
+        set_rates_back(self.model)
+        forget_rates(self.model)
         self.model.train_function = None
-
-    def _set_back(self):
-        for owner in (*self.model._flatten_layers(), self._optimizer()):
-            for name, built in _CHANGED.pop(owner, {}).items():
-                setattr(owner, name, built)
-
-    def _optimizer(self):
-        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
 
 
 def _dropouts(model):

@@ -322,11 +322,13 @@ class Vocabulary:
 
     def _pieces(self, unit: str) -> list[str]:
         """The subwords of a unit, remembered."""
-        if unit not in self._cuts:
+        cut = self._cuts.get(unit)  # once: another thread may forget them all at any moment
+        if cut is None:
+            cut = subwords.cut(unit, self.ids_of_text)
             if len(self._cuts) >= MOST_CUTS:
                 self._cuts.clear()  # a server may see words without end
-            self._cuts[unit] = subwords.cut(unit, self.ids_of_text)
-        return self._cuts[unit]
+            self._cuts[unit] = cut
+        return cut
 
     @functools.cached_property
     def character_table(self) -> np.ndarray:

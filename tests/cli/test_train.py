@@ -21,6 +21,21 @@ def trained(monkeypatch):
 
 
 @pytest.fixture
+def begun(novel):
+    """Leaves what a training of the novel that was cut off would have noted."""
+
+    def leave(recipe):
+        checkpoint = novel.parent / "trained" / "my_novel" / "checkpoint"
+        checkpoint.mkdir(parents=True)
+        progress = {"epoch": 1, "step": 9, "minutes": 3.0, "finished": False}
+        (checkpoint / "progress.json").write_text(
+            json.dumps({**progress, "began": recipe.as_json()})
+        )
+
+    return leave
+
+
+@pytest.fixture
 def novel(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "my_novel.en.txt"
@@ -84,19 +99,29 @@ def test_few_minutes_of_other_texts_change_nothing(tmp_path, monkeypatch, length
 
 
 def test_a_resumed_training_keeps_its_recipe_where_it_gets_more_minutes(
-    call, novel, trained, monkeypatch
+    call, novel, trained, begun, monkeypatch
 ):
     monkeypatch.setattr("rnnzoo.recipes.fitting.count_characters", lambda corpus: 1_100_000)
     assert call("train", "--text-file", novel, "--max-minutes", 3).exit_code == 0
-    checkpoint = novel.parent / "trained" / "my_novel" / "checkpoint"
-    checkpoint.mkdir(parents=True)
-    began = replace(trained[0][0], max_minutes=3.0).as_json()
-    progress = {"epoch": 1, "step": 9, "minutes": 3.0, "finished": True, "began": began}
-    (checkpoint / "progress.json").write_text(json.dumps(progress))
+    begun(replace(trained[0][0], max_minutes=3.0))
     done = call("train", "--text-file", novel, "--max-minutes", 30, "--resume")
     assert done.exit_code == 0, done.stderr
     (first, _), (again, given) = trained
     assert again == first and given["max_minutes"] == 30
+
+
+@pytest.mark.parametrize("level", ["character", "subword", "word"])
+def test_a_resumed_training_keeps_its_level(call, novel, trained, begun, level):
+    assert call("train", "--text-file", novel, "--level", level).exit_code == 0
+    begun(trained[0][0])
+    for more in ([], ["--level", level]):
+        done = call("train", "--text-file", novel, "--resume", *more)
+        assert done.exit_code == 0, done.stderr
+        assert trained[-1][0] == trained[0][0]
+    other = "word" if level == "character" else "character"
+    done = call("train", "--text-file", novel, "--resume", "--level", other)
+    assert done.exit_code == 2
+    assert f"reads {level}s, and --level says {other}; leave out --level" in done.stderr
 
 
 def test_a_recipe_by_name(call, novel, trained):

@@ -294,6 +294,15 @@ def test_own_jsonl_is_documents_or_pairs(tmp_path):
         corpora.load(path)
 
 
+def test_own_documents_that_are_all_blank(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"text": ""}\n{"text": " "}\n')
+    (tmp_path / "rows.csv").write_text("id,text\n1,\n2, \n")
+    (tmp_path / "a.txt").write_text("\n\n")
+    for path in (tmp_path / "rows.jsonl", tmp_path / "rows.csv", tmp_path):
+        with pytest.raises(InputError, match="holds only blank documents"):
+            corpora.load(path)
+
+
 def test_own_documents_split_and_copies(tmp_path):
     path = tmp_path / "rows.jsonl"
     texts = [str(number) for number in range(20)] * 2

@@ -1,4 +1,5 @@
 import gzip
+import json
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,14 @@ def test_csv(tmp_path, text, pairs):
 def test_csv_mistakes(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         read_csv_pairs(write(tmp_path, "a.csv", text))
+
+
+@pytest.mark.parametrize("row", [{"source": "a", "target": ""}, {"source": " ", "target": "b"}])
+def test_a_blank_side_of_jsonl_is_named(tmp_path, row):
+    rows = [json.dumps(each) for each in ({"source": "a", "target": "b"}, row)]
+    path = write(tmp_path, "a.jsonl", "\n\n".join(rows))
+    with pytest.raises(InputError, match=r"Line 3 of .*a\.jsonl must have a source sentence and"):
+        corpora.load(path)
 
 
 def test_csv_of_documents(tmp_path):

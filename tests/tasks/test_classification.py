@@ -113,7 +113,7 @@ def test_folding_leaves_labels(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text("text,label\n\u201cgood\u201d,it\u2019s\nbad,no\n")
     words = Vocabulary.from_text('"good bad"')
-    corpus = folded(corpora.load(path, kind="labelled"), [words])
+    corpus = folded(corpora.load(path, kind="labelled"), [words], TINY)
     assert corpus.labelled == [('"good"', "it\u2019s"), ("bad", "no")]
 
 

@@ -1,11 +1,13 @@
 """Words, prompts and symbols of a text of one's own."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from rnnzoo import Vocabulary, recipes
 from rnnzoo.data import corpora
+from rnnzoo.data.corpus import Corpus
 from rnnzoo.errors import InputError
 from rnnzoo.tasks import LanguageModelTask, TranslationTask
 from rnnzoo.tasks.own_text import check_from, folded, of_own_text, title
@@ -41,11 +43,30 @@ def test_pairs_with_a_rare_character_that_is_held_out(tmp_path):
 def test_symbols_that_look_alike(tmp_path):
     (tmp_path / "text.txt").write_text("\u201cto be \u2013 or\u201d ω \u2018x\u2019\n" * 3, "utf-8")
     corpus = corpora.load(tmp_path / "text.txt")
-    new = folded(corpus, [Vocabulary.from_text("\"to be - or\" 'x'\n")])
+    new = folded(corpus, [Vocabulary.from_text("\"to be - or\" 'x'\n")], SHAKESPEARE)
     assert new.text == "\"to be - or\" ω 'x'\n" * 3 == "".join(new.chunks())
     assert new.sha256 == corpus.sha256 and len(new.notes) == 1 and corpus.notes == []
-    same = folded(corpus, [Vocabulary.from_text(corpus.text)])
+    same = folded(corpus, [Vocabulary.from_text(corpus.text)], SHAKESPEARE)
     assert same.text == corpus.text and same.notes == []
+
+
+def test_each_side_of_pairs_has_its_own_symbols(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("\u201ca\u201d\t\u201cb\u201d\n" * 3, "utf-8")
+    recipe, corpus = recipes.get("gru_seq2seq_numbers"), corpora.load(tmp_path / "pairs.tsv")
+    straight, curly = map(Vocabulary.from_text, ('"ab', "\u201c\u201dab"))
+    assert folded(corpus, [straight, curly], recipe).pairs[0] == ('"a"', "\u201cb\u201d")
+    # A recipe that reads its corpus the other way round has the source on the right.
+    back = replace(recipe, reverse_pairs=True, corpus=corpus.name)
+    assert folded(corpus, [straight, curly], back).pairs[0] == ("\u201ca\u201d", '"b"')
+
+
+def test_held_out_text_is_folded_too():
+    splits = {"train": "to be", "validation": "\u2018to be\u2019"}
+    corpus = Corpus(
+        name="x", kind="text", source="", terms="", splits=splits, reader=lambda _: iter(["to be"])
+    )
+    new = folded(corpus, [Vocabulary.from_text("to be''")], SHAKESPEARE)
+    assert new.validation == "'to be'"
 
 
 def test_options_of_a_new_model_beside_a_trained_one():

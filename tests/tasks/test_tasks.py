@@ -120,6 +120,16 @@ def test_prompts_are_those_that_the_vocabulary_has(tmp_path):
     assert LanguageModelTask(replace(CHARACTERS, prompts=("z", "q")), corpus).prompts() == ["z"]
 
 
+@pytest.mark.parametrize("held_out", [[" "], ["", "to be"]])
+def test_prompts_are_of_documents_that_are_not_blank(small_data, held_out):
+    recipe = replace(recipes.get("imdb_lm_tiny"), prompts=())
+    corpus = load_corpus(recipe, data_dir=small_data)
+    corpus = replace(corpus, splits={**corpus.splits, "validation": held_out})
+    prompts = LanguageModelTask(recipe, corpus).prompts()
+    texts = ["to be"] if "to be" in held_out else corpus.documents
+    assert prompts and all(any(text.startswith(one) for text in texts) for one in prompts)
+
+
 def test_pairs_of_the_users_own(tmp_path):
     rows = [json.dumps({"source": f"{n} apples", "target": f"{n} Äpfel"}) for n in range(100)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(rows))

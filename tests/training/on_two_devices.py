@@ -28,7 +28,7 @@ IDS = RANDOM.integers(0, 30, 4 * 5 * 25 + 1)
 DOCUMENTS = [RANDOM.integers(0, 1100, length) for length in RANDOM.integers(2, 12, 27)]
 
 
-def fitted(devices, optimizer, documents=False):
+def fitted(devices, optimizer, documents=False, vocabulary=30, **options):
     """The weights and the losses of two epochs."""
     keras.utils.set_random_seed(0)
     if documents:  # of unequal length, so that the devices' tokens differ in number
@@ -37,7 +37,7 @@ def fitted(devices, optimizer, documents=False):
         # 25 batches, in each epoch with the same resets on two devices as on one
         data = random_resets(stream_batches(IDS, 4, 5), 0.3)
     with scope_over(devices):
-        model = rnnzoo.LanguageModel(1100 if documents else 30, units=6, cell="gru")
+        model = rnnzoo.LanguageModel(vocabulary, units=6, cell="gru", **options)
         model.compile(optimizer=optimizer and optimizer())
     valid = None if optimizer else stream_batches(IDS, 4, 5)  # which takes long to trace
     curve = model.fit(data, epochs=2, verbose=0, validation_data=valid).history
@@ -68,7 +68,16 @@ def streams(folder):
 
 
 def documents(folder):
-    check_equal(lambda: SGD(0.5), 1e-5, documents=True)
+    check_equal(lambda: SGD(0.5), 1e-5, documents=True, vocabulary=1100)
+
+
+def penalties(folder):
+    """AR and TAR count as much on two devices as on one, with logits and without."""
+    for vocabulary in (30, 1100):
+        check_equal(
+            lambda: SGD(0.5), 1e-5, vocabulary=vocabulary, activation_regularization=2.0,
+            temporal_regularization=1.0,
+        )  # fmt: skip
 
 
 def adam(folder):

@@ -9,6 +9,7 @@ import pytest
 from rnnzoo.errors import InputError
 from rnnzoo.training.checkpoints import Checkpoint, SaveCheckpoints, TrainingLog
 from rnnzoo.training.schedule import TrainingClock
+from rnnzoo.training.snapshot import previous_of
 
 
 class Model:
@@ -124,6 +125,11 @@ def test_what_is_refused(tmp_path):
     Checkpoint(folder).check(resume=False)  # nothing was saved yet, so nothing is lost
     checkpoint.last.write_text("model")
     with pytest.raises(InputError, match="--resume"):
+        Checkpoint(folder).check(resume=False)
+    Checkpoint(folder).check(resume=True)
+    # A kill between two renames of a save leaves the one before it alone.
+    checkpoint.last.rename(previous_of(checkpoint.last))
+    with pytest.raises(InputError, match="go on with it by --resume"):
         Checkpoint(folder).check(resume=False)
     Checkpoint(folder).check(resume=True)
     with pytest.raises(InputError, match=r"another recipe \(a, not b\)"):

@@ -12,7 +12,7 @@ from rnnzoo.errors import InputError
 from rnnzoo.replicas import scope_over
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("documents", "adam", "recipe")
+SLOW = ("documents", "penalties", "adam", "recipe")
 pytestmark = pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow alone")
 
 

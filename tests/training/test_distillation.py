@@ -72,6 +72,28 @@ def test_predictions_are_the_mean_of_the_teachers_at_every_place(teachers, tmp_p
         assert (expected.min(-1) >= np.sort(mean)[:, -4] - 1e-6).all()
 
 
+def test_a_large_vocabulary_is_read_in_short_segments(teachers, tmp_path, monkeypatch):
+    whole = np.array(teacher_predictions(teachers, IDS, top_k=3, folder=tmp_path / "whole"))
+    sizes, largest = [], distillation._largest
+    monkeypatch.setattr(
+        distillation, "_largest", lambda p, *rest: (sizes.append(p.size), largest(p, *rest))[1]
+    )
+    monkeypatch.setattr(distillation, "MOST_VALUES", 50 * len(VOCABULARY))
+    again = np.array(teacher_predictions(teachers, IDS, top_k=3, folder=tmp_path / "again"))
+    assert max(sizes) == 50 * len(VOCABULARY)
+    np.testing.assert_allclose(again["probabilities"], whole["probabilities"], atol=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_the_largest_are_those_of_a_whole_sort(k):
+    random = np.random.default_rng(k)
+    found = random.random((200, 9)).astype("float32")
+    found[::2] = np.round(found[::2], 1)  # many are equal
+    kind = np.dtype([("ids", np.uint16, k), ("probabilities", np.float16, k + 1)])
+    ids = distillation._largest(found, k, kind)["ids"]
+    np.testing.assert_array_equal(ids, np.argsort(-found, axis=-1, kind="stable")[:, :k])
+
+
 def test_they_are_computed_once_for_the_same_teachers_and_text(teachers, tmp_path, monkeypatch):
     calls, predict = [], distillation._predict
     monkeypatch.setattr(
@@ -215,6 +237,7 @@ def test_the_record_of_a_run_has_its_teachers():
     noted = overrides(chosen, given, fold_lookalikes=False, **paths)
     recipe = chosen.with_options(given)
     assert (recipe.teachers, recipe.teacher_alpha) == (("a", "b"), 0.7)
+    assert chosen.with_options({"teacher": " a, b"}).teachers == ("a", "b")
     told = command(noted, recipe.as_json())
     assert told == "rnnzoo train char_lstm_tiny --teacher a,b --teacher-alpha 0.7"
     record = {"recipe": chosen.name, "recipe_arguments": recipe.as_json()}

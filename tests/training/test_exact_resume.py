@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from rnnzoo import recipes
+from rnnzoo.callbacks import RegularizationSchedule
 from rnnzoo.errors import InputError
 from rnnzoo.publishing.train import train
 from rnnzoo.training import checkpoints
@@ -106,10 +107,10 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnzoo.publishing.train.write_artifact", lambda trained: trained.out)
     write_files(tmp_path, 30)
 
-    def train_once(kind, out, kill_after=None, **options):
+    def train_once(kind, out, kill_after=None, callbacks=(), **options):
         name = FILES.get(kind, "text.txt")
         text = tmp_path / name if name else None
-        callbacks = [] if kill_after is None else [KillAfter(kill_after)]
+        callbacks = [*callbacks, *([] if kill_after is None else [KillAfter(kill_after)])]
         try:
             train(RECIPES[kind], out=tmp_path / out, text_file=text, callbacks=callbacks, **options)
         except Killed:
@@ -141,6 +142,22 @@ def test_a_killed_training_ends_as_one_that_was_not(kind, run):
     run(kind, "cut", kill_after=3)
     run(kind, "cut", kill_after=steps // 2, resume=True)  # in the second epoch
     run(kind, "cut", resume=True)
+    for one, other in zip(result(whole), result(whole.with_name("cut")), strict=True):
+        assert one == other
+
+
+def test_a_schedule_of_rates_multiplies_those_that_were_built_after_a_resume(run, monkeypatch):
+    monkeypatch.setitem(RECIPES, "streams", replace(TEXT, weight_decay=0.1))
+
+    def ramp():
+        factors = {"dropout": lambda epoch: 0.5 * epoch, "weight_decay": lambda epoch: 0.5 * epoch}
+        return [RegularizationSchedule(**factors)]
+
+    whole = run("streams", "whole", callbacks=ramp())
+    steps = json.loads((whole / "checkpoint" / "progress.json").read_text())["step"]
+    run("streams", "cut", kill_after=3, callbacks=ramp())  # while all rates are 0
+    run("streams", "cut", kill_after=steps // 2, resume=True, callbacks=ramp())  # while half
+    run("streams", "cut", resume=True, callbacks=ramp())
     for one, other in zip(result(whole), result(whole.with_name("cut")), strict=True):
         assert one == other
 

@@ -90,3 +90,32 @@ def test_an_interrupted_training_leaves_no_rates_behind():
         with pytest.raises(KeyboardInterrupt):
             model.fit(inputs, targets, verbose=0, callbacks=callbacks)
         assert callbacks[1].rates == [rate]
+
+
+class Saves(keras.callbacks.Callback):
+    """Saves the model at the end of an epoch, as Keras's ModelCheckpoint does."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.rates = path, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.save(self.path)
+        self.rates.append((self.model.embedding_dropout.rate, self.model.optimizer.weight_decay))
+
+
+def test_a_file_of_any_epoch_has_the_rates_as_they_were_built(tmp_path):
+    model = rnnzoo.word_lm(9, units=4, embedding_dim=4, embedding_dropout=0.5)
+    model.compile(keras.optimizers.SGD(weight_decay=0.1), run_eagerly=runners.UNTRACED)
+    inputs, targets, _ = runners.batch(model)
+    saves = Saves(tmp_path / "model.keras")
+    schedules = [  # two of them: neither forgets what the other has changed
+        RegularizationSchedule(dropout=lambda epoch: 0.5),
+        RegularizationSchedule(weight_decay=lambda epoch: 0.0),
+    ]
+    model.fit(inputs, targets, verbose=0, callbacks=[*schedules, saves])
+    assert saves.rates == [(0.25, 0.0)]  # they are those of the epoch again
+    saved = keras.saving.load_model(saves.path)
+    for one in (saved, model):
+        assert one.embedding_dropout.rate == 0.5
+        assert one.optimizer.weight_decay == pytest.approx(0.1)

@@ -166,6 +166,26 @@ def test_the_memory_of_words_is_bounded(monkeypatch):
         assert len(vocabulary._cuts) <= 3
 
 
+def test_the_memory_of_words_may_be_forgotten_by_another_thread():
+    class Forgetful(dict):
+        """Is emptied right after it was asked for something."""
+
+        def __contains__(self, unit):
+            found = super().__contains__(unit)
+            self.clear()
+            return found
+
+        def get(self, unit, default=None):
+            found = super().get(unit, default)
+            self.clear()
+            return found
+
+    vocabulary = learned()
+    before = vocabulary.encode(SENTENCES[0]).tolist()
+    vocabulary._cuts = Forgetful(vocabulary._cuts)
+    assert vocabulary.encode(SENTENCES[0]).tolist() == before
+
+
 @pytest.mark.parametrize(
     "mistake, message",
     [
