@@ -175,7 +175,7 @@ register(
         epochs=8,
         length_penalty=1.4,  # of 0 to 2.4 on the validation pairs; with 0.6 it writes too little
         sample_every_batches=900,
-        expected="",
+        expected="51.1 BLEU on the test pairs with a beam of 5 after 104 minutes on two cores.",
         limits="It has read short sentences of daily life, six words on average; of longer texts "
         "it may leave out parts.",
     )
