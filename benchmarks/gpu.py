@@ -5,22 +5,27 @@
     KERAS_BACKEND=jax python benchmarks/gpu.py try.json --quick      # tiny sizes, on a CPU too
 
 It needs Keras, PyTorch and the backend, no TensorFlow. Each part stands for itself; one that fails
-is noted with its error, and the next begins. Written after every part, one JSON file:
+is noted with its error, and the next begins. What goals are set for comes first; no part begins
+after `--seconds`, and those that are left then are named, in `skipped`. Written after every part,
+one JSON file:
 
-- `kernels`: what `rnnzoo.kernels` says for each cell and dtype;
-- `proof`: the names of cuDNN kernels in a profile (torch) or in the compiled text (JAX);
+- `kernels`: what `rnnzoo.kernels` says for each registered cell and dtype;
+- `proof`: the names of cuDNN kernels in a profile (torch), or of what the compiled text calls
+  (JAX), of a training step of the zoo's layers as they are;
 - `agreement`: cuDNN against the generic loop, relative difference of outputs and gradients;
 - `steps`: tokens a second under `fit`, and those of the same network in plain eager PyTorch
   (`torch.nn.LSTM` or `GRU`, Adam, clipped, carried state, TF32), in turns in one process; `ratio`
   is the median of the ratios within the rounds;
 - `writing`: characters a second of `generate`, for one row and for 64;
 - `training`: the recipe `char_lstm_shakespeare` on the first nine tenths of the text for some
-  minutes, its rate decayed to the end, and the nats a character of the last tenth, state carried.
+  minutes, its rate decayed to the end, and the nats a character of the last tenth, state carried;
+  `last_rate` is the one that the last step had.
 """
 
 import argparse
 import json
 import os
+import re
 import statistics
 import time
 from datetime import date
@@ -36,9 +41,13 @@ import torch
 import rnnzoo
 from rnnzoo import recipes
 from rnnzoo.data import StreamDataset
+from rnnzoo.hardware import commit
 from rnnzoo.layers import GRU, LSTM
+from rnnzoo.layers.cells import registry
 from rnnzoo.optimizers import adam
+from rnnzoo.training.schedule import LearningRate, TrainingClock
 
+START = time.perf_counter()
 BACKEND = keras.config.backend()
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 DTYPES = {"float32": None, "mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
@@ -50,22 +59,42 @@ NETWORKS = {
     "char_lstm 2x512 of GRU, 64x100": ("char_lstm", 65, 65, "gru", 2, 512, 64, 100),
     "word_lm 3x1150, 80x70": ("word_lm", 33_278, 400, "lstm", 3, 1150, 80, 70),
 }
+# What goals are set for: characters in float32, words in bfloat16.
+GOALS = [(name, "float32") for name in NETWORKS if name.startswith("char")]
+GOALS += [("word_lm 3x1150, 80x70", "mixed_bfloat16")]
+OTHERS = [(name, dtype) for name in NETWORKS for dtype in DTYPES if (name, dtype) not in GOALS]
 
 
 def kernel_table(quick):
     """What `rnnzoo.kernels` says, with the reasons."""
     told = {}
-    for cell in ("lstm", "gru", "simple_rnn"):
+    for cell in sorted(registry._CELLS):
+        # Only of the LSTM does the choice depend on the size; large networks take long to make.
+        sizes = (128, 512, 1150) if cell == "lstm" else (512,)
         for dtype in DTYPES:
-            for units in (16,) if quick else (128, 512, 1150):
+            for units in (16,) if quick else sizes:
                 model = rnnzoo.char_lstm(65, units=units, num_layers=1, cell=cell, dtype=dtype)
                 kernel = rnnzoo.kernels(model)[0].training
                 told[f"{cell} {units} {dtype}"] = f"{kernel.name}: {kernel.reason}"
     return told
 
 
+def compiled_calls(layer, x):
+    """What the compiled training step of a layer on JAX calls, and whether it loops."""
+    import jax
+
+    def loss(weights):
+        rest = [v.value for v in layer.non_trainable_variables]
+        return layer.stateless_call(weights, rest, x, training=True)[0].sum()
+
+    weights = [v.value for v in layer.trainable_variables]
+    text = jax.jit(jax.grad(loss)).lower(weights).compile().as_text()
+    names = set(re.findall(r'custom_call_target="([^"]+)"', text))
+    return sorted(names | ({"while"} if " while(" in text else set()))
+
+
 def proof(quick):
-    """Traces of cuDNN in what really runs, layer by layer, with cuDNN asked for."""
+    """Traces of cuDNN in what really runs, layer by layer."""
     units = 16 if quick else 512
     x = np.random.default_rng(0).normal(size=(128, 20, units)).astype("float32")
     found = {}
@@ -80,10 +109,7 @@ def proof(quick):
             names = [event.key for event in profile.key_averages()]
             found[kind.__name__] = sorted({n for n in names if "cudnn" in n.lower()})[:6]
         else:
-            import jax
-
-            text = jax.jit(lambda a, layer=layer: layer(a, training=True)).lower(x).as_text()
-            found[kind.__name__] = sorted({n for n in ("cudnn_rnn", "while") if n in text})
+            found[kind.__name__] = compiled_calls(layer, x)
     return found
 
 
@@ -118,6 +144,8 @@ class PlainPyTorch:
     """The same network in plain PyTorch, and its training step."""
 
     def __init__(self, symbols, embedding, cell, layers, units, dtype):
+        if DEVICE == "cpu":  # oneDNN, of which PyTorch's LSTM is there, refuses some dtypes
+            torch.backends.mkldnn.set_flags(_enabled=False)
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
         kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
         self.embedding = torch.nn.Embedding(symbols, embedding).to(DEVICE)
@@ -142,18 +170,31 @@ class PlainPyTorch:
         self.state = tuple(s.detach() for s in state) if nested else state.detach()
 
 
+def fitting_batches(model, make, most, seconds=8.0):
+    """How many batches a turn of some seconds has time for: a loop in Python takes one for each."""
+    few = make(min(2, most))
+    for _ in range(2):  # the first one compiles
+        start = time.perf_counter()
+        model.fit(few, shuffle=False, verbose=0)
+    return max(2, min(most, int(seconds * few.num_batches / (time.perf_counter() - start))))
+
+
 def steps(name, dtype, quick, rounds=3, batches=40):
     """Tokens a second of both, in turns."""
     builder, symbols, embedding, cell, layers, units, rows, length = NETWORKS[name]
     if quick:
         symbols, embedding, units, rows, length, batches = 65, 16, 16, 4, 6, 3
     ids = np.random.default_rng(0).integers(0, symbols, rows * length * batches + 1)
-    stream = StreamDataset(ids.astype("int32"), rows, length)
+
+    def make(count):
+        return StreamDataset(ids[: rows * length * count + 1].astype("int32"), rows, length)
+
     model = getattr(rnnzoo, builder)(
         symbols, units=units, num_layers=layers, cell=cell, embedding_dim=embedding, dtype=dtype
     )
     model.compile(adam(1e-3, global_clipnorm=1.0))
     plain = PlainPyTorch(symbols, embedding, cell, layers=layers, units=units, dtype=DTYPES[dtype])
+    stream = make(fitting_batches(model, make, batches))
     arrays = [stream[i] for i in range(stream.num_batches)]
     pairs = [(torch.tensor(x["tokens"]), torch.tensor(y).long()) for x, y, _ in arrays]
 
@@ -187,83 +228,90 @@ def writing(quick):
     return found
 
 
-class TimeIsUp(Exception):
-    """Ends a training within an epoch."""
-
-
 def training(text, minutes, quick):
     """Trains the recipe for some minutes; nats a character of the last tenth, state carried."""
     recipe = recipes.get("char_lstm_shakespeare")
     vocabulary = rnnzoo.Vocabulary.from_text(text)
     ids = vocabulary.encode(text)
     cut = int(0.9 * len(ids))
-    train = StreamDataset(ids[:cut], recipe.batch_size, recipe.sequence_length)
+    rows, length = (4, 8) if quick else (recipe.batch_size, recipe.sequence_length)
+    train = StreamDataset(ids[:cut], rows, length)
     held_out = StreamDataset(ids[cut:], 16, 256)
     sizes = {"units": 16, "num_layers": 1} if quick else recipe.builder_options
     model = getattr(rnnzoo, recipe.builder)(vocabulary, **sizes)
     model.compile(adam(recipe.learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=1.0))
-    start, rate = time.perf_counter(), recipe.learning_rate
-
-    def slow_down(batch, logs=None):
-        done = min((time.perf_counter() - start) / 60 / minutes, 1.0)
-        model.optimizer.learning_rate = rate * (0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2)
-        if done >= 1.0:
-            raise TimeIsUp
-
-    clock = keras.callbacks.LambdaCallback(on_train_batch_end=slow_down)
-    epochs = 0
-    try:
-        while True:
-            model.fit(train, shuffle=False, verbose=0, callbacks=[clock])
-            epochs += 1
-    except TimeIsUp:
-        pass
+    clock = TrainingClock(10_000, steps_per_epoch=train.num_batches, max_minutes=minutes)
+    # It reaches the optimizer by its own `model`. On JAX what is set on any other way is lost: the
+    # step has a state of its own, which that property puts into the model and takes out again.
+    rate = LearningRate(clock, peak=recipe.learning_rate, final_fraction=0.01)
+    model.fit(train, epochs=10_000, shuffle=False, verbose=0, callbacks=[clock, rate])
+    last_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     found = model.evaluate(held_out, verbose=0, return_dict=True)
     return {
-        "epochs": epochs,
-        "minutes": minutes,
+        "epochs": clock.step / train.num_batches,
+        "minutes": clock.minutes,
         "nats": float(found["loss"]),
+        "last_rate": last_rate,
         "sample": model.generate("ROMEO:", max_new_tokens=200, temperature=0.8, seed=1),
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="the JSON file")
-    parser.add_argument("--text", type=Path, help="tiny Shakespeare; without it, no training")
-    parser.add_argument("--minutes", type=float, default=2.0, help="of the training")
-    parser.add_argument("--only", nargs="*", help="these parts alone")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    args = parser.parse_args()
-    quick, start = args.quick, time.perf_counter()
-    parts = {
-        "kernels": lambda: kernel_table(quick),
-        "proof": lambda: proof(quick),
-        "agreement": lambda: agreement(quick),
-        "writing": lambda: writing(quick),
-    }
+def parts_of(args):
+    """The parts, those with a goal first: the seconds that one takes at least, and what it does."""
+    quick, minutes = args.quick, args.minutes or (0.1 if args.quick else 2.0)
+
+    def measured(pairs):
+        return {f"steps {n} {d}": (0, lambda n=n, d=d: steps(n, d, quick)) for n, d in pairs}
+
+    parts = measured(GOALS)
     if args.text is not None:
-        minutes = 0.05 if quick else args.minutes
-        parts["training"] = lambda: training(args.text.read_text("utf-8"), minutes, quick)
-    for name in NETWORKS:
-        for dtype in DTYPES:
-            parts[f"steps {name} {dtype}"] = lambda n=name, d=dtype: steps(n, d, quick)
-    gpu = torch.cuda.get_device_name() if DEVICE == "cuda" else "none"
-    found = {
-        "gpu": gpu, "backend": BACKEND, "keras": keras.__version__, "torch": torch.__version__,
-        "date": str(date.today()),
-    }  # fmt: skip
-    for name, part in parts.items():
-        if args.only and not any(name.startswith(only) for only in args.only):
+        text = args.text.read_text("utf-8")
+        parts["training"] = (60 * minutes, lambda: training(text, minutes, quick))
+    parts["proof"] = (0, lambda: proof(quick))
+    parts["agreement"] = (0, lambda: agreement(quick))
+    parts["kernels"] = (0, lambda: kernel_table(quick))
+    parts["writing"] = (0, lambda: writing(quick))
+    parts |= measured(OTHERS)
+    only = args.only or [""]
+    return {name: part for name, part in parts.items() if name.startswith(tuple(only))}
+
+
+def run(parts, found, out, *, seconds, now=time.perf_counter, start=START):
+    """Runs the parts that end in time, and writes what is found after each of them."""
+    found["skipped"] = []
+    for name, (least, part) in parts.items():
+        if now() - start + least > seconds:
+            found["skipped"].append(name)
             continue
         try:
             found[name] = part()
         except Exception as error:
             found[name] = f"FAILED: {error!r}"[:500]
         told = json.dumps(found[name])
-        print(f"[{time.perf_counter() - start:6.1f} s] {BACKEND} {name}: {told[:400]}", flush=True)
-        args.out.write_text(json.dumps(found, indent=1))
+        print(f"[{now() - start:6.1f} s] {BACKEND} {name}: {told[:400]}", flush=True)
+        out.write_text(json.dumps(found, indent=1))
         keras.backend.clear_session()
+    if found["skipped"]:
+        print(f"Skipped, for {seconds:g} s were over: {', '.join(found['skipped'])}.", flush=True)
+    out.write_text(json.dumps(found, indent=1))
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="the JSON file")
+    parser.add_argument("--text", type=Path, help="tiny Shakespeare; without it, no training")
+    parser.add_argument("--minutes", type=float, help="of the training, 2; --quick: 0.1")
+    parser.add_argument("--seconds", type=float, default=460.0, help="after which no part begins")
+    parser.add_argument("--only", nargs="*", help="these parts alone")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--commit", default=commit(), help="of a copy that git knows nothing of")
+    args = parser.parse_args(argv)
+    found = {
+        "gpu": torch.cuda.get_device_name() if DEVICE == "cuda" else "none",
+        "backend": BACKEND, "keras": keras.__version__, "torch": torch.__version__,
+        "date": str(date.today()), "commit": args.commit,
+    }  # fmt: skip
+    run(parts_of(args), found, args.out, seconds=args.seconds)
 
 
 if __name__ == "__main__":

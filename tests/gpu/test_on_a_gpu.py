@@ -139,6 +139,29 @@ def test_the_chosen_kernel_agrees_with_the_generic_loop(name, dtype, tolerance, 
         np.testing.assert_allclose(ours, theirs, atol=tolerance)
 
 
+@pytest.mark.parametrize("cell", ["qrnn", "sru"])
+def test_elementwise_cells_train_and_write(cell):
+    """Prompts of unequal length too, of which TensorFlow does not know the length when traced."""
+    model = language_model(cell=cell, units=64, num_layers=2)
+    name = "elementwise_loop" if cell == "sru" else "associative_scan"
+    assert {row.training.name for row in rnnzoo.kernels(model)} == {name}
+    model.compile()
+    ids = np.asarray(model.vocabulary.encode(TEXT), "int32")
+    history = model.fit(StreamDataset(ids, 4, 10), epochs=3, shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["loss"][-1] < history["loss"][0]
+    alone = [model.generate(prompt, 5, sampler="greedy") for prompt in ("to be", "question")]
+    assert model.generate(["to be", "question"], 5, sampler="greedy") == alone
+
+
+@pytest.mark.parametrize("cell", ["qrnn", "sru"])
+def test_elementwise_cells_translate(cell):
+    model = translator(cell=cell, attention_position="after_cell")
+    model.compile()
+    losses = model.fit(pairs(model), epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(losses).all() and losses[1] < losses[0]
+    assert all(isinstance(text, str) for text in model.translate(["one two", "two"]))
+
+
 @pytest.mark.parametrize("sampler", [None, "greedy", "top_k", "top_p"])
 def test_generation(sampler):
     model = language_model(units=64)
