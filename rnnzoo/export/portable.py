@@ -5,16 +5,14 @@ from collections.abc import Iterator
 
 import keras
 
-from rnnzoo.layers.recurrent import FastLoop
-
 
 def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
     """Rebuilds a model so that its graph runs on any machine.
 
     The copy has the weights but nothing of the training, computes in float32 whatever the policy
-    of the model (bfloat16 is slow or absent on many CPUs), and runs Keras's loop over time: cuDNN
-    would not load on a CPU, and Keras's exporters fail on the written-out gradient of our own CPU
-    loop. The model itself stays as it is.
+    of the model (bfloat16 is slow or absent on many CPUs), and runs kernels that are `exportable`:
+    cuDNN would not load on a CPU, and Keras's exporters fail on the written-out gradient of our own
+    CPU loop. The model itself stays as it is.
 
     Args:
         model: A model of rnnzoo.
@@ -37,10 +35,8 @@ def portable_copy(model: keras.Model, use_cudnn: bool = False) -> keras.Model:
 def _attributes(model, use_cudnn):
     """What makes the layers of a model portable: a layer, the name of an attribute, its value."""
     for layer in model._flatten_layers():  # those inside Bidirectional too
-        if isinstance(layer, FastLoop):
-            yield layer, "inner_loop", super(FastLoop, layer).inner_loop
         if hasattr(layer, "exporting"):
-            yield layer, "exporting", True  # the decoder's loop: Keras's, too
+            yield layer, "exporting", True  # `choose_kernel` and the decoder read it
         if hasattr(layer, "use_cudnn") and not use_cudnn:
             yield layer, "use_cudnn", False  # read at every call
 
@@ -50,9 +46,6 @@ def portable_layers(model: keras.Model, use_cudnn: bool) -> Iterator[None]:
     """Makes the layers of a model that cannot be copied portable for a while."""
     with contextlib.ExitStack() as after:
         for layer, name, value in list(_attributes(model, use_cudnn)):
-            if name == "inner_loop":  # a method, which stands on the class
-                after.callback(delattr, layer, name)
-            else:
-                after.callback(setattr, layer, name, getattr(layer, name))
+            after.callback(setattr, layer, name, getattr(layer, name))
             setattr(layer, name, value)
         yield

@@ -1,6 +1,5 @@
 """Recurrent layers one above the other, with their state in the open."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -151,11 +150,6 @@ class RecurrentStack(keras.layers.Layer):
     def state_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each tensor of the state without the batch, in order."""
         return [shape for layer in self.recurrent_layers for shape in state_shapes(layer.cell)]
-
-    @property
-    def state_sizes(self) -> list[int]:
-        """The size of each tensor of a state of vectors, in order."""
-        return [math.prod(shape) for shape in self.state_shapes]
 
     @property
     def output_size(self) -> int:

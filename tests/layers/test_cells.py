@@ -1,5 +1,8 @@
 """The newer cells: their papers' equations, and what every cell must stand."""
 
+import functools
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ INPUTS = RANDOM.normal(size=(3, 6, 4)).astype("float32")
 IDS = RANDOM.integers(0, 7, 61).astype("int32")
 CELLS = list(cell_equations.CELLS)
 SCANS = ["min_gru", "min_lstm", "rg_lru", "qrnn"]
+ELEMENTWISE = [*SCANS, "sru"]
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
@@ -90,7 +94,7 @@ def test_steps_and_parts_are_the_whole(cell):
         np.testing.assert_allclose(to_numpy(output), to_numpy(outputs)[:, time], atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", SCANS)
+@pytest.mark.parametrize("cell", ELEMENTWISE)
 def test_masked_steps_change_nothing(cell):
     """Wherever they stand: before, between or behind the others."""
     stack = make_stack(cell)
@@ -126,7 +130,7 @@ def test_gradients_are_those_of_the_generic_loop(cell):
 
 
 def test_the_scans_are_the_recurrence():
-    """Both kernels, the first with and without a known length, and its gradient."""
+    """Both kernels with and without a known length, and their gradients."""
     a, b = RANDOM.uniform(0, 1, (2, 3, 7, 4)).astype("float32")
     start = RANDOM.normal(size=(3, 4)).astype("float32")
     state, expected = start, []
@@ -142,29 +146,42 @@ def test_the_scans_are_the_recurrence():
         return
     import tensorflow as tf
 
-    loop, scan = (kernel.scan for kernel in linear_scan.KERNELS)
     shapes = [
         tf.TensorSpec((None, None, 4)),
         tf.TensorSpec((None, None, 4)),
         tf.TensorSpec((None, 4)),
     ]
 
-    @tf.function(input_signature=shapes)
-    def unknown_length(a, b, start):
+    def with_gradient(scan, *given):
         with tf.GradientTape() as tape:
-            tape.watch([a, b, start])
-            states = loop(a, b, start)
+            tape.watch(given)
+            states = scan(*given)
             score = tf.reduce_sum(states**2)
-        return states, tape.gradient(score, [a, b, start])
+        return states, tape.gradient(score, given)
 
     given = [tf.constant(each) for each in (a, b, start)]
-    states, found = unknown_length(*given)
-    np.testing.assert_allclose(states, expected, atol=1e-5)
-    with tf.GradientTape() as tape:
-        tape.watch(given)
-        score = tf.reduce_sum(scan(*given) ** 2)
-    for mine, its in zip(found, tape.gradient(score, given), strict=True):
-        np.testing.assert_allclose(mine, its, atol=1e-4)
+    loop, scan = (kernel.scan for kernel in linear_scan.KERNELS)
+    _, gradients = with_gradient(scan, *given)
+    for each in (loop, scan):
+        unknown_length = tf.function(functools.partial(with_gradient, each), shapes)
+        states, found = unknown_length(*given)
+        np.testing.assert_allclose(states, expected, atol=1e-5)
+        for mine, its in zip(found, gradients, strict=True):
+            np.testing.assert_allclose(mine, its, atol=1e-4)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="traces a TensorFlow graph")
+@pytest.mark.parametrize("cell", ["qrnn", "sru"])
+def test_with_a_gpu_lengths_may_be_unknown(monkeypatch, cell):
+    """The kernels of a GPU, on this CPU, in what is traced without a length."""
+    model = rnnzoo.char_lstm(runners.CHARACTERS, units=4, num_layers=1, cell=cell)
+    written = model.generate(["to be", "or"], 4, sampler="greedy")
+    rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")
+    monkeypatch.setattr(rnn, "_is_gpu_available", lambda: True)
+    names = {"qrnn": "associative_scan", "sru": "elementwise_loop"}
+    assert rnnzoo.kernels(model)[0].training.name == names[cell]
+    model._functions.clear()
+    assert model.generate(["to be", "or"], 4, sampler="greedy") == written
 
 
 @few_cells("rg_lru", "slstm")
@@ -180,7 +197,8 @@ def test_models_train_carry_state_save_load_and_write(cell, tmp_path):
     assert len(rnnzoo.load(tmp_path / "cell.keras").generate("to be", 3, seed=1)) == 3
     row = rnnzoo.kernels(model)[0]
     scans = "elementwise_loop" if keras.config.backend() == "tensorflow" else "associative_scan"
-    assert row.training.name == (scans if cell in SCANS else "generic")
+    names = {**dict.fromkeys(SCANS, scans), "sru": "elementwise_loop"}
+    assert row.training.name == names.get(cell, "generic")
 
 
 @few_cells()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnzoo import onednn
-from rnnzoo.layers import recurrent
+from rnnzoo.layers import RecurrentStack, recurrent
 from rnnzoo.layers.encoder import Encoder
 from rnnzoo.layers.kernels import choose_kernel, gpu_visible, kernels
 
@@ -110,6 +110,26 @@ def test_what_loses_cudnn_is_named(gpu, remedy):
         assert row.training.name == "generic"
         assert row.training.reason.startswith("no cuDNN")
         assert remedy in row.training.reason
+
+
+@on_tensorflow
+@pytest.mark.parametrize("own", [False, True])
+def test_an_export_takes_the_first_exportable_kernel(own):
+    layer = recurrent.LSTM(4)
+    assert choose_kernel(layer).name == "cpu_loop"
+    layer.exporting = True
+    chosen = choose_kernel(layer)
+    assert (chosen.name, chosen.reason) == ("generic", "no CPU loop: this model is made for export")
+    scans = RecurrentStack(4, cell="min_gru").recurrent_layers[0]
+    scans.exporting = True
+    assert choose_kernel(scans).name == "generic"
+
+    class Portable(type(scans.kernels[0])):
+        name = "portable"
+        exportable = True
+
+    scans.kernels = (*scans.kernels, Portable())
+    assert choose_kernel(scans).name == "portable"
 
 
 @on_tensorflow

@@ -27,7 +27,7 @@ def make_stack(cell, units=(3, 2), **options):
 
 
 def random_state(stack, rows=3):
-    return [RANDOM.normal(size=(rows, size)).astype("float32") for size in stack.state_sizes]
+    return [RANDOM.normal(size=(rows, *shape)).astype("float32") for shape in stack.state_shapes]
 
 
 def run_reference(stack, values, inputs, state):
@@ -48,7 +48,7 @@ def test_agrees_with_the_equations(cell, stateful):
     stack, values = make_stack(cell)
     state = random_state(stack) if stateful else None
     outputs, final = stack(INPUTS, initial_state=state)
-    zeros = [np.zeros((3, size)) for size in stack.state_sizes]
+    zeros = [np.zeros((3, *shape)) for shape in stack.state_shapes]
     expected, expected_final = run_reference(stack, values, INPUTS, state or zeros)
     assert_close(outputs, expected)
     for mine, its in zip(final, expected_final, strict=True):
@@ -122,8 +122,8 @@ def test_configuration():
     stack = RecurrentStack([3, 2], cell="gru", dropout=0.25, name="layers")
     again = RecurrentStack.from_config(stack.get_config())
     assert again.get_config() == stack.get_config()
-    assert again.state_sizes == [3, 2]
-    assert RecurrentStack(4, num_layers=2).state_sizes == [4, 4, 4, 4]
+    assert again.state_shapes == [(3,), (2,)]
+    assert RecurrentStack(4, num_layers=2).state_shapes == [(4,)] * 4
     assert keras.layers.LSTM in type(recurrent_layer("lstm", 2)).__mro__
 
 

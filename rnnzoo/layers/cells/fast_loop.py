@@ -31,6 +31,8 @@ class FastLoop:
         **kwargs: What the Keras layer takes.
     """
 
+    exporting = False  # set in a copy that is made for export
+
     def __init__(self, *args: Any, weight_drop: float = 0.0, **kwargs: Any):
         super().__init__(*args, **kwargs)
         check_fraction(weight_drop=weight_drop)

@@ -14,7 +14,9 @@ from rnnzoo.typing import Tensor
 
 @keras.saving.register_keras_serializable("rnnzoo")
 class ScanLoop(FastLoop, CellLoop):
-    """Runs a `ScanCell` over time: first its products for all steps at once, then the scan.
+    """Runs a cell over time: first its products for all steps at once, then the scan.
+
+    The cell is a `ScanCell`, or has a method `run` as one has.
 
     Args:
         cell: The name the cell was registered by.
@@ -46,7 +48,7 @@ class ScanLoop(FastLoop, CellLoop):
             sequences: Float `(batch, time, features)`.
             initial_state: The cell's state, a list of `(batch, *shape)` tensors.
             mask: Boolean `(batch, time)`, or None.
-            scan: What computes the states; see `linear_scan.ParallelScan.scan`.
+            scan: What computes the states; the cell's `run` calls it.
         """
         x = ops.cast(sequences, self.compute_dtype)  # (B, T, I)
         mask = mask[0] if keras.tree.is_nested(mask) else mask
@@ -67,11 +69,10 @@ class ScanLoop(FastLoop, CellLoop):
         steps = ops.shape(x)[1]
         places = ops.arange(steps, dtype="int32")
         order = ops.argsort(ops.where(mask, places, places + steps), axis=1)
-        x = ops.take_along_axis(x, ops.expand_dims(order, 2), axis=1)
+        x = take_steps(x, order)
         outputs, state = self.cell.run(x, state, scan=scan, lengths=counts[:, -1])
         # A masked step repeats the output of the step before it; zeros before the first.
-        back = ops.expand_dims(ops.maximum(counts - 1, 0), 2)
-        outputs = ops.take_along_axis(outputs, back, axis=1)
+        outputs = take_steps(outputs, ops.maximum(counts - 1, 0))
         shown = ops.expand_dims(mask if self.zero_output_for_mask else counts > 0, 2)
         return ops.where(shown, outputs, ops.zeros_like(outputs)), state
 
@@ -175,7 +176,7 @@ class ScanCell(Float32Cell):
             inputs = ops.where(counts, inputs, ops.zeros_like(inputs))
             if self.window > 1:
                 last = ops.arange(self.window - 1, dtype="int32") + ops.expand_dims(lengths, 1)
-                after = [ops.take_along_axis(past, ops.expand_dims(last, 2), axis=1)]
+                after = [take_steps(past, last)]
         h = scan(decay, inputs, state[0])
         return self.output(h, rest), [h[:, -1], *after]
 
@@ -192,3 +193,13 @@ class ScanCell(Float32Cell):
         x = ops.expand_dims(inputs, 1)
         outputs, states = self.run(x, list(states), scan=linear_scan.one_step)
         return ops.cast(ops.squeeze(outputs, 1), self.compute_dtype), states
+
+
+def take_steps(x: Tensor, places: Tensor) -> Tensor:
+    """Takes steps of each row: of `(batch, time, size)` those at `places`, int32 `(batch, n)`.
+
+    `ops.take_along_axis` would make an index of 64 bits for each number, in every long prompt.
+    """
+    rows, steps = ops.shape(x)[0], ops.shape(x)[1]
+    first = ops.expand_dims(ops.arange(rows, dtype="int32") * steps, 1)
+    return ops.take(ops.reshape(x, (-1, x.shape[-1])), places + first, axis=0)

@@ -106,6 +106,8 @@ def choose_kernel(
         if not kernel.runs_on(backend, gpu):
             continue
         lost = kernel.obstacles(layer, call)
+        if getattr(layer, "exporting", False) and not kernel.exportable:
+            lost = [*lost, "this model is made for export"]
         if lost:
             hindered.append(f"no {kernel.label}: {'; '.join(lost)}")
         elif kernel is GENERIC:

@@ -30,7 +30,7 @@ class CpuLoop:
     """See `rnnzoo.layers.kernels`."""
 
     name, label = "cpu_loop", "CPU loop"
-    exportable = True
+    exportable = False  # Keras's exporters fail on its gradient, which is written by hand
 
     def runs_on(self, backend, gpu):
         """Whether this device has it."""

@@ -30,7 +30,7 @@ class Cudnn:
     """See `rnnzoo.layers.kernels`."""
 
     name, label = "cudnn", "cuDNN"
-    exportable = False
+    exportable = True  # where `export(use_cudnn=True)` leaves `use_cudnn` on
 
     def runs_on(self, backend, gpu):
         """Whether this device has it."""

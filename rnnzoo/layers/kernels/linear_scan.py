@@ -4,8 +4,10 @@ No product of matrices stands between two steps, so all of them are done before,
 sequences, and only this remains. `rnnzoo.layers.cells.scan_loop.ScanLoop` is the layer around it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from rnnzoo.typing import Tensor
@@ -47,13 +49,11 @@ class ElementwiseLoop(ScanKernel):
 
         @tf.custom_gradient
         def run_once(decay, inputs, start):
-            states = _states(decay, inputs, start)
+            states = over_time(move, (decay, inputs), start)
 
             def gradient(d_states):
-                # The gradient moves as the state does, from the last step to the first.
-                after = tf.concat([decay[:, 1:], tf.zeros_like(decay[:, :1])], 1)
-                d_inputs = _states(after, d_states, tf.zeros_like(start), reverse=True)
-                before = tf.concat([start[:, None], states[:, :-1]], 1)
+                d_inputs = move_back(decay, d_states)
+                before = states_before(states, start)
                 return d_inputs * before, d_inputs, decay[:, 0] * d_inputs[:, 0]
 
             return states, gradient
@@ -72,7 +72,10 @@ class ParallelScan(ScanKernel):
 
     def reason(self, layer, call):
         """Why it is chosen."""
-        return "no product stands between two steps of this cell"
+        reason = "no product stands between two steps of this cell"
+        if call.backend == "tensorflow":
+            reason += "; where the length is unknown when traced, its steps run one by one"
+        return reason
 
     def scan(self, decay: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         """Computes `h[t] = decay[t] * h[t-1] + inputs[t]` for all steps.
@@ -85,41 +88,81 @@ class ParallelScan(ScanKernel):
         Returns:
             The states, float32 `(batch, time, units)`.
         """
+        if keras.config.backend() == "tensorflow" and inputs.shape[1] is None:
+            # Keras compares the two lengths in Python, which a traced one does not allow.
+            return ElementwiseLoop().scan(decay, inputs, start)
 
         def two_steps(first, second):
             (a, b), (c, d) = first, second
             return a * c, b * c + d
 
         decay, moved = ops.associative_scan(two_steps, (decay, inputs), axis=1)
-        return decay * ops.expand_dims(start, 1) + moved
+        return move(ops.expand_dims(start, 1), decay, moved)
 
 
-def _states(decay: Any, inputs: Any, start: Any, reverse: bool = False) -> Any:
-    """Runs the loop over time, or over time backwards."""
+def over_time(
+    step: Callable[..., Any], sequences: Sequence[Any], start: Any, reverse: bool = False
+) -> Any:
+    """Runs `state = step(state, *inputs of the step)` over time, on TensorFlow.
+
+    Args:
+        step: The function of one step.
+        sequences: What its inputs are taken from, `(batch, time, units)` each.
+        start: The state before the first step, `(batch, units)`.
+        reverse: Whether to go from the last step to the first.
+
+    Returns:
+        The states, `(batch, time, units)`, in the order of time.
+    """
     import tensorflow as tf
 
-    steps = inputs.shape[1]
+    steps = sequences[0].shape[1]
     if steps is not None and steps <= UNROLL_STEPS:
         state, states = start, [None] * steps
-        pairs = list(zip(tf.unstack(decay, axis=1), tf.unstack(inputs, axis=1), strict=True))
+        inputs = list(zip(*(tf.unstack(x, axis=1) for x in sequences), strict=True))
         for t in reversed(range(steps)) if reverse else range(steps):
-            a, b = pairs[t]
-            states[t] = state = a * state + b
+            states[t] = state = step(state, *inputs[t])
         return tf.stack(states, 1)
 
-    steps = tf.shape(inputs)[1]
-    decay, moved = (
-        tf.TensorArray(x.dtype, steps).unstack(tf.transpose(x, (1, 0, 2))) for x in (decay, inputs)
-    )
+    steps = tf.shape(sequences[0])[1]
+    inputs = [tf.TensorArray(x.dtype, steps).unstack(tf.transpose(x, (1, 0, 2))) for x in sequences]
 
-    def step(n, state, states):
+    def body(n, state, states):
         t = steps - 1 - n if reverse else n
-        state = decay.read(t) * state + moved.read(t)
+        state = step(state, *(each.read(t) for each in inputs))
         return n + 1, state, states.write(t, state)
 
     states = tf.TensorArray(start.dtype, steps, element_shape=start.shape)
-    _, _, states = tf.while_loop(lambda n, *_: n < steps, step, (0, start, states))
+    _, _, states = tf.while_loop(lambda n, *_: n < steps, body, (0, start, states))
     return tf.transpose(states.stack(), (1, 0, 2))
+
+
+def move(state: Tensor, decay: Tensor, inputs: Tensor) -> Tensor:
+    """Takes one step: `decay * state + inputs`."""
+    return decay * state + inputs
+
+
+def move_back(decay: Tensor, d_states: Tensor) -> Tensor:
+    """Computes the whole gradient of each state, on TensorFlow.
+
+    It moves as the state does, from the last step to the first.
+
+    Args:
+        decay: The derivative of each state by the one before it, `(batch, time, units)`.
+        d_states: What reaches each state otherwise than through the next one.
+
+    Returns:
+        The gradients, `(batch, time, units)`.
+    """
+    import tensorflow as tf
+
+    after = tf.concat([decay[:, 1:], tf.zeros_like(decay[:, :1])], 1)
+    return over_time(move, (after, d_states), tf.zeros_like(d_states[:, 0]), reverse=True)
+
+
+def states_before(states: Tensor, start: Tensor) -> Tensor:
+    """Returns the state before each step, `(batch, time, units)`."""
+    return ops.concatenate([ops.expand_dims(start, 1), states[:, :-1]], axis=1)
 
 
 KERNELS = (ElementwiseLoop(), ParallelScan())
@@ -127,4 +170,4 @@ KERNELS = (ElementwiseLoop(), ParallelScan())
 
 def one_step(decay: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
     """Computes the state of a single step, `(batch, 1, units)`; see `ParallelScan.scan`."""
-    return decay * ops.expand_dims(start, 1) + inputs
+    return move(ops.expand_dims(start, 1), decay, inputs)
