@@ -54,10 +54,12 @@ class Export:
                 session = onnxruntime.InferenceSession(str(path), options)
                 self.networks[path.stem].session = session
 
-    def start(self, source=None, units=()):
+    def start(self, source=None, shapes=()):
         """Forgets all; reads a source, or begins with zeros."""
         self.memory = {}
-        self.state = {f"state_{i}": np.zeros((1, size), "float32") for i, size in enumerate(units)}
+        self.state = {
+            f"state_{i}": np.zeros((1, *shape), "float32") for i, shape in enumerate(shapes)
+        }
         if source is not None:
             read = self.networks["encoder"](source=np.array([source], "int32"))
             self.state = {name: each for name, each in read.items() if name.startswith("state_")}
@@ -107,7 +109,7 @@ class Writer:
         text = corpus.text[start : start + CHARACTERS]
         self.ids = self.model.vocabulary.encode(text).tolist()
         self.prompt = self.model.vocabulary.encode(PROMPT).tolist()
-        self.units = self.model.recurrent.state_sizes
+        self.shapes = self.model.recurrent.state_shapes
         self.keras = ops.convert_to_numpy(self.model(np.array([self.ids[:500]])))[0]
         self.ours()  # compiles
 
@@ -121,7 +123,7 @@ class Writer:
         rules = self.model.decodable().rules
 
         def run():
-            export.start(units=self.units)
+            export.start(shapes=self.shapes)
             for token in self.prompt[:-1]:
                 export.step(token)
             return export.greedy(self.prompt[-1], rules, most=500)
@@ -137,7 +139,7 @@ class Writer:
 
     def compared(self, export):
         """The largest difference of logits, and the loss."""
-        export.start(units=self.units)
+        export.start(shapes=self.shapes)
         difference, losses = 0.0, []
         for place, (token, label) in enumerate(zip(self.ids, self.ids[1:], strict=False)):
             logits = export.step(token)

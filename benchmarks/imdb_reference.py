@@ -241,7 +241,7 @@ def plain_lstm(words, units, num_layers=1, embedding_dim=256, dropout=0.0):
 
 def first_epoch(side, recipe, folder):
     """The figures of one side: those that are kept, or new ones."""
-    from rnnzoo.recipes.recipe import NOT_TRAINING
+    from rnnzoo.tasks.recipe import NOT_TRAINING
 
     path = folder / f"{side}_{recipe.name}_seed_{recipe.seed}.json"
     wanted = recipe.as_json()

@@ -142,7 +142,7 @@ for words in (1_000, 10_000) if FAST else (1_000, 10_000, 40_000):
 # %% [markdown]
 # ## Exercises
 #
-# 1. Write `surprise(model, text)`: the words of a text with the nats that each one cost, the most surprising first.
+# 1. Write `surprisal(model, text)`: the words of a text with the nats that each one cost, the most surprising first.
 # 2. Train with capital letters (`lowercase=False`). What happens to the share of unknown words?
 
 # %% [markdown]
@@ -152,7 +152,7 @@ for words in (1_000, 10_000) if FAST else (1_000, 10_000, 40_000):
 
 
 # %%
-def surprise(model, text):
+def surprisal(model, text):
     ids = model.vocabulary.encode(text)
     logits = np.array(model(ids[None, :-1]))[0]
     logits -= logits.max(axis=-1, keepdims=True)
@@ -161,7 +161,7 @@ def surprise(model, text):
     return sorted(zip(nats.tolist(), words), reverse=True)
 
 
-found = surprise(model, "this film is the best film of the year")
+found = surprisal(model, "this film is the best film of the year")
 print(found[:3])
 assert found[0][0] >= found[-1][0] > 0
 

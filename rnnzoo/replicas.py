@@ -48,7 +48,7 @@ def scope_over(devices: int | str | None) -> contextlib.AbstractContextManager:
         devices = len(names)
     if devices > len(names):
         raise InputError(
-            f"{devices} devices were asked for, but TensorFlow sees {len(names)} {kind}"
+            f"{devices} devices were requested, but TensorFlow sees {len(names)} {kind}"
             f"{'s' if len(names) > 1 else ''} here; give --devices {len(names)} or leave it out."
         )
     if devices == 1:

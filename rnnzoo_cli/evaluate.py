@@ -9,7 +9,7 @@ import typer
 from rnnzoo_cli import options
 from rnnzoo_cli.running import errors_in_a_sentence, print_json, print_table
 
-FACTS = ("split", "data", "now", "card", "different")  # of an evaluation, for --json
+FIELDS = ("split", "data", "now", "card", "different")  # of an evaluation, for --json
 
 
 def evaluate(
@@ -52,8 +52,8 @@ def evaluate(
 
         found = evaluate_again(model, data_dir=data_dir, text_file=text_file)
         if json:
-            facts = {name: getattr(found, name) for name in FACTS}
-            print_json({"model": model, **facts})
+            fields = {name: getattr(found, name) for name in FIELDS}
+            print_json({"model": model, **fields})
         else:
             _compare(model, found)
     if found.different:

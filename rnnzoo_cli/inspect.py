@@ -18,7 +18,7 @@ def inspect(
     ],
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a page: the text shaded by surprise, or by each --unit."),
+        typer.Option(help="Write a page: the text shaded by surprisal, or by each --unit."),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def inspect(
 ):
     """Show what happens inside a model while it reads a text.
 
-    Without --html and --plot a table is printed: for each token its surprise in bits, its rank
+    Without --html and --plot a table is printed: for each token its surprisal in bits, its rank
     among all tokens, the entropy of the prediction, and the five likeliest tokens in its place;
     with --unit also the activation of these units. A translator reads its own translation where
     none is given.

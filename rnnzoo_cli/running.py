@@ -110,7 +110,7 @@ def look_at_devices() -> None:
     """Looks for GPUs, which TensorFlow logs at length the first time."""
     import keras
 
-    if keras.config.backend() == "jax":  # logs nothing, and must be asked after processes joined
+    if keras.config.backend() == "jax":  # logs nothing, and must be called after processes joined
         return
     with contextlib.suppress(RuntimeError, ValueError):
         keras.distribution.list_devices()

@@ -65,7 +65,7 @@ def _measure(model, text):
     """The figures of a text, and its words with theirs."""
     from rnnzoo.errors import InputError
     from rnnzoo.generation.scoring import token_nats
-    from rnnzoo.inspection.tokens import pieces
+    from rnnzoo.inspection.tokens import added_texts
 
     translates, source = hasattr(model, "translate"), None
     if translates:
@@ -79,7 +79,7 @@ def _measure(model, text):
     if vocabulary is None:
         raise InputError("The model holds no vocabulary; give a model trained on text.")
     given, ids, nats = token_nats(model, text, source=source)
-    first, *texts = pieces(vocabulary, [*given, *ids])
+    first, *texts = added_texts(vocabulary, [*given, *ids])
     ends = len(ids) > 0 and ids[-1] == vocabulary.end_id
     characters = sum(map(len, texts))
     total = float(nats.sum())
@@ -95,19 +95,19 @@ def _measure(model, text):
     return figures, words
 
 
-def words_of(given, pieces, nats):
+def words_of(given, token_texts, nats):
     """Joins the tokens of a text to words, and marks those that the model did not expect.
 
     Args:
         given: The text of what was not predicted: the first symbol, or nothing.
-        pieces: The text of each predicted token.
+        token_texts: The text of each predicted token.
         nats: Their negative log-probabilities.
 
     Returns:
         A list of `Word`; their texts together are the text.
     """
     texts, costs = [given], [0.0]
-    for piece, cost in zip(pieces, nats, strict=True):
+    for piece, cost in zip(token_texts, nats, strict=True):
         between = piece[:1].isspace() or texts[-1][-1:].isspace()
         if between and piece.strip() and texts[-1].strip():
             texts.append("")

@@ -47,7 +47,7 @@ def export(
         **kwargs: Handed on to `keras.Model.export`.
 
     Raises:
-        InputError: If text endpoints are asked for on another backend than TensorFlow, a beam of
+        InputError: If text endpoints are requested on another backend than TensorFlow, a beam of
             a model that does not translate texts, a length penalty without a beam, it is no Keras
             model, or the path is taken by something else or cannot be written.
     """

@@ -52,13 +52,13 @@ class SharedDecodable(Decodable):
         self.nats, self.source_mask = decodable.nats, decodable.source_mask
         self.reorder = decodable.reorder
         self._changing: list[int] = []  # the places of the state that a step changes
-        asked = {"attention": True} if self.has_attention else {}
+        options = {"attention": True} if self.has_attention else {}
 
         def start(inputs):
-            return decodable.start(inputs, **asked)
+            return decodable.start(inputs, **options)
 
         def step(tokens, state):
-            logits, new, *weights = decodable.step(tokens, state, **asked)
+            logits, new, *weights = decodable.step(tokens, state, **options)
             old, new = keras.tree.flatten(state), keras.tree.flatten(new)
             self._changing = [place for place, part in enumerate(new) if part is not old[place]]
             return logits, [new[place] for place in self._changing], *weights

@@ -75,7 +75,7 @@ SYSTEMS = {
     "s2_imdb_word_lm": (
         "s2_imdb_word_lm",
         "run_word_lm",
-        "An LSTM of 200 foretells the next of 10,000 words of film reviews (TensorFlow 1).",
+        "An LSTM of 200 predicts the next of 10,000 words of film reviews (TensorFlow 1).",
     ),
     "s2_imdb_attention_wrapper": (
         "s2_imdb_word_lm",

@@ -69,7 +69,7 @@ class RunFolder:
 
     @cached_property
     def path(self):
-        """The folder, which is made and cleared of an earlier run when it is first asked for."""
+        """The folder, which is made and cleared of an earlier run when it is first needed."""
         self._out.mkdir(parents=True, exist_ok=True)
         for stale in ("summary.json", "log.csv", "samples.txt", "model.keras"):
             (self._out / stale).unlink(missing_ok=True)

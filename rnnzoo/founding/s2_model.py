@@ -97,7 +97,7 @@ class WordModel(ZooModel):
 
     @property
     def output_size(self):
-        """The number of words it foretells."""
+        """The number of words it predicts."""
         return self.vocabulary_size
 
     def default_metric(self):

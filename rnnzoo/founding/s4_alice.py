@@ -1,6 +1,6 @@
 """S4: "Text Generation with LSTM RNNs" (Keras): Alice in Wonderland, lower-cased.
 
-`s4_alice_lstm` is the document's network. Every window of 100 characters (stride 1) foretells the
+`s4_alice_lstm` is the document's network. Every window of 100 characters (stride 1) predicts the
 one that follows; a character goes in as one number from 0 to 1. LSTM 1000, dropout 0.5, LSTM 800,
 dropout 0.5, softmax; categorical cross-entropy, Adam, batches of 64, 50 epochs, a checkpoint on
 each better loss. From a random seed of 100 characters it writes 1,000. Where this differs:

@@ -42,7 +42,7 @@ class Choice(NamedTuple):
 
     Args:
         token: Its id.
-        log_probability: In nats, of the model's own distribution; None if it was not asked for.
+        log_probability: In nats, of the model's own distribution; None if it was not requested.
         alternatives: The likeliest tokens, `(id, log-probability)`, the likeliest first.
         activation: Of the row's unit when the token was chosen, after the token before it; None
             where the row names no unit.

@@ -7,7 +7,7 @@ from rnnzoo.vocabulary import Vocabulary, spacing
 CONTEXT = 8  # so many tokens before one, or more, say whether a space belongs between
 
 
-def pieces(vocabulary: Vocabulary, ids: Sequence[int]) -> list[str]:
+def added_texts(vocabulary: Vocabulary, ids: Sequence[int]) -> list[str]:
     """Returns the text that each token adds to those before it.
 
     Args:
@@ -19,7 +19,7 @@ def pieces(vocabulary: Vocabulary, ids: Sequence[int]) -> list[str]:
 
     Example:
         >>> vocabulary = Vocabulary.from_text("to be", level="word")
-        >>> pieces(vocabulary, vocabulary.encode("to be"))
+        >>> added_texts(vocabulary, vocabulary.encode("to be"))
         ['to', ' be']
     """
     if vocabulary.level != "word":
@@ -57,7 +57,7 @@ def token_texts(vocabulary: Vocabulary | None, ids: Sequence[int]) -> list[str]:
     """
     if vocabulary is None:
         return [str(token) for token in ids]
-    texts = pieces(vocabulary, ids)
+    texts = added_texts(vocabulary, ids)
     return [text or vocabulary.tokens[token] for text, token in zip(texts, ids, strict=True)]
 
 

@@ -7,7 +7,7 @@ from rnnzoo.recipes import (  # noqa: F401 (they register themselves)
     translation,
     wikitext,
 )
-from rnnzoo.recipes.recipe import get, names, register
+from rnnzoo.recipes.registry import get, names, register
 from rnnzoo.tasks import Recipe
 
 __all__ = ["Recipe", "get", "names", "register"]

@@ -8,7 +8,7 @@ from typing import Any
 from rnnzoo.data import corpora
 from rnnzoo.data.corpus import Corpus
 from rnnzoo.errors import InputError, unknown_name
-from rnnzoo.recipes.recipe import get
+from rnnzoo.recipes.registry import get
 from rnnzoo.tasks import LanguageModelRecipe
 from rnnzoo.tasks.recipe import SIZES, check_above_zero
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from rnnzoo.recipes.recipe import register
+from rnnzoo.recipes.registry import register
 from rnnzoo.tasks import TranslationRecipe
 
 SPELLED_NUMBERS = register(

@@ -64,7 +64,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(QueueFull)
     async def full(request: Request, error: QueueFull) -> JSONResponse:
-        sentence = "Too many texts are asked for at once; try again in a moment."
+        sentence = "Too many texts are requested at once; try again in a moment."
         return _refused(request.scope, 429, sentence)
 
 

@@ -32,15 +32,15 @@ class Recipe:
     """A corpus, a vocabulary, batches, a model, an optimizer and a budget: what all tasks share.
 
     `rnnzoo.publishing.train.train` walks it. What a task needs beside, such as the beams of a
-    translator, its own recipe adds, a `LanguageModelRecipe` or a `TranslationRecipe`;
-    `Recipe(..., task=...)` makes that of the task. A variant is
+    translator, its own recipe adds, a `LanguageModelRecipe`, a `TranslationRecipe` or a
+    `ClassificationRecipe`; `Recipe(..., task=...)` makes that of the task. A variant is
     `dataclasses.replace(recipe, epochs=3)`, or
     `dataclasses.replace(recipe, builder_options={**recipe.builder_options, "units": 128})`.
 
     Args:
         name: The name, also of the folder that the training leaves.
         description: One sentence for cards and lists.
-        task: `"language_model"` or `"translation"`.
+        task: `"language_model"`, `"translation"` or `"classification"`.
         corpus: A name of `rnnzoo.data.corpora`.
         builder: A name of `rnnzoo.models`, such as `"char_lstm"`.
         builder_options: Arguments of the builder beside the vocabularies.

@@ -187,7 +187,7 @@ STRENGTHS = """all => all.map((each) => [
 ])"""
 
 
-def test_the_text_is_shaded_by_surprise_or_by_one_unit_while_it_is_written(exported):
+def test_the_text_is_shaded_by_surprisal_or_by_one_unit_while_it_is_written(exported):
     model, path = exported("char_lstm_shakespeare_small", "ROMEO:")
     with in_chromium(path) as page:
         text, _ = run_to_the_end(page, "ROMEO:", sampler="greedy", length=100)

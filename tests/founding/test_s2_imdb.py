@@ -167,7 +167,7 @@ def test_other_weights_give_other_networks(kind, results, texts, tmp_path):
         figures["loss_per_word"]
         != summary_of(results("s2_imdb_word_lm"))["figures"]["loss_per_word"]
     )
-    if kind == "mask":  # it never learns to foretell padding
+    if kind == "mask":  # it never learns to predict padding
         assert figures["loss_per_padding"] > figures["loss_per_word"]
 
 

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from rnnzoo import char_lstm
 from rnnzoo.errors import InputError
 from rnnzoo.generation.protocol import NEVER
 from rnnzoo.generation.samplers import (
     PENALTIES,
     GreedySampler,
+    Sampler,
     TemperatureSampler,
     TopKSampler,
     TopPSampler,
@@ -213,6 +215,37 @@ def test_serialises(sampler):
     again = keras.saving.deserialize_keras_object(config)
     assert type(again) is type(sampler) and again.get_config() == sampler.get_config()
     assert repr(again) == repr(sampler)
+
+
+class Shifted(Sampler):
+    """Takes the likeliest token of logits to which something is added."""
+
+    def __init__(self, bias, name="a"):
+        self.bias, self.name = bias, name
+
+    def __call__(self, logits, uniform):
+        return GreedySampler()(logits + ops.array(self.bias, "float32"), uniform)
+
+    def get_config(self):
+        return {"bias": self.bias, "name": self.name}
+
+
+def test_long_arrays_share_no_compiled_function():
+    size = 10_000  # NumPy's text of it shows three numbers at each end
+    model = char_lstm(size, units=2)
+    for place in (4000, 6000):
+        bias = np.zeros(size, "float32")
+        bias[place] = 100
+        assert model.generate([1], 2, sampler=Shifted(bias)).tolist() == [place] * 2
+
+
+def test_keys_tell_values_apart():
+    assert Shifted([0.5, (1, None)]).key() == Shifted([0.5, (1, None)]).key()
+    assert Shifted(np.float32(0.5)).key() == Shifted(np.float32(0.5)).key()
+    for values in [(1, "1"), (1, 1.0), ([1], (1,)), (np.ones(3), np.ones(3)), ({}, {})]:
+        one, other = map(Shifted, values)  # both are kept, so that each has an id of its own
+        assert one.key() != other.key()
+    assert Shifted("a", "b, name=c").key() != Shifted("a, name=b", "c").key()
 
 
 def test_get_sampler():

@@ -8,7 +8,7 @@ from keras import ops
 import rnnzoo
 from rnnzoo import Vocabulary, char_lstm, gru_seq2seq, word_lm
 from rnnzoo.errors import InputError
-from rnnzoo.inspection.tokens import alternative_texts, pieces
+from rnnzoo.inspection.tokens import added_texts, alternative_texts
 from rnnzoo.layers import register_cell
 from rnnzoo.layers.cells.registry import find_cell
 from tests import cell_equations
@@ -162,7 +162,7 @@ def test_the_texts_of_tokens_are_the_text_over_a_long_quotation():
     text = f'Yes, "{"so, " * 30}no" twice (or <unk> "never").'
     vocabulary = Vocabulary.from_text(text, "word")
     ids = [vocabulary.start_id, *vocabulary.encode(text), vocabulary.end_id]
-    found = pieces(vocabulary, ids)
+    found = added_texts(vocabulary, ids)
     assert "".join(found) == text and found[-4:] == ['"', ")", ".", ""]
     likeliest = alternative_texts(vocabulary, ids, [[-1], *([token] for token in ids[1:])])
     assert likeliest == [[], *([each] for each in found[1:-1]), ["<end>"]]

@@ -35,11 +35,11 @@ def test_a_page_holds_the_record_and_needs_nothing_else(record, path):
     shown = json.loads(re.search(r'<script id="record"[^>]*>(.*?)</script>', text, re.S)[1])
     assert "".join(token["text"] for token in shown["tokens"]) == TEXT
     assert [view["name"] for view in shown["views"]] == [
-        "surprise, bits", "recurrent/lstm_1, h, unit 3", "recurrent/lstm_0, c, unit 0",
+        "surprisal, bits", "recurrent/lstm_1, h, unit 3", "recurrent/lstm_0, c, unit 0",
     ]  # fmt: skip
-    surprise, unit, _ = (view["values"] for view in shown["views"])
-    assert surprise[0] is None
-    np.testing.assert_allclose(surprise[1:], -record.log_probabilities[1:] / np.log(2), atol=1e-4)
+    surprisal, unit, _ = (view["values"] for view in shown["views"])
+    assert surprisal[0] is None
+    np.testing.assert_allclose(surprisal[1:], -record.log_probabilities[1:] / np.log(2), atol=1e-4)
     np.testing.assert_allclose(unit, record.layers[1].states["h"][:, 3], atol=1e-4)
     assert shown["tokens"][4]["alternatives"][0][0] == record.alternatives[4][0]
     assert "<title>&lt;Inside&gt;</title>" in text and text.count("</script>") == 2

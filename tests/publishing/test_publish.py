@@ -41,7 +41,7 @@ def trained(small_data, tmp_path_factory):
         patch.setattr(ZooModel, "export", lambda *arguments, **options: None)
         for name in names:
             recipe = replace(recipes.get(name), **{"epochs": 1, **changes.get(name, {})})
-            registered.setitem(recipes.recipe._RECIPES, name, recipe)
+            registered.setitem(recipes.registry._RECIPES, name, recipe)
             folders[name] = train(name, data_dir=small_data, out=out / name)
         patch.undo()
         yield folders
@@ -348,7 +348,7 @@ def test_a_recipe_that_would_not_make_the_model_again(zoo_folder, trained, monke
     before, recipe = content(zoo_folder), recipes.get("char_lstm_tiny")
 
     def change(**changes):
-        registry = recipes.recipe._RECIPES
+        registry = recipes.registry._RECIPES
         monkeypatch.setitem(registry, "char_lstm_tiny", replace(recipe, **changes))
 
     change(builder_options={"units": 17}, temperature=0.5)
@@ -369,7 +369,7 @@ def test_cards_in_new_words(zoo_folder, monkeypatch):
     publish.rewrite_cards()
     assert content(zoo_folder) == before  # samples too
     recipe = replace(recipes.get("char_lstm_tiny"), description="Small.")
-    monkeypatch.setitem(recipes.recipe._RECIPES, "char_lstm_tiny", recipe)
+    monkeypatch.setitem(recipes.registry._RECIPES, "char_lstm_tiny", recipe)
     publish.rewrite_cards()
     after = content(zoo_folder)
     changed = {str(path) for path in after if after[path] != before[path]}

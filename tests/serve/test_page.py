@@ -142,7 +142,7 @@ def shades(page):
 
 
 def test_the_text_is_shaded_by_one_unit_while_it_streams(page, models):
-    """With the keyboard alone; and the text at hand by another unit, or by surprise again."""
+    """With the keyboard alone; and the text at hand by another unit, or by surprisal again."""
 
     def expected(text, unit):
         return read_unit(models["letters"], "to " + text, f"0:h:{unit}")[1][3:]
@@ -174,12 +174,12 @@ def test_the_text_is_shaded_by_one_unit_while_it_streams(page, models):
     page.wait_for_function("() => tokens.every((it) => it.activations['0:h:2'] !== undefined)")
     np.testing.assert_allclose(shades(page), expected(text_of(page), 2), atol=2e-3)
 
-    page.select_option("#shading", "surprise")
+    page.select_option("#shading", "surprisal")
     assert page.locator("#which").is_hidden() and min(shades(page)) >= 0
     page.select_option("#shading", label="layer 0, h")
     page.select_option("#model", "numbers")  # a translator has no such menu
     assert page.locator("#shading option").count() == 2
-    assert page.input_value("#shading") == "surprise" and page.locator("#which").is_hidden()
+    assert page.input_value("#shading") == "surprisal" and page.locator("#which").is_hidden()
 
 
 def test_a_translation_with_its_attention(page, models):

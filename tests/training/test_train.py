@@ -133,8 +133,8 @@ def test_the_reviews_figure_is_that_of_every_review_alone(trained, small_data):
     nats = tokens = unknown = 0
     for ids in model.vocabulary.encode_documents(reviews):
         logits = np.asarray(model(ids[None, :-1]), "float64")[0]  # (T, V)
-        surprise = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]
-        nats, tokens = nats + surprise.sum(), tokens + len(surprise)
+        surprisal = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]
+        nats, tokens = nats + surprisal.sum(), tokens + len(surprisal)
         unknown += (ids[1:] == model.vocabulary.unknown_id).sum()
     figures = metrics(folder)["figures"]
     assert figures["tokens"] == tokens
@@ -326,7 +326,7 @@ def test_what_is_to_be_expected_is_told_of_the_recipe_as_it_is(
     small_data, text, unpublished, tmp_path, monkeypatch, capsys
 ):
     recipe = replace(recipes.get("char_lstm_tiny"), epochs=1, expected="Much.")
-    monkeypatch.setitem(recipes.recipe._RECIPES, "char_lstm_tiny", recipe)
+    monkeypatch.setitem(recipes.registry._RECIPES, "char_lstm_tiny", recipe)
 
     def told(given="char_lstm_tiny", **options):
         train(given, out=tmp_path / f"{len(list(tmp_path.iterdir()))}", **options)

@@ -278,5 +278,5 @@ function showValues() {
 }
 
 const swatches = document.querySelectorAll(".scale i");
-[...[1, 0.5, 0.1, 0.01].map(surprise), -1, 0, 1].forEach((value, i) => paint(swatches[i], value));
+[...[1, 0.5, 0.1, 0.01].map(surprisal), -1, 0, 1].forEach((value, i) => paint(swatches[i], value));
 choose(-1);

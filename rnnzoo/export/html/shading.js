@@ -1,4 +1,4 @@
-// How the text is shaded: by the surprise of each token, or by the activation of one unit after it.
+// How the text is shaded: by the surprisal of each token, or by the activation of one unit after it.
 // A page gives `activationOf(token, tensor, unit)`: a number, or undefined where it is not known.
 
 let tensors = []; // of the state: layer, name and units, named as `rnnzoo.inspect` names them
@@ -12,7 +12,7 @@ function offerUnits(found) {
 }
 
 function isTensor(by) {
-  return by !== "" && by !== "surprise";
+  return by !== "" && by !== "surprisal";
 }
 
 /** The unit that is chosen: its tensor and its place in it; null where none is. */
@@ -23,10 +23,10 @@ function chosenUnit() {
   return { tensor, unit: Math.max(0, Math.min(tensor.units - 1, Math.floor(Number($("unit").value)))) };
 }
 
-/** Shades a token by what is chosen: its surprise, or one unit's activation after it. */
+/** Shades a token by what is chosen: its surprisal, or one unit's activation after it. */
 function shade(token) {
   const value = activation(token);
-  paint(token.element, value === null ? surprise(token.probability) : value);
+  paint(token.element, value === null ? surprisal(token.probability) : value);
 }
 
 /** Gives an element its shade, for a number from -1 to 1. */
@@ -36,13 +36,13 @@ function paint(element, value) {
 }
 
 /** How unexpected a token was, from 0 to 1: a token of 8 bits or more is shaded fully. */
-function surprise(probability) {
+function surprisal(probability) {
   return Math.min(1, -Math.log2(Math.max(probability, 1e-9)) / 8);
 }
 
-/** The activation of the chosen unit after a token; 0 without shading, null for surprise. */
+/** The activation of the chosen unit after a token; 0 without shading, null for surprisal. */
 function activation(token) {
-  if ($("shading").value === "surprise") return null;
+  if ($("shading").value === "surprisal") return null;
   const found = chosenUnit();
   return found ? activationOf(token, found.tensor, found.unit) ?? 0 : 0;
 }

@@ -3,7 +3,12 @@
 from collections.abc import Hashable
 from typing import Any, Self
 
+import numpy as np
+
 from rnnzoo.typing import Tensor
+
+# Values whose text tells all of them: an array's text leaves out the middle of a long one.
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 class Sampler:
@@ -61,16 +66,18 @@ class Sampler:
     def key(self) -> Hashable:
         """Returns what samplers have in common that may share a compiled function.
 
-        Where `get_config` does not tell what its class's constructor was given, each object is
-        one of its own. What it has at its first call stays; to change it, make another.
+        Where `get_config` does not tell what its class's constructor was given, or tells it by
+        other values than numbers, texts, and lists and tuples of these, each object is one of its
+        own. What it has at its first call stays; to change it, make another.
         """
         kind = type(self)
         depth = {
             name: next(n for n, each in enumerate(kind.__mro__) if name in vars(each))
             for name in ("get_config", "__init__")
         }
-        told = depth["get_config"] <= depth["__init__"]
-        return kind, repr(self) if told else id(self)  # the compiled function keeps the object
+        config = self.get_config()
+        told = depth["get_config"] <= depth["__init__"] and _is_plain(list(config.values()))
+        return kind, repr(config) if told else id(self)  # the compiled function keeps the object
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal sampler."""
@@ -84,3 +91,10 @@ class Sampler:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _is_plain(value):
+    """Whether the text of a value tells all of it."""
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    return type(value) in _PLAIN or isinstance(value, (np.number, np.bool_))

@@ -15,7 +15,7 @@ from rnnzoo.inspection.record import Inspection
 from rnnzoo.inspection.units import activation
 
 BITS = 8.0  # a token of so many bits, 1 in 256, is shaded fully
-SURPRISE = "surprise, bits"
+SURPRISAL = "surprisal, bits"
 
 
 def save_page(
@@ -27,7 +27,7 @@ def save_page(
 ) -> None:
     """Writes a page that shows a text token by token; it needs neither a server nor a network.
 
-    The text is shaded by surprise, the negative log-probability of each token in bits, or by the
+    The text is shaded by surprisal, the negative log-probability of each token in bits, or by the
     activation of one unit, chosen in a menu. Pointing at a token, or stepping to it with the arrow
     keys, shows its probability and the five likeliest tokens in its place.
 
@@ -45,9 +45,9 @@ def save_page(
         >>> model = char_lstm(Vocabulary.from_text("to be or not to be"), units=8)
         >>> save_page(inspect(model, "to be"), "to_be.html", units=[(0, "h", 3)])
     """
-    surprise = -record.log_probabilities / np.log(2)
+    surprisal = -record.log_probabilities / np.log(2)
     legend = "darker: less expected"
-    views = [{"name": SURPRISE, "values": _plain(surprise), "full": BITS, "legend": legend}]
+    views = [{"name": SURPRISAL, "values": _plain(surprisal), "full": BITS, "legend": legend}]
     for unit in units:
         values = activation(record, unit)
         views.append(
