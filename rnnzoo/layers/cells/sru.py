@@ -50,7 +50,7 @@ class GateLoop(linear_scan.ScanKernel):
             c after each step, `(batch, time, units)`.
         """
         if keras.config.backend() == "tensorflow":
-            return _scan_on_tensorflow(*(forget, candidate, vector, start))
+            return _scan_on_tensorflow(forget, candidate, vector=vector, start=start)
 
         def step(c, inputs):
             c = next_state(c, *inputs, vector=vector)
@@ -60,8 +60,7 @@ class GateLoop(linear_scan.ScanKernel):
         return ops.swapaxes(ops.scan(step, start, by_time)[1], 0, 1)
 
 
-def _scan_on_tensorflow(*tensors):
-    """See `GateLoop.scan`, whose arguments come in their order: a gradient reaches each."""
+def _scan_on_tensorflow(forget, candidate, vector, start):
     import tensorflow as tf
 
     @tf.custom_gradient
@@ -83,7 +82,7 @@ def _scan_on_tensorflow(*tensors):
 
         return states, gradient
 
-    return run_once(*tensors)
+    return run_once(forget, candidate, vector, start)
 
 
 @keras.saving.register_keras_serializable("rnnzoo", name="SRULoop")
