@@ -56,7 +56,9 @@ def gradients(
         found = [
             zero(point) if one is None else one for one, point in zip(found, points, strict=True)
         ]
-        return found, keras.tree.map_structure(ops.stop_gradient, rest)
+        return found, keras.tree.map_structure(
+            lambda one: None if one is None else ops.stop_gradient(one), rest
+        )
     raise InputError(
         f"Keras runs on {backend}, where rnnzoo computes no gradients; set KERAS_BACKEND to "
         "tensorflow, jax or torch."

@@ -45,13 +45,13 @@ register(
     )
 )
 
-# For a GPU: `benchmarks/gpu_words.py` trains it in nine minutes there. Nobody has measured it yet;
-# what it rests on: 3 x 1150 units and 400 numbers a word are AWD-LSTM's sizes, and the rates of
-# dropout are between those of fastai's notebook on these reviews (lesson4-imdb: 0.05, weight drop
-# 0.1, words 0.02; 3 x 500 units, 25 epochs, "it wasn't yet overfitting") and AWD-LSTM's, for a
-# larger network that sees the text a few times. A small batch leaves a GPU idle: 80 rows of such a
-# network train at 148,000 tokens a second on an H100, 256 rows cost few more steps in time and make
-# some 10,000 batches of the nine minutes.
+# For a GPU, where `benchmarks/gpu_words.py` trains it in nine minutes. No run of it is known yet.
+# What it rests on: 3 x 1150 units and 400 numbers a word are the sizes of AWD-LSTM (Merity et al.
+# 2018). The dropout is near that of fastai's 3 x 500 units on these reviews (lesson4-imdb: 0.05,
+# weights 0.1, words 0.02), which "wasn't yet overfitting" after 25 epochs; ours sees the text a few
+# times only, but is larger. Such a network in bfloat16 trained at 148,000 tokens a second on an
+# H100 with 80 rows (JAX), bound by 70 steps one after the other: 256 rows should take little longer
+# a batch, and leave some thousands of batches in nine minutes.
 register(
     replace(
         IMDB_LM,
