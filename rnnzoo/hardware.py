@@ -30,6 +30,10 @@ def gpus() -> list[str]:
     """Lists the GPUs that Keras's backend sees."""
     import keras  # not above: `onednn` asks for the processor before a backend is imported
 
+    if keras.config.backend() == "torch":  # for which Keras lists no devices
+        import torch
+
+        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
     try:
         return list(keras.distribution.list_devices("gpu"))
     except (RuntimeError, ValueError):  # JAX raises where it has no GPU platform

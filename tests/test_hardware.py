@@ -54,3 +54,7 @@ def test_bfloat16_where_the_processor_multiplies_it(monkeypatch, flags, dtype, r
     assert chosen == dtype
     assert reason in why
     assert hardware.resolve_dtype("float32") == ("float32", "the recipe asks for it")
+
+
+def test_the_gpus_of_every_backend_are_listed():
+    assert all(isinstance(name, str) for name in hardware.gpus())
