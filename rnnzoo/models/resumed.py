@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnzoo.data.batches import skip_batches
 from rnnzoo.errors import InputError
+from rnnzoo.models.built_rates import inner_optimizer
 from rnnzoo.replicas import device_count
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def fit_from(
 
 def averages(model: keras.Model) -> bool:
     """Whether a model's optimizer keeps averages of its weights, which `fit` ends with."""
-    return getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema
+    return inner_optimizer(model).use_ema
 
 
 class _Together(keras.callbacks.CallbackList):
